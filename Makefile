@@ -1,0 +1,37 @@
+# Everything a person types; each target sets up what it needs. Wanted on the machine: Python 3.11 and make.
+PYTHON ?= python3.11
+UV_VERSION := 0.13.9
+BIN := .venv/bin
+UV := $(BIN)/uv
+COMPILE := $(UV) pip compile --quiet --all-extras --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-annotate --custom-compile-command "make lock" pyproject.toml
+
+.PHONY: setup run test lab lint lock clean
+
+setup: .venv/.ready
+
+.venv/.ready: requirements.lock pyproject.toml
+	test -x $(UV) || { $(PYTHON) -m venv .venv && $(BIN)/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION); }
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
+	touch $@
+
+run: setup
+	$(BIN)/cat-normalize run --local
+
+lab: setup
+	$(BIN)/cat-normalize lab
+
+test: setup lint
+	$(BIN)/pytest -n 2 --dist loadgroup
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+lock: setup
+	$(COMPILE) --upgrade --output-file requirements.lock
+
+clean:
+	rm -rf .venv build dist runs notebooks/runs .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,92 @@
+"""Every error the library raises, and the exit code each one means (contract §8).
+
+::
+
+    CatNormalizeError
+    ├── UsageError               2  what was asked for cannot be: mend the call
+    │   ├── SettingsError           a setting is missing or unreadable
+    │   ├── ParameterError          a notebook parameter is unknown or of another type
+    │   └── UnknownQueryError       no query of that name
+    └── PipelineError            1  the run failed: mend the input or the surroundings
+        ├── ExtractError            the table or the export could not be read whole
+        ├── InputError              an input file is missing or unreadable
+        ├── MalformedCsvError       a CSV that is not the contract's (file, line, column)
+        ├── ConvertError            Spark stopped for another reason
+        ├── StaleInputError         an older CSV would replace the Parquet of a newer one
+        ├── QueryError              a query could not run
+        │   └── UntestedFunctionError   its SQL uses a function whose translation is not tested
+        ├── LocalAwsError           the local AWS did not start or stopped answering
+        └── NotebookError           a notebook's cell failed, or its kernel died
+"""
+
+
+class CatNormalizeError(Exception):
+    """Base of all; ``exit_code`` is what the command line ends with."""
+
+    exit_code = 1
+
+
+class UsageError(CatNormalizeError):
+    """The call is wrong; nothing was started."""
+
+    exit_code = 2
+
+
+class SettingsError(UsageError):
+    """A setting is missing or cannot be read; the message names it and an example."""
+
+
+class ParameterError(UsageError):
+    """A notebook parameter is unknown, of another type, or not declared."""
+
+
+class UnknownQueryError(UsageError):
+    """No named query of that name; the message lists those there are."""
+
+
+class PipelineError(CatNormalizeError):
+    """A stage failed; what was published before is still whole."""
+
+
+class ExtractError(PipelineError):
+    """The table or export could not be read whole."""
+
+
+class InputError(PipelineError):
+    """An input file is missing or cannot be read."""
+
+
+class MalformedCsvError(PipelineError):
+    """A CSV that is not the contract's (§4, §5).
+
+    >>> str(MalformedCsvError("data.csv", 3, "numero_feedback", "'x' is not an int"))
+    "data.csv, line 3, column numero_feedback: 'x' is not an int"
+    """
+
+    def __init__(self, file: str, line: int, column: str, problem: str) -> None:
+        super().__init__(f"{file}, line {line}, column {column}: {problem}")
+        self.file, self.line, self.column, self.problem = file, line, column, problem
+
+
+class ConvertError(PipelineError):
+    """Spark stopped for a reason other than the CSV's form."""
+
+
+class StaleInputError(PipelineError):
+    """An older CSV would have replaced the Parquet of a newer one (contract §6)."""
+
+
+class QueryError(PipelineError):
+    """A named query could not run."""
+
+
+class UntestedFunctionError(QueryError):
+    """A query uses a function whose translation to DuckDB no test holds."""
+
+
+class LocalAwsError(PipelineError):
+    """The local AWS did not start, or stopped answering."""
+
+
+class NotebookError(PipelineError):
+    """A notebook's cell failed, or its kernel died; the executed copy is kept."""

@@ -1,0 +1,104 @@
+"""The keys of the bucket and the names on AWS (contract §6, §7), each said once."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+
+from cat_normalize.errors import SettingsError
+from cat_normalize.settings import Settings, parse_day
+
+STACK_ETL1 = "cat-prod-normalize-stack"
+STACK_ETL2 = "cat-prod-etl2-stack"
+LAMBDA = "cat-prod-lambda-normalize"
+GLUE_JOB = "cat-prod-etl2-parquet"
+DATABASE = "cat_prod_analytics_db"
+TABLE = "users"
+WORKGROUP = "wg-cat-prod-analytics"
+
+PARQUET_NAME = "data.parquet"
+_DATED_CSV = re.compile(r"(?:^|/)data_(\d{8})\.csv$")
+
+
+def csv_key(settings: Settings, run_date: date) -> str:
+    """Return the key of ETL-1's CSV of that day.
+
+    >>> csv_key(Settings(), date(2025, 9, 1))
+    'reports/etl-process1/data_20250901.csv'
+    """
+    return f"{settings.csv_prefix}data_{run_date:%Y%m%d}.csv"
+
+
+def rejects_key(settings: Settings, run_date: date) -> str:
+    """Return the key of that day's rejects.
+
+    >>> rejects_key(Settings(), date(2025, 9, 1))
+    'rejects/etl-process1/data_20250901.jsonl'
+    """
+    return f"{settings.rejects_prefix}data_{run_date:%Y%m%d}.jsonl"
+
+
+def manifest_key(settings: Settings, process: int, run_date: date) -> str:
+    """Return the key of the manifest of ETL-``process`` (1 or 2) of that day.
+
+    >>> manifest_key(Settings(), 2, date(2025, 9, 1))
+    'manifests/etl-process2/20250901.json'
+    """
+    return f"{settings.manifests_prefix}etl-process{process}/{run_date:%Y%m%d}.json"
+
+
+def parquet_key(settings: Settings) -> str:
+    """Return the key of the one Parquet object.
+
+    >>> parquet_key(Settings())
+    'reports/etl-process2/data.parquet'
+    """
+    return settings.parquet_prefix + PARQUET_NAME
+
+
+def run_date_of(key: str) -> date | None:
+    """Return the run date a CSV's key or path carries, or None if it is not named by the contract.
+
+    >>> run_date_of("reports/etl-process1/data_20250901.csv"), run_date_of("copy.csv")
+    (datetime.date(2025, 9, 1), None)
+    """
+    found = _DATED_CSV.search(key)
+    if found is None:
+        return None
+    try:
+        return parse_day("key", found[1])
+    except SettingsError:  # eight digits that are no day: not a name of the contract
+        return None
+
+
+def s3_uri(bucket: str, key: str) -> str:
+    """Join bucket and key.
+
+    >>> s3_uri("b", "k/x")
+    's3://b/k/x'
+    """
+    return f"s3://{bucket}/{key}"
+
+
+def split_s3(uri: str) -> tuple[str, str]:
+    """Split an ``s3://bucket/key`` address.
+
+    Raises:
+        SettingsError: it is not one.
+
+    >>> split_s3("s3://b/k/x")
+    ('b', 'k/x')
+    """
+    found = re.fullmatch(r"s3://([^/]+)/(.*)", uri)
+    if found is None:
+        raise SettingsError(f"{uri!r} is not an S3 address; write s3://bucket/key")
+    return found[1], found[2]
+
+
+def is_s3(path: str) -> bool:
+    """Tell an S3 address from a path on disk.
+
+    >>> is_s3("s3://b/k"), is_s3("runs/data.csv")
+    (True, False)
+    """
+    return path.startswith("s3://")

@@ -1,0 +1,176 @@
+"""What can be configured, read once into typed objects (contract §6, §7)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from datetime import UTC, date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from cat_normalize.errors import SettingsError
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The settings that change rows: time zone and filters (contract §2), all filters off by default.
+
+    Args:
+        time_zone: IANA name; an instant with an offset is moved there before its date is taken.
+        exclude_cities: regular expressions; a user whose ``ciudad`` one of them finds is dropped.
+        since: first day kept; earlier conversations are dropped.
+        until: last day kept; later conversations are dropped.
+
+    Raises:
+        SettingsError: an unknown time zone, a broken expression, or ``since`` after ``until``.
+
+    >>> Rules(exclude_cities=("^Prueba",)).excludes("Prueba Norte"), Rules().excludes("Prueba")
+    (True, False)
+    """
+
+    time_zone: str = "America/Bogota"
+    exclude_cities: tuple[str, ...] = ()
+    since: date | None = None
+    until: date | None = None
+    zone: ZoneInfo = field(init=False, repr=False, compare=False)
+    _cities: tuple[re.Pattern[str], ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        try:
+            object.__setattr__(self, "zone", ZoneInfo(self.time_zone))
+        except (KeyError, ValueError, OSError) as error:
+            raise SettingsError(
+                f"time zone {self.time_zone!r} is unknown; give an IANA name such as America/Bogota"
+            ) from error
+        try:
+            object.__setattr__(self, "_cities", tuple(re.compile(each) for each in self.exclude_cities))
+        except re.error as error:
+            raise SettingsError(
+                f"exclude_cities: {error.pattern!r} is not a regular expression: {error}"
+            ) from error
+        if self.since and self.until and self.since > self.until:
+            raise SettingsError(f"since {self.since} is after until {self.until}: nothing could be kept")
+
+    def excludes(self, ciudad: str | None) -> bool:
+        """Tell whether a user of this city is dropped; an unknown city never is."""
+        return ciudad is not None and any(pattern.search(ciudad) for pattern in self._cities)
+
+    def keeps(self, day: date | None) -> bool:
+        """Tell whether a conversation of this day stays; one without a readable day does."""
+        if day is None:
+            return True
+        return (self.since is None or day >= self.since) and (self.until is None or day <= self.until)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where things are (contract §6, §7) and the rules that apply.
+
+    >>> Settings.from_environment({"S3_BUCKET_NAME": "mine", "CAT_SINCE": "2025-08-01"}).rules.since
+    datetime.date(2025, 8, 1)
+    """
+
+    table_name: str = "cat-prod-catia-conversations-table"
+    bucket: str = "cat-prod-normalize-reports"
+    region: str = "us-east-1"
+    endpoint_url: str | None = None
+    csv_prefix: str = "reports/etl-process1/"
+    parquet_prefix: str = "reports/etl-process2/"
+    rejects_prefix: str = "rejects/etl-process1/"
+    manifests_prefix: str = "manifests/"
+    scripts_prefix: str = "scripts/etl-process2/"
+    athena_prefix: str = "athena/results/"
+    rules: Rules = field(default_factory=Rules)
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str], **given: Any) -> Settings:
+        """Read the contract's environment names; keyword arguments (fields of either class) win.
+
+        Empty variables count as not set. An argument of None leaves the setting alone.
+
+        Raises:
+            SettingsError: naming the variable or argument and what it should look like.
+        """
+        values: dict[str, Any] = {}
+        for name, (target, read) in ENVIRONMENT.items():
+            if text := environment.get(name, "").strip():
+                values[target] = read(name, text)
+        values.update({name: value for name, value in given.items() if value is not None})
+        of_rules = {f.name for f in fields(Rules) if f.init}
+        known = of_rules | {f.name for f in fields(cls)} - {"rules"}
+        if unknown := sorted(set(values) - known):
+            raise SettingsError(
+                f"no setting named {', '.join(unknown)}; there are {', '.join(sorted(known))}"
+            )
+        rules = Rules(**{name: value for name, value in values.items() if name in of_rules})
+        return cls(rules=rules, **{name: value for name, value in values.items() if name not in of_rules})
+
+    def to_environment(self) -> dict[str, str]:
+        """Return the variables that give these settings again: what a child process is handed.
+
+        >>> made = Settings.from_environment({}, bucket="mine", exclude_cities=("a", "b"))
+        >>> Settings.from_environment(made.to_environment()) == made
+        True
+        """
+        rules = self.rules
+        values = {
+            "DYNAMODB_TABLE_NAME": self.table_name,
+            "S3_BUCKET_NAME": self.bucket,
+            "AWS_REGION": self.region,
+            "AWS_ENDPOINT_URL": self.endpoint_url or "",
+            "CAT_TIME_ZONE": rules.time_zone,
+            "CAT_EXCLUDE_CITIES": ",".join(rules.exclude_cities),
+            "CAT_SINCE": rules.since.isoformat() if rules.since else "",
+            "CAT_UNTIL": rules.until.isoformat() if rules.until else "",
+        }
+        return {name: value for name, value in values.items() if value}
+
+
+def parse_day(name: str, text: str) -> date:
+    """Read a day given as ``2025-08-18`` or ``20250818``.
+
+    Raises:
+        SettingsError: naming what was being read.
+
+    >>> parse_day("--run-date", "20250818")
+    datetime.date(2025, 8, 18)
+    """
+    try:
+        return date.fromisoformat(text.strip())
+    except ValueError as error:
+        raise SettingsError(f"{name}: {text!r} is not a day; write it as 2025-08-18 or 20250818") from error
+
+
+def parse_list(name: str, text: str) -> tuple[str, ...]:
+    r"""Read a list separated by commas; a comma inside an expression is written ``\x2c``.
+
+    >>> parse_list("CAT_EXCLUDE_CITIES", "^Prueba, QA$")
+    ('^Prueba', 'QA$')
+    """
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def today(time_zone: str, now: datetime | None = None) -> date:
+    """Return the run date: the calendar day in the configured time zone (contract §6).
+
+    >>> today("America/Bogota", datetime(2025, 9, 1, 2, tzinfo=UTC))
+    datetime.date(2025, 8, 31)
+    """
+    return (now or datetime.now(UTC)).astimezone(ZoneInfo(time_zone)).date()
+
+
+def _text(_name: str, text: str) -> str:
+    return text
+
+
+ENVIRONMENT: dict[str, tuple[str, Callable[[str, str], Any]]] = {
+    "DYNAMODB_TABLE_NAME": ("table_name", _text),
+    "S3_BUCKET_NAME": ("bucket", _text),
+    "AWS_REGION": ("region", _text),
+    "AWS_ENDPOINT_URL": ("endpoint_url", _text),
+    "CAT_TIME_ZONE": ("time_zone", _text),
+    "CAT_EXCLUDE_CITIES": ("exclude_cities", parse_list),
+    "CAT_SINCE": ("since", parse_day),
+    "CAT_UNTIL": ("until", parse_day),
+}
