@@ -1,0 +1,169 @@
+r"""The CSV of contract §4: how a row becomes a line, and what is wrong with a line that is none.
+
+The dialect is tiny: UTF-8, comma, `"` quoting with `""`, LF, one record a line. NULL is nothing
+between two commas; no field is an empty string, and none holds CR or LF.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
+from typing import BinaryIO
+
+from cat_normalize.errors import MalformedCsvError
+from cat_normalize.schema import COLUMNS, NAMES, Column, csv_header
+
+HEADER = (csv_header() + "\n").encode()
+_RECORD = re.compile(r'(?:"(?:[^"]|"")*"|[^",]*)(?:,(?:"(?:[^"]|"")*"|[^",]*))*')
+_FIELD = re.compile(r'(?:^|,)(?:"((?:[^"]|"")*)"|([^",]*))')
+_DATE = re.compile(r"(\d\d)/(\d\d)/(\d{4})")
+_INT = re.compile(r"-?\d{1,10}")
+
+
+def line(fields: Sequence[str | int | None]) -> str:
+    r"""Write one record, its LF included.
+
+    >>> line(["u1", None, 'say "no", twice', 3])
+    'u1,,"say ""no"", twice",3\n'
+    """
+    written = []
+    for value in fields:
+        if value is None:
+            written.append("")
+        elif isinstance(value, int):
+            written.append(str(value))
+        elif '"' in value:
+            written.append('"' + value.replace('"', '""') + '"')
+        elif "," in value:
+            written.append('"' + value + '"')
+        else:
+            written.append(value)
+    return ",".join(written) + "\n"
+
+
+def day(value: date | None) -> str | None:
+    """Write a date as ``DD/MM/YYYY``, four digits of year whatever the century.
+
+    >>> day(date(2025, 8, 1)), day(date(33, 4, 3)), day(None)
+    ('01/08/2025', '03/04/0033', None)
+    """
+    return None if value is None else f"{value.day:02}/{value.month:02}/{value.year:04}"
+
+
+def parse(record: str) -> list[str | None] | None:
+    """Split one record (without LF) into its fields, or return None where a quote is out of place.
+
+    >>> parse('u1,,"a ""b"", c"')
+    ['u1', None, 'a "b", c']
+    >>> parse('u1,a"b') is None
+    True
+    """
+    if not _RECORD.fullmatch(record):
+        return None
+    return [
+        found[1].replace('""', '"') if found[1] is not None else (found[2] or None)
+        for found in _FIELD.finditer(record)
+    ]
+
+
+def cast(column: Column, value: str | None) -> str | int | date | None:
+    """Give a field its column's type.
+
+    Raises:
+        ValueError: saying what the value is not.
+
+    >>> cast(COLUMNS[4], "18/08/2025")
+    datetime.date(2025, 8, 18)
+    """
+    if value is None or column.kind == "string":
+        return value
+    if column.kind == "int":
+        if not _INT.fullmatch(value) or not -(2**31) <= int(value) < 2**31:
+            raise ValueError(f"{value!r} is not an int of 32 bits")
+        return int(value)
+    found = _DATE.fullmatch(value)
+    if found is None:
+        raise ValueError(f"{value!r} is not a date DD/MM/YYYY")
+    try:
+        return date(int(found[3]), int(found[2]), int(found[1]))
+    except ValueError as error:
+        raise ValueError(f"{value!r} is not a date DD/MM/YYYY: {error}") from error
+
+
+def rows(stream: Iterable[bytes], file: str) -> Iterator[list[str | int | date | None]]:
+    """Read typed rows off the lines of a CSV, holding one line at a time.
+
+    Raises:
+        MalformedCsvError: naming file, line (the header is 1) and column of the first fault (§5).
+    """
+    number = 0
+    for number, raw in enumerate(stream, start=1):
+        if not raw.endswith(b"\n"):
+            raise MalformedCsvError(file, number, NAMES[-1], "the file ends within this line (no LF)")
+        if number == 1:
+            if raw != HEADER:
+                raise MalformedCsvError(file, 1, *_header_fault(raw))
+        else:
+            yield _row(raw, file, number)
+    if number == 0:
+        raise MalformedCsvError(file, 1, NAMES[0], "the file is empty; its header is missing")
+
+
+def check(stream: BinaryIO, file: str) -> None:
+    """Read a CSV to its end and keep nothing.
+
+    Raises:
+        MalformedCsvError: as `rows` does.
+    """
+    for _ in rows(stream, file):
+        pass
+
+
+def _row(raw: bytes, file: str, number: int) -> list[str | int | date | None]:
+    try:
+        text = raw[:-1].decode()
+    except UnicodeDecodeError as error:
+        column = NAMES[min(raw[: error.start].count(b","), len(NAMES) - 1)]
+        raise MalformedCsvError(file, number, column, f"not UTF-8: {error.reason}") from error
+    fields = parse(text)
+    if fields is None:
+        column = _column_of_stray_quote(text)
+        raise MalformedCsvError(file, number, column, "a quote is out of place or not closed")
+    if "\r" in text:
+        column = next((n for n, v in zip(NAMES, fields, strict=False) if v and "\r" in v), NAMES[-1])
+        raise MalformedCsvError(file, number, column, "a carriage return; lines end in LF alone")
+    if len(fields) < len(COLUMNS):
+        missing = NAMES[len(fields)]
+        raise MalformedCsvError(file, number, missing, f"missing: {len(fields)} fields of {len(COLUMNS)}")
+    if len(fields) > len(COLUMNS):
+        raise MalformedCsvError(
+            file, number, str(len(COLUMNS) + 1), f"{len(fields)} fields, not {len(COLUMNS)}"
+        )
+    typed = []
+    for declared, value in zip(COLUMNS, fields, strict=True):
+        try:
+            typed.append(cast(declared, value))
+        except ValueError as error:
+            raise MalformedCsvError(file, number, declared.name, str(error)) from error
+    return typed
+
+
+def _header_fault(raw: bytes) -> tuple[str, str]:
+    found = raw.rstrip(b"\r\n").decode(errors="backslashreplace").split(",")
+    for name, there in zip(NAMES, found, strict=False):
+        if name != there:
+            return name, f"the header has {there!r} here"
+    if len(found) < len(NAMES):
+        return NAMES[len(found)], "missing from the header"
+    if len(found) > len(NAMES):
+        return found[len(NAMES)], f"the header has {len(found)} columns, not {len(NAMES)}"
+    return NAMES[-1], "the header ends in CR LF; lines end in LF alone"
+
+
+def _column_of_stray_quote(text: str) -> str:
+    at, index = 0, 0
+    field = re.compile(r'(?:"(?:[^"]|"")*"|[^",]*)(?:,|$)')
+    while (found := field.match(text, at)) and found.end() > at:
+        at, index = found.end(), index + 1
+    return NAMES[min(index, len(NAMES) - 1)]
