@@ -1,0 +1,197 @@
+"""Make an output visible, whole or not at all (contract §6): the only code that does.
+
+On disk a file is written under another name in the same folder, synced and renamed. On S3 an object
+appears when its upload completes. What was there before stays whole until then.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from cat_normalize.errors import PipelineError, StaleInputError, UsageError
+from cat_normalize.layout import is_s3, s3_uri, split_s3
+
+RUN_DATE = "run-date"
+_PART_BYTES = 5 * 1024**3  # the most S3 copies in one request
+_TRIES = 5
+_LOST = {
+    ("CompleteMultipartUpload", code)
+    for code in ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey")
+}
+
+
+@contextmanager
+def writing(target: Path) -> Iterator[BinaryIO]:
+    """Open a file for bytes that gets the name ``target`` when the block ends well.
+
+    Its folder is made if need be. If the block raises, nothing is left and what was there stays.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with writing(Path(folder, "new", "x.csv")) as file:
+    ...         _ = file.write(b"all of it")
+    ...     Path(folder, "new", "x.csv").read_bytes()
+    b'all of it'
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            yield file
+        move_file(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def move_file(source: Path, target: Path) -> None:
+    """Give a finished file its name, in one step; both on the same file system."""
+    _sync(source)
+    source.replace(target)
+    _sync(target.parent)
+
+
+def put_bytes(data: bytes, target: str, s3: Any = None, metadata: Mapping[str, str] | None = None) -> None:
+    """Publish bytes under a path or an ``s3://bucket/key``; ``metadata`` goes to S3 only.
+
+    Raises:
+        UsageError: an S3 address without a client for it.
+    """
+    if is_s3(target):
+        bucket, key = split_s3(target)
+        _needed(s3, target).put_object(Bucket=bucket, Key=key, Body=data, Metadata=dict(metadata or {}))
+        return
+    with writing(Path(target)) as file:
+        file.write(data)
+
+
+def put_file(source: Path, target: str, s3: Any = None, metadata: Mapping[str, str] | None = None) -> None:
+    """Publish a copy of a file under a path or an ``s3://bucket/key``; large ones go up in parts.
+
+    Raises:
+        UsageError: an S3 address without a client for it.
+    """
+    if is_s3(target):
+        bucket, key = split_s3(target)
+        extra = {"Metadata": dict(metadata or {})}
+        _needed(s3, target).upload_file(str(source), bucket, key, ExtraArgs=extra)
+        return
+    with source.open("rb") as file, writing(Path(target)) as copy:
+        shutil.copyfileobj(file, copy, 1 << 20)
+
+
+def replace_object(
+    s3: Any,
+    bucket: str,
+    source_key: str,
+    target_key: str,
+    run_date: date | None,
+    part_bytes: int = _PART_BYTES,
+) -> str:
+    """Copy a staged object over the published one, unless that one is of a later run; return its ETag.
+
+    The run date is kept in the object's metadata. Replacing is conditional on the very object whose
+    date was read (S3's conditional writes), so of two runs at once the later date wins. An equal date
+    replaces; an object without a date is older than any; without a date nothing dated is replaced.
+
+    Raises:
+        StaleInputError: the object there carries a later run date.
+        PipelineError: others kept replacing it; run again.
+    """
+    from botocore.exceptions import ClientError
+
+    for _ in range(_TRIES):
+        condition = _condition(s3, bucket, target_key, run_date)
+        try:
+            return _copy(s3, bucket, source_key, target_key, run_date, condition, part_bytes)
+        except ClientError as error:
+            if (error.operation_name, error.response["Error"]["Code"]) not in _LOST:
+                raise
+    raise PipelineError(f"{s3_uri(bucket, target_key)}: other runs kept replacing it; run again")
+
+
+def _condition(s3: Any, bucket: str, key: str, run_date: date | None) -> dict[str, str]:
+    """Check the run date of the object there; return the header that holds for that object alone."""
+    from botocore.exceptions import ClientError
+
+    try:
+        there = s3.head_object(Bucket=bucket, Key=key)
+    except ClientError as error:
+        if error.response["Error"]["Code"] in {"404", "NoSuchKey"}:
+            return {"If-None-Match": "*"}
+        raise
+    dated = there["Metadata"].get(RUN_DATE)
+    if dated and (run_date is None or dated > run_date.isoformat()):
+        ours = f"of {run_date}" if run_date else "without a run date; name it data_YYYYMMDD.csv"
+        raise StaleInputError(f"{s3_uri(bucket, key)} is of {dated} already; this CSV is {ours}")
+    return {"If-Match": there["ETag"]}
+
+
+def _copy(
+    s3: Any,
+    bucket: str,
+    source_key: str,
+    target_key: str,
+    run_date: date | None,
+    condition: dict[str, str],
+    part_bytes: int,
+) -> str:
+    """Copy on the server, in parts: the one way that holds for any size and takes a condition."""
+    place = {"Bucket": bucket, "Key": target_key}
+    source = {"Bucket": bucket, "Key": source_key}
+    size = s3.head_object(**source)["ContentLength"]
+    metadata = {RUN_DATE: run_date.isoformat()} if run_date else {}
+    upload = s3.create_multipart_upload(**place, Metadata=metadata)["UploadId"]
+    try:
+        parts = []
+        for number, start in enumerate(range(0, size, part_bytes), start=1):
+            part = s3.upload_part_copy(
+                **place,
+                CopySource=source,
+                CopySourceRange=f"bytes={start}-{min(start + part_bytes, size) - 1}",
+                PartNumber=number,
+                UploadId=upload,
+            )
+            parts.append({"PartNumber": number, "ETag": part["CopyPartResult"]["ETag"]})
+        with _header(s3, upload, condition):
+            done = s3.complete_multipart_upload(**place, UploadId=upload, MultipartUpload={"Parts": parts})
+        return str(done["ETag"])
+    except BaseException:
+        s3.abort_multipart_upload(**place, UploadId=upload)
+        raise
+
+
+@contextmanager
+def _header(s3: Any, upload: str, header: dict[str, str]) -> Iterator[None]:
+    """Send a header with the completion of one upload; the boto3 on Glue may not know its parameter."""
+
+    def add(params: dict[str, Any], **_: Any) -> None:
+        if params["query_string"].get("uploadId") == upload:
+            params["headers"].update(header)
+
+    event = "before-call.s3.CompleteMultipartUpload"
+    s3.meta.events.register(event, add)
+    try:
+        yield
+    finally:
+        s3.meta.events.unregister(event, add)
+
+
+def _needed(s3: Any, target: str) -> Any:
+    if s3 is None:
+        raise UsageError(f"{target}: an S3 address needs an S3 client")
+    return s3
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,260 @@
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.exceptions import ClientError
+from moto.server import ThreadedMotoServer
+
+from cat_normalize import publish
+from cat_normalize.aws import client
+from cat_normalize.errors import PipelineError, StaleInputError, UsageError
+from cat_normalize.settings import Settings
+
+pytestmark = pytest.mark.xdist_group("publish")
+
+BUCKET = "bucket"
+AUGUST, SEPTEMBER = date(2025, 8, 31), date(2025, 9, 1)
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    server = ThreadedMotoServer(port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def s3(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    made = client(Settings(endpoint_url=endpoint), "s3")
+    made.create_bucket(Bucket=BUCKET)
+    for found in made.list_objects_v2(Bucket=BUCKET).get("Contents", []):
+        made.delete_object(Bucket=BUCKET, Key=found["Key"])
+    return made
+
+
+def body(s3: Any, key: str) -> bytes:
+    return bytes(s3.get_object(Bucket=BUCKET, Key=key)["Body"].read())
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+# On disk
+
+
+def test_a_file_appears_whole_in_a_new_folder(tmp_path: Path) -> None:
+    target = tmp_path / "a" / "b" / "x.bin"
+    with publish.writing(target) as file:
+        file.write(b"one")
+        assert not target.exists()
+    assert target.read_bytes() == b"one"
+    assert names(target.parent) == ["x.bin"]
+
+
+def test_a_file_has_the_usual_permissions(tmp_path: Path) -> None:
+    (tmp_path / "usual").touch()
+    publish.put_bytes(b"", str(tmp_path / "ours"))
+    assert (tmp_path / "ours").stat().st_mode == (tmp_path / "usual").stat().st_mode
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+def test_a_failure_leaves_the_older_file_and_nothing_else(tmp_path: Path, error: type[BaseException]) -> None:
+    target = tmp_path / "x.bin"
+    target.write_bytes(b"older")
+
+    def half() -> None:
+        with publish.writing(target) as file:
+            file.write(b"half")
+            file.flush()
+            raise error
+
+    with pytest.raises(error):
+        half()
+    assert target.read_bytes() == b"older"
+    assert names(tmp_path) == ["x.bin"]
+
+
+def test_a_name_taken_by_a_folder_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "x.bin").mkdir()
+    with pytest.raises(OSError), publish.writing(tmp_path / "x.bin") as file:
+        file.write(b"new")
+    assert names(tmp_path) == ["x.bin"]
+
+
+def test_a_killed_writer_leaves_the_older_file_whole(tmp_path: Path) -> None:
+    target = tmp_path / "x.bin"
+    target.write_bytes(b"older")
+    script = f"""
+import time
+from pathlib import Path
+from cat_normalize.publish import writing
+with writing(Path({str(target)!r})) as file:
+    file.write(b"half"); file.flush()
+    print("half", flush=True)
+    time.sleep(60)
+"""
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"half\n"
+        os.kill(child.pid, signal.SIGKILL)
+    assert target.read_bytes() == b"older"
+
+
+def test_put_file_copies(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(os.urandom(3 << 20))
+    publish.put_file(source, str(tmp_path / "deep" / "copy"))
+    assert (tmp_path / "deep" / "copy").read_bytes() == source.read_bytes()
+
+
+# On S3
+
+
+def test_an_s3_address_needs_a_client(tmp_path: Path) -> None:
+    (tmp_path / "x").touch()
+    with pytest.raises(UsageError, match="s3://bucket/k"):
+        publish.put_bytes(b"", "s3://bucket/k")
+    with pytest.raises(UsageError, match="s3://bucket/k"):
+        publish.put_file(tmp_path / "x", "s3://bucket/k")
+
+
+@pytest.mark.parametrize("size", [0, 5, 9 << 20])
+def test_put_file_on_s3(s3: Any, tmp_path: Path, size: int) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(os.urandom(size))
+    publish.put_file(source, "s3://bucket/deep/k", s3, {"who": "us"})
+    assert body(s3, "deep/k") == source.read_bytes()
+    assert s3.head_object(Bucket=BUCKET, Key="deep/k")["Metadata"] == {"who": "us"}
+
+
+def test_put_bytes_on_s3(s3: Any) -> None:
+    publish.put_bytes(b"one", "s3://bucket/k", s3, {"who": "us"})
+    publish.put_bytes(b"two", "s3://bucket/k", s3)
+    assert body(s3, "k") == b"two"
+    assert s3.head_object(Bucket=BUCKET, Key="k")["Metadata"] == {}
+
+
+# Replacing the Parquet
+
+
+@pytest.mark.parametrize(
+    ("there", "ours"),
+    [
+        ("nothing", AUGUST),
+        ("nothing", None),
+        (None, AUGUST),
+        (None, None),
+        (AUGUST, AUGUST),
+        (AUGUST, SEPTEMBER),
+        (date(1, 1, 1), date(9999, 12, 31)),
+    ],
+)
+def test_an_older_or_equal_object_is_replaced(s3: Any, there: date | str | None, ours: date | None) -> None:
+    if there != "nothing":
+        dated = {publish.RUN_DATE: there.isoformat()} if isinstance(there, date) else {}
+        s3.put_object(Bucket=BUCKET, Key="data", Body=b"old", Metadata=dated)
+    s3.put_object(Bucket=BUCKET, Key="staged", Body=b"new", Metadata={"other": "x"})
+    etag = publish.replace_object(s3, BUCKET, "staged", "data", ours)
+    found = s3.head_object(Bucket=BUCKET, Key="data")
+    assert body(s3, "data") == b"new"
+    assert found["Metadata"] == ({publish.RUN_DATE: ours.isoformat()} if ours else {})
+    assert found["ETag"] == etag
+
+
+@pytest.mark.parametrize("ours", [AUGUST, None])
+def test_a_newer_object_stays(s3: Any, ours: date | None) -> None:
+    s3.put_object(Bucket=BUCKET, Key="data", Body=b"old", Metadata={publish.RUN_DATE: "2025-09-01"})
+    s3.put_object(Bucket=BUCKET, Key="staged", Body=b"new")
+    with pytest.raises(StaleInputError, match=r"s3://bucket/data is of 2025-09-01 already"):
+        publish.replace_object(s3, BUCKET, "staged", "data", ours)
+    assert body(s3, "data") == b"old"
+
+
+def test_a_large_object_is_copied_in_parts(s3: Any) -> None:
+    data = os.urandom((11 << 20) + 1)
+    s3.put_object(Bucket=BUCKET, Key="staged", Body=data)
+    etag = publish.replace_object(s3, BUCKET, "staged", "data", AUGUST, part_bytes=5 << 20)
+    assert body(s3, "data") == data
+    assert etag.endswith('-3"')
+
+
+def test_a_failed_copy_leaves_the_older_object_and_no_upload(s3: Any) -> None:
+    s3.put_object(Bucket=BUCKET, Key="data", Body=b"old")
+    s3.put_object(Bucket=BUCKET, Key="staged", Body=b"new")
+
+    def fail(**_: Any) -> None:
+        raise ConnectionError("cable pulled")
+
+    s3.meta.events.register("before-call.s3.CompleteMultipartUpload", fail)
+    with pytest.raises(ConnectionError):
+        publish.replace_object(s3, BUCKET, "staged", "data", AUGUST)
+    assert body(s3, "data") == b"old"
+    assert "Uploads" not in s3.list_multipart_uploads(Bucket=BUCKET)
+
+
+def as_s3_would(s3: Any, endpoint: str, meanwhile: list[tuple[bytes, str]]) -> None:
+    """Let others publish just before each completion, and keep its condition: moto ignores If-Match."""
+    others = client(Settings(endpoint_url=endpoint), "s3")
+
+    def complete(request: Any, **_: Any) -> AWSResponse | None:
+        if meanwhile:
+            data, dated = meanwhile.pop(0)
+            others.put_object(Bucket=BUCKET, Key="data", Body=data, Metadata={publish.RUN_DATE: dated})
+        sent = {name: value.decode() for name, value in request.headers.items() if name.startswith("If-")}
+        try:
+            etag = others.head_object(Bucket=BUCKET, Key="data")["ETag"]
+        except ClientError:
+            etag = None
+        assert list(sent) in (["If-Match"], ["If-None-Match"])
+        if sent in ({"If-Match": etag}, {"If-None-Match": "*"} if etag is None else None):
+            return None
+        text = b"<Error><Code>PreconditionFailed</Code><Message>no</Message></Error>"
+        raw = SimpleNamespace(stream=lambda: iter([text]))
+        return AWSResponse(request.url, 412, {}, raw)
+
+    s3.meta.events.register("before-send.s3.CompleteMultipartUpload", complete)
+
+
+@pytest.mark.parametrize("first", [b"old", None])
+def test_of_two_runs_at_once_the_newer_wins(s3: Any, endpoint: str, first: bytes | None) -> None:
+    if first:
+        s3.put_object(Bucket=BUCKET, Key="data", Body=first)
+    s3.put_object(Bucket=BUCKET, Key="staged", Body=b"august")
+    as_s3_would(s3, endpoint, [(b"september", "2025-09-01")])
+    with pytest.raises(StaleInputError):
+        publish.replace_object(s3, BUCKET, "staged", "data", AUGUST)
+    assert body(s3, "data") == b"september"
+    assert "Uploads" not in s3.list_multipart_uploads(Bucket=BUCKET)
+
+
+def test_of_two_runs_at_once_the_older_gives_way(s3: Any, endpoint: str) -> None:
+    s3.put_object(Bucket=BUCKET, Key="staged", Body=b"september")
+    as_s3_would(s3, endpoint, [(b"august", "2025-08-31"), (b"august again", "2025-08-31")])
+    publish.replace_object(s3, BUCKET, "staged", "data", SEPTEMBER)
+    assert body(s3, "data") == b"september"
+
+
+def test_endless_races_end(s3: Any, endpoint: str) -> None:
+    s3.put_object(Bucket=BUCKET, Key="staged", Body=b"ours")
+    as_s3_would(s3, endpoint, [(bytes([n]), "2025-08-31") for n in range(99)])
+    with pytest.raises(PipelineError, match="run again"):
+        publish.replace_object(s3, BUCKET, "staged", "data", AUGUST)
+    assert body(s3, "data") == bytes([4])
+
+
+def test_another_s3_error_is_not_a_race(s3: Any) -> None:
+    with pytest.raises(ClientError, match="404"):
+        publish.replace_object(s3, BUCKET, "not staged", "data", AUGUST)
