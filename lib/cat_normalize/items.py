@@ -1,0 +1,305 @@
+"""DynamoDB JSON as typed structs, and what is wrong with an item that has another shape (contract §1, §3).
+
+An attribute value is an object with one member, its type descriptor. Where the contract is strict the
+structs are; what it ignores is never looked at.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Literal, TypeVar
+
+from msgspec import UNSET, DecodeError, Raw, Struct, UnsetType, ValidationError, field
+from msgspec.json import Decoder
+
+from cat_normalize.text import has_control
+
+Reason = Literal["not_json", "bad_key", "unknown_kind", "bad_conversation", "bad_feedback"]
+Kind = Literal["CONVERSATION", "FEEDBACK", "REGISTER"]
+USER = "USER#"
+_Decoded = TypeVar("_Decoded")
+
+
+class RejectError(Exception):
+    """Why an item is rejected: the contract's reason, and where in the item the fault is."""
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(detail)
+        self.reason, self.detail = reason, detail
+
+
+class Item(Struct, gc=False):
+    """The attributes the contract reads, not looked into yet; an absent one is an empty ``Raw``."""
+
+    PK: Raw = Raw()
+    SK: Raw = Raw()
+    UserData: Raw = Raw()
+    CreatedAt: Raw = Raw()
+    Conversation: Raw = Raw()
+    Feedback: Raw = Raw()
+    Item: Raw = Raw()
+
+
+class _Wrapper(Struct, forbid_unknown_fields=True, gc=False):
+    Item: Raw
+
+
+class _String(Struct, forbid_unknown_fields=True, gc=False):
+    S: str
+
+
+class _Optional(Struct, forbid_unknown_fields=True, gc=False):
+    """A string, or DynamoDB's NULL."""
+
+    S: str | UnsetType = UNSET
+    NULL: bool | UnsetType = UNSET
+
+
+class _Message(Struct, gc=False):
+    sender: _String = field(name="from")
+    text: _Optional | UnsetType = UNSET
+    timestamp: _Optional | UnsetType = UNSET
+
+
+class _MessageMap(Struct, forbid_unknown_fields=True, gc=False):
+    M: _Message
+
+
+class _Conversation(Struct, forbid_unknown_fields=True, gc=False):
+    L: list[_MessageMap] | UnsetType = UNSET
+    S: str | UnsetType = UNSET
+
+
+class _FeedbackMembers(Struct, gc=False):
+    type: _String
+    comment: _Optional | UnsetType = UNSET
+    option: _Optional | UnsetType = UNSET
+
+
+class _Feedback(Struct, forbid_unknown_fields=True, gc=False):
+    M: _FeedbackMembers | UnsetType = UNSET
+    S: str | UnsetType = UNSET
+
+
+class _UserMembers(Struct, gc=False):
+    nombre: _Optional | UnsetType = UNSET
+    gerencia: _Optional | UnsetType = UNSET
+    ciudad: _Optional | UnsetType = UNSET
+
+
+class _User(Struct, forbid_unknown_fields=True, gc=False):
+    M: _UserMembers | UnsetType = UNSET
+    S: str | UnsetType = UNSET
+    NULL: bool | UnsetType = UNSET
+
+
+class Message(Struct, gc=False, omit_defaults=True):
+    """One message: read from either form, written to column 7 as it stands."""
+
+    sender: str = field(name="from")
+    text: str | None = None
+    timestamp: str | None = None
+
+
+class Feedback(Struct, gc=False, omit_defaults=True):
+    """One thumb: read from either form, written to column 8 as it stands."""
+
+    type: str
+    comment: str | None = None
+    option: str | None = None
+
+
+class User(Struct, gc=False):
+    """Who the user is, from either form."""
+
+    nombre: str | None = None
+    gerencia: str | None = None
+    ciudad: str | None = None
+
+
+_item = Decoder(Item)
+_wrapper = Decoder(_Wrapper)
+_string = Decoder(_String)
+_conversation = Decoder(_Conversation)
+_messages = Decoder(list[Message])
+_feedback = Decoder(_Feedback)
+_plain_feedback = Decoder(Feedback)
+_user = Decoder(_User)
+_plain_user = Decoder(User)
+
+
+def open_item(line: bytes) -> tuple[Item, bytes]:
+    """Decode one line, bare or wrapped as an export wraps it; also return the bare item's bytes.
+
+    Raises:
+        RejectError: ``not_json``.
+
+    >>> item, bare = open_item(b'{"Item":{"PK":{"S":"USER#7"}}}')
+    >>> bare
+    b'{"PK":{"S":"USER#7"}}'
+    """
+    try:
+        if not line.isascii():
+            line.decode()  # msgspec does not look into what it skips
+        item = _item.decode(line)
+        if item.Item and not item.PK:
+            line = _unwrapped(line)
+            item = _item.decode(line)
+    except (DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise RejectError("not_json", _said(error)) from error
+    return item, line
+
+
+def _unwrapped(line: bytes) -> bytes:
+    """Return the one member of an export's line; a bare item with an attribute ``Item`` stays."""
+    try:
+        inner = bytes(_wrapper.decode(line).Item)
+    except ValidationError:  # more members than the one: an item without a PK, for the caller to reject
+        return line
+    return inner if inner.startswith(b"{") else line
+
+
+def read_key(item: Item) -> tuple[str, str, Kind]:
+    """Return user id, SK and kind.
+
+    Raises:
+        RejectError: ``bad_key`` or ``unknown_kind``.
+
+    >>> read_key(open_item(b'{"PK":{"S":"USER#7"},"SK":{"S":"REGISTER"}}')[0])
+    ('7', 'REGISTER', 'REGISTER')
+    """
+    pk = _decode(_string, item.PK, "bad_key", "$.PK").S
+    sk = _decode(_string, item.SK, "bad_key", "$.SK").S
+    if not pk.startswith(USER) or len(pk) == len(USER):
+        raise RejectError("bad_key", f"Expected `{USER}` and an id - at `$.PK.S`")
+    if has_control(pk):
+        raise RejectError("bad_key", "The id holds a control character - at `$.PK.S`")
+    if sk.startswith("CONVERSATION#"):
+        return pk[len(USER) :], sk, "CONVERSATION"
+    if sk.startswith("FEEDBACK#"):
+        return pk[len(USER) :], sk, "FEEDBACK"
+    if sk.startswith("REGISTER"):
+        return pk[len(USER) :], sk, "REGISTER"
+    raise RejectError("unknown_kind", "Expected `CONVERSATION#`, `FEEDBACK#` or `REGISTER` - at `$.SK.S`")
+
+
+def read_conversation(item: Item) -> list[Message]:
+    """Return the messages in order, from either form.
+
+    Raises:
+        RejectError: ``bad_conversation``.
+    """
+    at = "$.Conversation"
+    value = _decode(_conversation, item.Conversation, "bad_conversation", at)
+    if value.S is not UNSET and value.L is UNSET:
+        return _decode(_messages, value.S, "bad_conversation", f"{at}.S")
+    if value.L is UNSET or value.S is not UNSET:
+        raise RejectError("bad_conversation", f"Expected either `L` or `S` - at `{at}`")
+    try:
+        return [
+            Message(m.M.sender.S, _optional(m.M.text, "text"), _optional(m.M.timestamp, "timestamp"))
+            for m in value.L
+        ]
+    except ValueError:
+        raise _fault_of_list(value.L) from None
+
+
+def read_feedback(item: Item) -> Feedback:
+    """Return the feedback, from either form.
+
+    Raises:
+        RejectError: ``bad_feedback``.
+    """
+    at = "$.Feedback"
+    value = _decode(_feedback, item.Feedback, "bad_feedback", at)
+    if value.S is not UNSET and value.M is UNSET:
+        return _decode(_plain_feedback, value.S, "bad_feedback", f"{at}.S")
+    if value.M is UNSET or value.S is not UNSET:
+        raise RejectError("bad_feedback", f"Expected either `M` or `S` - at `{at}`")
+    members = value.M
+    try:
+        return Feedback(
+            members.type.S, _optional(members.comment, "comment"), _optional(members.option, "option")
+        )
+    except ValueError as error:
+        raise RejectError("bad_feedback", f"Expected either `S` or `NULL` - at `{at}.M.{error}`") from error
+
+
+def read_user(item: Item) -> User | None:
+    """Return who the user is, from either form; None where the item does not say.
+
+    Raises:
+        ValueError: ``UserData`` has another shape, so that it counts as absent and as a warning.
+    """
+    if not item.UserData:
+        return None
+    try:
+        value = _user.decode(item.UserData)
+        if value.S is not UNSET and value.M is UNSET and value.NULL is UNSET:
+            return _plain_user.decode(value.S)
+    except (DecodeError, RecursionError) as error:
+        raise ValueError(_said(error)) from error
+    if value.M is not UNSET and value.S is UNSET and value.NULL is UNSET:
+        m = value.M
+        return User(_optional(m.nombre, ""), _optional(m.gerencia, ""), _optional(m.ciudad, ""))
+    if value.NULL is True and value.M is UNSET and value.S is UNSET:
+        return None
+    raise ValueError("Expected one of `M`, `S`, `NULL`")
+
+
+def read_created_at(item: Item) -> str | None:
+    """Return ``CreatedAt`` as it stands; None where it is absent or no string."""
+    if not item.CreatedAt:
+        return None
+    try:
+        return _string.decode(item.CreatedAt).S
+    except (DecodeError, RecursionError):  # of another shape is unreadable, and the SK is asked (§2)
+        return None
+
+
+def _optional(value: _Optional | UnsetType, name: str) -> str | None:
+    if value is UNSET:
+        return None
+    if value.S is UNSET:
+        if value.NULL is True:
+            return None
+    elif value.NULL is UNSET:
+        return value.S
+    raise ValueError(name)
+
+
+def _fault_of_list(messages: list[_MessageMap]) -> RejectError:
+    """Find which member of which message has neither or both of ``S`` and ``NULL``."""
+    for number, message in enumerate(messages):
+        for name, value in (("text", message.M.text), ("timestamp", message.M.timestamp)):
+            try:
+                _optional(value, name)
+            except ValueError:
+                at = f"$.Conversation.L[{number}].M.{name}"
+                return RejectError("bad_conversation", f"Expected either `S` or `NULL` - at `{at}`")
+    raise AssertionError("no fault in a list that was found faulty")
+
+
+def _decode(decoder: Decoder[_Decoded], value: Raw | str, reason: Reason, at: str) -> _Decoded:
+    if not value and isinstance(value, Raw):
+        raise RejectError(reason, f"Object missing required field `{at[2:]}` - at `$`")
+    try:
+        return decoder.decode(value)
+    except (DecodeError, RecursionError) as error:
+        raise RejectError(reason, _located(_said(error), at)) from error
+
+
+def _said(error: Exception) -> str:
+    return "Nested too deeply" if isinstance(error, RecursionError) else str(error)
+
+
+def _located(message: str, at: str) -> str:
+    """Say where in the whole item a fault is that msgspec found in one of its values.
+
+    >>> _located("Expected `str`, got `int` - at `$.L[2].M.text.S`", "$.Conversation")
+    'Expected `str`, got `int` - at `$.Conversation.L[2].M.text.S`'
+    """
+    where = re.search(r" - at `\$(.*)`$", message)
+    if where is None:
+        return f"{message} - at `{at}`"
+    return f"{message[: where.start()]} - at `{at}{where[1]}`"

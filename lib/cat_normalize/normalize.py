@@ -1,0 +1,266 @@
+"""Items in, rows and rejects out: the rules of contract §2 and §3. No AWS, no clock, no environment.
+
+`normalize` wants whole users: every line of a user must be in what it is given. It works item by item:
+what an item adds to its user's row is made at once and the item forgotten, so that memory follows the
+rows and not the DynamoDB JSON.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from operator import attrgetter
+from typing import Any
+
+from msgspec import Raw, Struct
+from msgspec.json import Encoder
+
+from cat_normalize.csvfile import day as written_day
+from cat_normalize.items import (
+    Item,
+    Kind,
+    Message,
+    Reason,
+    RejectError,
+    User,
+    open_item,
+    read_conversation,
+    read_created_at,
+    read_feedback,
+    read_key,
+    read_user,
+)
+from cat_normalize.settings import Rules
+from cat_normalize.text import compact_json, distinct, read_day, sender, tidy, without_remark
+
+NO_NAME = "Usuario Anónimo"
+Line = tuple[int, int, bytes]
+"""Where a line stands (index of its file, number of the line from 1) and its bytes."""
+Row = tuple[str | int | None, ...]
+"""The twelve columns as the CSV writes them: the date is text already."""
+
+
+class Reject(Struct, gc=False):
+    """One rejected item, as the rejects file holds it (§3)."""
+
+    reason: Reason
+    detail: str
+    source: str
+    item: Raw | str
+
+
+@dataclass(slots=True)
+class Summary:
+    """What became of every item; the five counts add up to ``items_read`` (§3)."""
+
+    items_read: int = 0
+    conversations: int = 0
+    feedback: int = 0
+    registrations: int = 0
+    filtered: int = 0
+    rejected_by_reason: Counter[str] = field(default_factory=Counter)
+    warnings: Counter[str] = field(default_factory=Counter)
+    users: int = 0
+
+    @property
+    def rejected(self) -> int:
+        """Items rejected, whatever the reason."""
+        return self.rejected_by_reason.total()
+
+    def add(self, other: Summary) -> None:
+        """Add the counts of another part of the same table."""
+        for name in ("items_read", "conversations", "feedback", "registrations", "filtered", "users"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.rejected_by_reason.update(other.rejected_by_reason)
+        self.warnings.update(other.warnings)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the summary in the contract's order (§8); codes sorted, only those that occurred."""
+        return {
+            "items_read": self.items_read,
+            "conversations": self.conversations,
+            "feedback": self.feedback,
+            "registrations": self.registrations,
+            "filtered": self.filtered,
+            "rejected": self.rejected,
+            "rejected_by_reason": dict(sorted(self.rejected_by_reason.items())),
+            "warnings": dict(sorted(self.warnings.items())),
+            "users": self.users,
+        }
+
+
+@dataclass(slots=True)
+class Normalized:
+    """Rows in byte order of ``usuario_id``; rejects with the place each was read at, in reading order."""
+
+    rows: list[Row] = field(default_factory=list)
+    rejects: list[tuple[int, int, bytes]] = field(default_factory=list)
+    summary: Summary = field(default_factory=Summary)
+
+
+class _Entry(Struct, gc=False):
+    """What one item adds to its user's row."""
+
+    sk: str
+    kind: Kind
+    user: User | None
+    json: str = ""
+    said: list[str] = []
+    day: date | None = None
+    thumb: str = ""
+
+
+class _Conversation(Struct, gc=False):
+    sk: str
+    messages: list[Message]
+
+
+_by_sk = attrgetter("sk")
+_encode = Encoder().encode
+
+
+def normalize(lines: Iterable[Line], rules: Rules, files: Sequence[str]) -> Normalized:
+    """Turn the items of whole users into rows and rejects.
+
+    Args:
+        lines: raw items, one a line, bare or wrapped; blank lines are skipped and not counted.
+        rules: time zone and filters.
+        files: the names that a reject's ``source`` calls the files by, at their index.
+
+    >>> feedback = b'{"PK":{"S":"USER#7"},"SK":{"S":"FEEDBACK#1"},"Feedback":{"M":{"type":{"S":"like"}}}}'
+    >>> done = normalize([(0, 1, feedback), (0, 2, b"{")], Rules(), ["a.jsonl"])
+    >>> done.rows[0][0], done.rows[0][7], done.summary.rejected
+    ('7', '[{"sk":"FEEDBACK#1","type":"like"}]', 1)
+    """
+    done = Normalized()
+    users: dict[str, list[_Entry]] = {}
+    for file, number, raw in lines:
+        line = raw.strip()
+        if not line:
+            continue
+        bare = line
+        try:
+            item, bare = open_item(line)
+            user_id, entry = _read(item, rules, done.summary)
+        except RejectError as error:
+            if error.reason == "not_json" and _blank(line):
+                continue
+            reject = _reject(error, f"{files[file]}:{number}", raw, bare)
+            done.rejects.append((file, number, reject))
+            done.summary.rejected_by_reason[error.reason] += 1
+        else:
+            if entry is not None:
+                users.setdefault(user_id, []).append(entry)
+        done.summary.items_read += 1
+    for user_id in sorted(users):
+        _close_user(user_id, users.pop(user_id), rules, done)
+    return done
+
+
+def _read(item: Item, rules: Rules, summary: Summary) -> tuple[str, _Entry | None]:
+    """Read one item; None instead of an entry where a filter drops it."""
+    user_id, sk, kind = read_key(item)
+    entry = _Entry(sk, kind, None)
+    if kind == "CONVERSATION":
+        _add_conversation(entry, read_conversation(item))
+        entry.day = _day(item, sk, rules)
+        if entry.day is None:
+            summary.warnings["date_unreadable"] += 1
+    elif kind == "FEEDBACK":
+        feedback = read_feedback(item)
+        entry.json = f'{{"sk":{compact_json(sk)},{compact_json(feedback)[1:]}'
+        entry.said = [tidy(value) for value in (feedback.comment, feedback.option) if value]
+        entry.thumb = feedback.type.strip().lower()
+    try:
+        entry.user = read_user(item)
+    except ValueError:  # counts as absent and as a warning (§3)
+        summary.warnings["user_data_unreadable"] += 1
+    if kind == "CONVERSATION" and not rules.keeps(entry.day):
+        summary.filtered += 1
+        return user_id, None
+    return user_id, entry
+
+
+def _add_conversation(entry: _Entry, messages: list[Message]) -> None:
+    for message in messages:
+        message.sender = sender(message.sender)
+        if message.text is None:
+            message.text = ""
+    entry.json = compact_json(_Conversation(entry.sk, messages))
+    entry.said = [tidy(message.text) for message in messages if message.sender == "user" and message.text]
+
+
+def _day(item: Item, sk: str, rules: Rules) -> date | None:
+    day = read_day(read_created_at(item), rules.zone)
+    return day if day is not None else read_day(sk.split("#")[1], rules.zone)
+
+
+def _close_user(user_id: str, entries: list[_Entry], rules: Rules, done: Normalized) -> None:
+    """Make the user's row, or count the items of one that a filter drops."""
+    entries.sort(key=_by_sk)  # stable: items of equal SK keep the order in which they were read
+    gerencia = _first(entry.user.gerencia for entry in entries if entry.user)
+    ciudad = _first((entry.user.ciudad for entry in entries if entry.user), remark=True) or gerencia
+    summary = done.summary
+    if rules.excludes(ciudad):
+        summary.filtered += len(entries)
+        return
+    conversations = [entry for entry in entries if entry.kind == "CONVERSATION"]
+    feedback = [entry for entry in entries if entry.kind == "FEEDBACK"]
+    summary.conversations += len(conversations)
+    summary.feedback += len(feedback)
+    summary.registrations += len(entries) - len(conversations) - len(feedback)
+    if not conversations and not feedback:
+        return
+    summary.users += 1
+    done.rows.append(
+        (
+            user_id,
+            _first(entry.user.nombre for entry in entries if entry.user) or NO_NAME,
+            gerencia or ciudad,
+            ciudad,
+            written_day(min((entry.day for entry in conversations if entry.day), default=None)),
+            len(conversations),
+            _json_list(conversations),
+            _json_list(feedback) if feedback else None,
+            len(feedback),
+            distinct(text for entry in conversations for text in entry.said),
+            _thumbs({entry.thumb for entry in feedback}),
+            distinct(text for entry in feedback for text in entry.said),
+        )
+    )
+
+
+def _first(values: Iterable[str | None], remark: bool = False) -> str | None:
+    """Return the first value that is not blank after tidying, a city's remark taken off before."""
+    for value in values:
+        if value and (tidied := without_remark(tidy(value)) if remark else tidy(value)):
+            return tidied
+    return None
+
+
+def _json_list(entries: list[_Entry]) -> str:
+    return "[" + ",".join(entry.json for entry in entries) + "]"
+
+
+def _thumbs(thumbs: set[str]) -> str | None:
+    """Return column 11.
+
+    >>> _thumbs({"like", "dislike", "meh"}), _thumbs({"meh"})
+    ('mixed', None)
+    """
+    known = sorted(thumbs & {"like", "dislike"})
+    return None if not known else known[0] if len(known) == 1 else "mixed"
+
+
+def _reject(error: RejectError, source: str, raw: bytes, bare: bytes) -> bytes:
+    item: Raw | str = Raw(bare)
+    if error.reason == "not_json":
+        item = raw.removesuffix(b"\n").removesuffix(b"\r").decode(errors="backslashreplace")
+    return _encode(Reject(error.reason, error.detail, source, item)) + b"\n"
+
+
+def _blank(line: bytes) -> bool:
+    """Tell whether a line is white space beyond ASCII's (`str.isspace`)."""
+    return line.decode(errors="replace").isspace()

@@ -1,0 +1,127 @@
+"""Item files: finding them, reading their lines, and dealing them into partitions of whole users.
+
+A partition is a file of JSON lines; an item belongs to the partition that the CRC-32 of its ``PK``
+names, so that all items of a user come together whatever the order they arrive in.
+"""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, nullcontext
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO
+
+from msgspec import DecodeError, Raw, Struct
+from msgspec.json import Decoder
+
+from cat_normalize.errors import InputError
+
+RECORD = "_extract.json"
+"""Beside the partitions of an extract: what it read, and that its files hold whole users."""
+_SUFFIXES = (".jsonl", ".jsonl.gz", ".json", ".json.gz")
+
+
+class _Pk(Struct, gc=False):
+    S: str
+
+
+class _Key(Struct, gc=False):
+    PK: Raw = Raw()
+    Item: Raw = Raw()
+
+
+_key = Decoder(_Key)
+_pk = Decoder(_Pk)
+
+
+def name(number: int) -> str:
+    """Return the file name of a partition.
+
+    >>> name(3)
+    'part-00003.jsonl'
+    """
+    return f"part-{number:05d}.jsonl"
+
+
+def of_line(line: bytes, count: int) -> int:
+    """Return the partition of one raw item, bare or wrapped.
+
+    An item without a readable ``PK`` goes to the first: normalising rejects it, wherever it lies.
+
+    >>> line = b'{"PK":{"S":"USER#7"},"SK":{"S":"REGISTER"}}'
+    >>> of_line(line, 8) == of_line(b'{"Item":' + line + b'}', 8), of_line(b"?", 8)
+    (True, 0)
+    """
+    try:
+        key = _key.decode(line)
+        if key.Item and not key.PK:
+            key = _key.decode(key.Item)
+        return zlib.crc32(_pk.decode(key.PK).S.encode()) % count
+    except (DecodeError, RecursionError):
+        return 0
+
+
+def expand(paths: Iterable[Path]) -> list[Path]:
+    """Return the item files that paths name: files as they are, folders by their sorted item files.
+
+    In a folder, names that start with ``_`` or ``.`` and other suffixes are no item files.
+
+    Raises:
+        InputError: a path does not exist, or a folder holds no item file.
+    """
+    files: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            found = sorted(each for each in path.iterdir() if _is_item_file(each))
+            if not found:
+                raise InputError(f"{path} holds no item file ({', '.join(_SUFFIXES)})")
+            files += found
+        elif path.exists():
+            files.append(path)
+        else:
+            raise InputError(f"{path} does not exist; give item files (JSON lines) or a folder of them")
+    return files
+
+
+def _is_item_file(path: Path) -> bool:
+    return path.is_file() and path.name[0] not in "._" and path.name.endswith(_SUFFIXES)
+
+
+def read_lines(path: Path) -> Iterator[bytes]:
+    """Yield the lines of one item file, plain or gzip (told by its first bytes), one at a time.
+
+    Raises:
+        InputError: the file cannot be read, or its compressed data is damaged or cut short.
+    """
+    try:
+        with path.open("rb") as plain:
+            packed = plain.peek(2).startswith(b"\x1f\x8b")
+            with gzip.open(plain) if packed else nullcontext(plain) as stream:
+                yield from stream
+    except (EOFError, zlib.error, OSError) as error:
+        raise InputError(f"{path} cannot be read to its end: {error}") from error
+
+
+class Writer:
+    """Deals lines to the partition files of one folder; they are complete once it is closed."""
+
+    def __init__(self, folder: Path, count: int) -> None:
+        self.paths = [folder / name(number) for number in range(count)]
+        with ExitStack() as stack:
+            self._files: list[BinaryIO] = [stack.enter_context(path.open("wb")) for path in self.paths]
+            self._stack = stack.pop_all()
+
+    def write(self, number: int, line: bytes) -> None:
+        """Append one line, its LF included."""
+        self._files[number].write(line)
+
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()

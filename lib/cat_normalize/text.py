@@ -1,0 +1,100 @@
+"""How single values are cleaned: tidy text, city remarks, senders, days, compact JSON (contract §2)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+JOINT = " | "
+_SENDERS = {"usuario": "user", "assistant": "bot", "catia": "bot"}
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_CONTROL_JSON_LEAVES = re.compile(r"[\x7f-\x9f]")
+_encode = msgspec.json.Encoder().encode
+
+
+def tidy(text: str) -> str:
+    r"""Make every run of white space or control characters one space, strip, and turn ``|`` into ``/``.
+
+    >>> tidy(" a\t\x00 b|c\u3000")
+    'a b/c'
+    """
+    if not text.isprintable():  # printable text holds no control character: the usual case, and quick
+        text = _CONTROL.sub(" ", text)
+    return " ".join(text.split()).replace("|", "/")
+
+
+def without_remark(city: str) -> str:
+    """Drop one trailing ``(…)`` remark from a tidy city; brackets inside it go with it.
+
+    >>> without_remark("Cali (sede (norte))"), without_remark("(a) Cali (b) (c)"), without_remark("Cali)")
+    ('Cali', '(a) Cali (b)', 'Cali)')
+    """
+    if not city.endswith(")"):
+        return city
+    depth = 0
+    for at in range(len(city) - 1, -1, -1):
+        depth += (city[at] == ")") - (city[at] == "(")
+        if depth == 0:
+            return city[:at].rstrip()
+    return city
+
+
+def sender(name: str) -> str:
+    """Return the canonical sender; one nobody knows is kept, stripped and lower-cased.
+
+    >>> sender(" Usuario "), sender("CATIA"), sender("Supervisor")
+    ('user', 'bot', 'supervisor')
+    """
+    name = name.strip().lower()
+    return _SENDERS.get(name, name)
+
+
+def distinct(values: Iterable[str]) -> str | None:
+    """Join tidy values, each once, in order of first use; None where nothing is left.
+
+    >>> distinct(["hola", "", "adiós", "hola"]), distinct([""])
+    ('hola | adiós', None)
+    """
+    return JOINT.join(dict.fromkeys(value for value in values if value)) or None
+
+
+def read_day(text: str | None, zone: ZoneInfo) -> date | None:
+    """Read an ISO 8601 day or instant; None where Python 3.11's ``fromisoformat`` cannot.
+
+    An instant with an offset is moved to ``zone`` first; one without is taken as it stands.
+
+    >>> read_day(" 2025-08-19T03:00:00Z ", ZoneInfo("America/Bogota"))
+    datetime.date(2025, 8, 18)
+    """
+    if text is None:
+        return None
+    try:
+        instant = datetime.fromisoformat(text.strip())
+        return (instant if instant.tzinfo is None else instant.astimezone(zone)).date()
+    except (ValueError, OverflowError):  # OverflowError: the zone moves it out of the years 1 to 9999
+        return None
+
+
+def has_control(text: str) -> bool:
+    r"""Tell whether text holds a control character (Unicode category Cc).
+
+    >>> has_control("a\x85"), has_control("a\u200d")
+    (True, False)
+    """
+    return not text.isprintable() and _CONTROL.search(text) is not None
+
+
+def compact_json(value: object) -> str:
+    r"""Encode without spaces, non-ASCII as it is, every control character (Cc) escaped.
+
+    >>> compact_json(["é\n\x85"])
+    '["é\\n\\u0085"]'
+    """
+    text = _encode(value).decode()
+    if text.isprintable():
+        return text
+    return _CONTROL_JSON_LEAVES.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

@@ -1,0 +1,149 @@
+"""ETL-1 on files: the same bytes however the work is cut, and nothing half written."""
+
+import csv
+import gzip
+import json
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import hostile
+from cat_normalize import etl1, partitions
+from cat_normalize.errors import InputError
+from cat_normalize.schema import NAMES
+from cat_normalize.settings import Rules
+
+SMALL = 4000
+
+
+def run(folder, inputs, workers=1, partition_bytes=etl1.PARTITION_BYTES):
+    outputs = folder / "out.csv", folder / "bad.jsonl"
+    summary = etl1.normalize_files(inputs, *outputs, Rules(), workers, partition_bytes)
+    return (folder / "out.csv").read_bytes(), (folder / "bad.jsonl").read_bytes(), summary
+
+
+def item(user, n, text="hola, «tú»"):
+    messages = [{"from": "user", "text": f"{text} {n}"}]
+    return json.dumps(
+        {
+            "PK": {"S": f"USER#{user}"},
+            "SK": {"S": f"CONVERSATION#2025-08-{n % 28 + 1:02}"},
+            "Conversation": {"S": json.dumps(messages)},
+        }
+    ).encode()
+
+
+def table(count=600, users=70):
+    lines = [item(n * 7919 % users, n) for n in range(count)]
+    lines[5::50] = [b'{"PK":{"S":"USER#1"},"SK":{"S":"?"}}'] * len(lines[5::50])
+    return lines
+
+
+@pytest.mark.parametrize("workers", [1, 2, 5])
+@pytest.mark.parametrize("layout", ["one file", "three files", "gzip", "folder", "wrapped, CR LF"])
+def test_the_same_table_gives_the_same_bytes(tmp_path, layout, workers):
+    lines = table()
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "whole" / "items").write_bytes(b"\n".join(lines))
+    expected, rejects, counts = run(tmp_path, [tmp_path / "whole" / "items"])
+    (tmp_path / "in").mkdir()
+    paths = [tmp_path / "in" / "a.jsonl", tmp_path / "in" / "b.jsonl", tmp_path / "in" / "c.jsonl.gz"]
+    if layout == "one file":
+        paths[0].write_bytes(b"\n".join(lines) + b"\n")
+    elif layout == "gzip":
+        paths[2].write_bytes(gzip.compress(b"\n".join(lines)))
+    elif layout == "wrapped, CR LF":
+        paths[0].write_bytes(b"".join(b'{"Item":' + each + b"}\r\n\r\n" for each in lines))
+    else:
+        for path, part in zip(paths, (lines[:100], lines[100:101], lines[101:]), strict=True):
+            data = b"\n".join(part)
+            path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
+    inputs = [tmp_path / "in"] if layout == "folder" else [path for path in paths if path.exists()]
+    made, bad, summary = run(tmp_path, inputs, workers, SMALL)
+    assert made == expected
+    assert summary == counts
+    assert [json.loads(each)["item"] for each in bad.splitlines()] == [
+        json.loads(each)["item"] for each in rejects.splitlines()
+    ]
+
+
+def test_rejects_name_file_and_line_in_reading_order(tmp_path):
+    (tmp_path / "a.jsonl").write_bytes(b"\n".join([b"{", b"", *table(60), b"["]))
+    (tmp_path / "b.jsonl.gz").write_bytes(gzip.compress(b"\n\n{\n"))
+    _, bad, summary = run(tmp_path, [tmp_path / "a.jsonl", tmp_path / "b.jsonl.gz"], 2, SMALL)
+    sources = [json.loads(each)["source"] for each in bad.splitlines()]
+    assert sources == ["a.jsonl:1", "a.jsonl:8", "a.jsonl:58", "a.jsonl:63", "b.jsonl.gz:3"]
+    assert summary.items_read == 63
+
+
+def test_the_csv_is_the_contracts_dialect(tmp_path):
+    texts = {"a": "plain", "b": 'say "no", twice', "c,d": "line\r\nbreak", "": "no user"}
+    (tmp_path / "in").write_bytes(b"\n".join(item(user, 0, text) for user, text in texts.items()))
+    made, _, _ = run(tmp_path, [tmp_path / "in"])
+    assert not made.startswith(b"\xef\xbb\xbf")
+    assert b"\r" not in made
+    assert made.count(b"\n") == 4
+    rows = list(csv.DictReader(made.decode().splitlines()))
+    assert list(rows[0]) == list(NAMES)
+    assert [row["usuario_id"] for row in rows] == ["a", "b", "c,d"]
+    assert rows[1]["pregunta_conversacion"] == 'say "no", twice 0'
+    assert json.loads(rows[2]["conversacion_completa"])[0]["messages"][0]["text"] == "line\r\nbreak 0"
+    assert made.splitlines()[1].startswith("a,Usuario Anónimo,,,01/08/2025,1,".encode())
+
+
+def test_no_item_at_all_is_a_header_and_no_reject(tmp_path):
+    (tmp_path / "in").write_bytes(b"\n \n")
+    made, bad, summary = run(tmp_path, [tmp_path / "in"])
+    assert (made.decode(), bad, summary.items_read) == (",".join(NAMES) + "\n", b"", 0)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_file_cut_short_stops_the_run_and_leaves_what_was_there(tmp_path, workers):
+    (tmp_path / "out.csv").write_text("earlier")
+    whole = gzip.compress(b"\n".join(table()))
+    (tmp_path / "in.jsonl.gz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match=r"in\.jsonl\.gz cannot be read to its end"):
+        run(tmp_path, [tmp_path / "in.jsonl.gz"], workers, SMALL)
+    assert (tmp_path / "out.csv").read_text() == "earlier"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.jsonl.gz", "out.csv"]
+
+
+def test_missing_input_is_named(tmp_path):
+    with pytest.raises(InputError, match="nowhere does not exist"):
+        run(tmp_path, [tmp_path / "nowhere"])
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="empty holds no item file"):
+        run(tmp_path, [tmp_path / "empty"])
+
+
+def test_an_extracts_folder_is_read_where_it_lies_unless_files_were_added(tmp_path):
+    folder = tmp_path / "raw"
+    folder.mkdir()
+    with partitions.Writer(folder, 40) as writer:
+        for line in table():
+            writer.write(partitions.of_line(line, 40), line + b"\n")
+    names = [path.name for path in writer.paths]
+    (folder / partitions.RECORD).write_text(json.dumps({"files": names}))
+    made, bad, _ = run(tmp_path, [folder], 1, SMALL)
+    (folder / "part-9.jsonl").write_bytes(item(3, 1))
+    again, _, summary = run(tmp_path, [folder], 1, SMALL)
+    assert (made.count(b"\n"), again.count(b"\n")) == (71, 71)
+    assert summary.items_read == 601
+    assert json.loads(bad.splitlines()[0])["source"].startswith("part-000")
+
+
+@given(hostile.LINES, st.integers(1, 3), st.integers(1, 400))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_hostile_lines_in_any_cut_give_the_same_bytes(tmp_path, lines, files, size):
+    (tmp_path / "one").write_bytes(b"\n".join(lines))
+    expected = run(tmp_path, [tmp_path / "one"])
+    paths = [tmp_path / f"{n}.jsonl" for n in range(files)]
+    step = -(-len(lines) // files) or 1
+    for n, path in enumerate(paths):
+        path.write_bytes(b"\n".join(lines[n * step : (n + 1) * step]))
+    made, bad, summary = run(tmp_path, paths, 1, size)
+    assert (made, summary) == (expected[0], expected[2])
+    assert [json.loads(x)["item"] for x in bad.splitlines()] == [
+        json.loads(x)["item"] for x in expected[1].splitlines()
+    ]
