@@ -50,6 +50,32 @@ def writing(target: Path) -> Iterator[BinaryIO]:
         temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def writing_folder(target: Path) -> Iterator[Path]:
+    """Make a folder that gets the name ``target`` when the block ends well, in place of an earlier one.
+
+    If the block raises, nothing is left and what was there stays.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    mark = uuid.uuid4().hex
+    temporary = target.with_name(f".{target.name}.{mark}.tmp")
+    earlier = target.with_name(f".{target.name}.{mark}.old")
+    temporary.mkdir()
+    try:
+        yield temporary
+        if target.exists():
+            target.rename(earlier)
+        try:
+            temporary.rename(target)
+        except BaseException:
+            earlier.rename(target)
+            raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(earlier, ignore_errors=True)
+    _sync(target.parent)
+
+
 def move_file(source: Path, target: Path) -> None:
     """Give a finished file its name, in one step; both on the same file system."""
     _sync(source)
