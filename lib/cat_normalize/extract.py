@@ -63,6 +63,7 @@ def extract_table(
         ExtractError: the table could not be read whole; nothing is left in ``output`` then.
         UsageError: ``output`` holds something else than an extract.
     """
+
     def read(segment: int, folder: Path) -> tuple[int, int, float]:
         items = size = 0
         units = 0.0

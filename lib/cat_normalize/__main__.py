@@ -1,0 +1,5 @@
+"""``python -m cat_normalize``: the command line."""
+
+from cat_normalize.cli import main
+
+main()

@@ -1,0 +1,138 @@
+"""The commands of single stages: extract, normalize, convert, query."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cat_normalize import aws, layout
+from cat_normalize.cli.app import AsJson, MaxRejects, check_limit, command, pairs, print_summary, settings
+from cat_normalize.errors import UsageError
+from cat_normalize.settings import parse_day
+
+
+@command("cat-normalize extract --output raw --segments 8")
+def extract(
+    output: Annotated[Path, typer.Option(help="The folder to make; an earlier extract there is replaced.")],
+    table: Annotated[str | None, typer.Option(help="The table [default: DYNAMODB_TABLE_NAME].")] = None,
+    segments: Annotated[int, typer.Option(min=1, max=64, help="Parallel scans.")] = 4,
+    partitions: Annotated[int, typer.Option(min=1, max=512, help="Partitions to deal items into.")] = 16,
+    export: Annotated[
+        str | None, typer.Option(help="Read this DynamoDB export instead of the table.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Copy a table, or an export of it, to raw partitions of whole users."""
+    from cat_normalize import extract as stage
+    from cat_normalize.export import Export
+
+    where = settings(table_name=table)
+    if export:
+        s3 = aws.client(where, "s3") if layout.is_s3(export) else None
+        done = stage.extract_export(Export(export, s3), output, partitions, _count_up())
+    else:
+        client = aws.client(where, "dynamodb")
+        done = stage.extract_table(client, where.table_name, output, segments, partitions, _count_up())
+    summary = {**done.as_dict(), "files": len(done.files)}
+    print_summary(summary, as_json)
+
+
+@command("cat-normalize normalize --input raw --output users.csv --rejects rejects.jsonl")
+def normalize(
+    inputs: Annotated[
+        list[Path], typer.Option("--input", help="Item files, or folders of them; several may follow.")
+    ],
+    output: Annotated[Path, typer.Option(help="The CSV to write.")],
+    rejects: Annotated[Path, typer.Option(help="Where rejected items go, as JSON lines.")],
+    workers: Annotated[int, typer.Option(min=1, max=256, help="Processes side by side.")] = 1,
+    since: Annotated[str | None, typer.Option(help="Drop conversations before this day.")] = None,
+    until: Annotated[str | None, typer.Option(help="Drop conversations after this day.")] = None,
+    exclude_city: Annotated[
+        list[str] | None, typer.Option(help="Drop users whose city this expression finds; may be repeated.")
+    ] = None,
+    time_zone: Annotated[str | None, typer.Option(help="Where an instant's day is read.")] = None,
+    max_rejects: MaxRejects = None,
+    as_json: AsJson = False,
+) -> None:
+    """Turn raw items into the CSV of one row a user; no AWS needed."""
+    from cat_normalize.etl1 import normalize_files
+
+    rules = settings(
+        since=parse_day("--since", since) if since else None,
+        until=parse_day("--until", until) if until else None,
+        exclude_cities=tuple(exclude_city) if exclude_city else None,
+        time_zone=time_zone,
+    ).rules
+    if output.resolve() == rejects.resolve():
+        raise UsageError("--output and --rejects are the same file")
+    summary = normalize_files(inputs, output, rejects, rules, workers)
+    print_summary(summary.as_dict(), as_json)
+    check_limit(summary.rejected, max_rejects)
+
+
+@command("cat-normalize convert --input users.csv --output users.parquet")
+def convert(
+    source: Annotated[str, typer.Option("--input", help="The CSV: a path, or s3://bucket/key.")],
+    output: Annotated[str, typer.Option(help="The Parquet object: a path, or s3://bucket/key.")],
+    memory: Annotated[str, typer.Option(help="Memory of the Java machine.")] = "1g",
+    as_json: AsJson = False,
+) -> None:
+    """Convert the CSV to one typed Parquet object, with Spark."""
+    from cat_normalize import convert as stage
+    from cat_normalize import spark
+
+    where = settings()
+    s3 = aws.client(where, "s3") if layout.is_s3(source) or layout.is_s3(output) else None
+    done = stage.convert(spark.session(where, memory), source, output, s3)
+    print_summary(
+        {"rows": done.rows, "bytes": done.bytes, "sha256": done.sha256, "output": done.target}, as_json
+    )
+
+
+@command("cat-normalize query most_asked_questions --parquet users.parquet --param top=5")
+def query(
+    name: Annotated[str, typer.Argument(help="Which query; an unknown name lists them.")],
+    parquet: Annotated[Path | None, typer.Option(help="Ask this file, not Athena.")] = None,
+    param: Annotated[list[str] | None, typer.Option(help="A parameter of the query, NAME=VALUE.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Answer a named query: through Athena, or on a Parquet file through DuckDB."""
+    from cat_normalize import query as stage
+
+    values = {key: _whole(key, value) for key, value in pairs(param or []).items()}
+    if parquet is None:
+        frame = stage.run_athena(name, settings(), **values)
+    else:
+        frame = stage.run_local(name, parquet, **values)
+    if as_json:
+        rows = frame.astype(object).where(frame.notna(), None).to_dict(orient="records")
+        typer.echo(json.dumps({"query": name, "rows": rows}, ensure_ascii=False, default=str))
+    else:
+        typer.echo(frame.to_string(index=False))
+
+
+def _whole(name: str, value: str) -> int:
+    try:
+        return int(value)
+    except ValueError as error:
+        raise UsageError(f"{name}={value!r} is not a whole number") from error
+
+
+def _count_up() -> Callable[[int], None]:
+    """Return a progress that counts items on the terminal's last line; elsewhere it is silent."""
+    lock, total, terminal = threading.Lock(), 0, sys.stderr.isatty()
+
+    def more(items: int) -> None:
+        nonlocal total
+        with lock:
+            total += items
+            if terminal:
+                typer.echo(f"\r{total:,} items", err=True, nl=False)
+
+    return more
