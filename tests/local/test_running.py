@@ -35,6 +35,9 @@ USERS_OWN = {
 
 @pytest.fixture
 def users_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A person's real account, in the environment and in a session already made."""
+    session = boto3.Session(aws_access_key_id="real", aws_secret_access_key="real", region_name="sa-east-1")
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", session)
     for name, value in USERS_OWN.items():
         monkeypatch.setenv(name, value)
 

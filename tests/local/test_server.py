@@ -16,7 +16,7 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 
 from cat_normalize.errors import LocalAwsError
-from cat_normalize.local.server import Server
+from cat_normalize.local.server import CHILD, Server
 
 PARENT = """
 import os, sys, time
@@ -86,6 +86,20 @@ def test_ctrl_c_does_not_reach_it(server: Server) -> None:
     assert os.getpgid(server.pid) != os.getpgid(0)
 
 
+def test_it_ends_when_its_standard_input_does() -> None:
+    command = [*CHILD, str(os.getpid())]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stdout.readline().strip().isdigit()
+        process.stdin.close()
+        try:
+            assert process.wait(30) == 0
+        finally:
+            process.kill()
+
+
 @pytest.mark.parametrize("way", ["alone", "forked"])
 def test_it_ends_with_its_killed_parent(way: str, tmp_path: Path) -> None:
     command = [sys.executable, "-c", PARENT, str(tmp_path), way]
@@ -142,6 +156,10 @@ def test_one_that_cannot_be_started_is_an_error(tmp_path: Path) -> None:
 def test_one_that_died_is_told(server: Server) -> None:
     assert answers(server.endpoint())
     os.kill(server.pid, signal.SIGKILL)
-    assert soon(lambda: gone(server.pid))
-    with pytest.raises(LocalAwsError, match=r"ended with -9; the last lines of .*local-aws\.log"):
+
+    def told() -> bool:
         server.check()
+        return False
+
+    with pytest.raises(LocalAwsError, match=r"ended with -9; the last lines of .*local-aws\.log"):
+        soon(told)
