@@ -15,6 +15,13 @@ GLUE_JOB = "cat-prod-etl2-parquet"
 DATABASE = "cat_prod_analytics_db"
 TABLE = "users"
 WORKGROUP = "wg-cat-prod-analytics"
+STATE_MACHINE = "cat-prod-etl2-start"
+RULE = "cat-prod-etl2-csv-created"
+
+METRICS = "cat-normalize"
+"""The CloudWatch namespace of what ETL-1 counts; its one dimension, ``service``, is the Lambda's name."""
+ITEMS_READ = "ItemsRead"
+ITEMS_REJECTED = "ItemsRejected"
 
 PARQUET_NAME = "data.parquet"
 _DATED_CSV = re.compile(r"(?:^|/)data_(\d{8})\.csv$")
