@@ -6,7 +6,7 @@ UV := $(BIN)/uv
 COMPILE := $(UV) pip compile --quiet --all-extras --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-annotate --custom-compile-command "make lock" pyproject.toml
 
-.PHONY: setup run test lab lint lock clean
+.PHONY: setup run test lab lint lock clean notebooks
 
 setup: .venv/.ready
 
@@ -35,3 +35,7 @@ lock: setup
 
 clean:
 	rm -rf .venv build dist runs notebooks/runs .pytest_cache .mypy_cache .ruff_cache
+
+# Run the notebooks in place: their outputs are what the regression test compares.
+notebooks: setup
+	$(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False notebooks/0*.ipynb

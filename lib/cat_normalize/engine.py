@@ -7,6 +7,7 @@ as for any other failing cell.
 
 from __future__ import annotations
 
+import tempfile
 from typing import TYPE_CHECKING, Any
 
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
@@ -15,6 +16,7 @@ from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine
 from papermill.log import logger
 from traitlets import Any as AnyTrait
+from traitlets.config import Config
 
 if TYPE_CHECKING:
     from cat_normalize.notebooks import OnCell
@@ -72,9 +74,16 @@ def make_engine(on_cell: OnCell) -> type[NBClientEngine]:
         def execute_managed_notebook(
             cls, nb_man: Any, kernel_name: str, start_timeout: int = 60, **_others: Any
         ) -> Any:
-            client = _Client(
-                nb_man, kernel_name=kernel_name, startup_timeout=start_timeout, log=logger, on_cell=on_cell
-            )
-            return client.execute()
+            with tempfile.TemporaryDirectory(prefix="kernel-") as sockets:
+                client = _Client(
+                    nb_man,
+                    kernel_name=kernel_name,
+                    startup_timeout=start_timeout,
+                    log=logger,
+                    on_cell=on_cell,
+                    # Sockets in a folder of its own, not ports: two runs cannot meet, nor anybody listen.
+                    config=Config(KernelManager={"transport": "ipc", "ip": f"{sockets}/k"}),
+                )
+                return client.execute()
 
     return Engine
