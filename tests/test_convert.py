@@ -95,6 +95,7 @@ EDGES: list[Row] = [
     changed(nombre=" both sides\t", ciudad='"', gerencia='""', pregunta_conversacion='a""b",'),
     changed(usuario_id="\ufeff\ufffd\x00\u2028\x85\x0b😀", nombre="\x00", feedback="\\", ciudad="#"),
     changed(usuario_id="\x00first", nombre="NULL", gerencia="null", ciudad="\\N"),
+    changed(usuario_id='"\x00', nombre='\x00,"', gerencia='a"\x00,\x00"b"', respuesta_feedback='"\x00'),
     changed(conversacion_completa='"' * 1_000_000, feedback_total="x" * 3_000_000),
 ]
 

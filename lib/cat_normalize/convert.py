@@ -37,6 +37,7 @@ _PARSING = {
     "mode": "FAILFAST",
     "quote": '"',
     "escape": '"',
+    "charToEscapeQuoteEscaping": "\r",  # what no line holds; by default NUL, which is lost after a quote
     "dateFormat": "dd/MM/yyyy",
     "enableDateTimeParsingFallback": "false",
     "nullValue": "\n",  # what no line holds: NULL is nothing between two commas, and "" is not NULL
