@@ -1,0 +1,84 @@
+"""The environments there are: names, sizes, schedule, table, and what becomes of data when a stack goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from cat_normalize.errors import SettingsError
+from cat_normalize.settings import Settings
+
+Architecture = Literal["arm64", "x86_64"]
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """One environment; sizes in the unit that their name says.
+
+    ``keep`` retains buckets, logs and catalogue when a stack is deleted. ``concurrency`` is what is
+    reserved for the Lambda: 1, so that two runs never write one day's files at once.
+    """
+
+    name: str
+    table: str
+    schedule: bool
+    keep: bool
+    log_days: int
+    old_version_days: int
+    rejects_days: int
+    scan_limit_bytes: int
+    region: str = Settings().region
+    architecture: Architecture = "arm64"
+    concurrency: int = 1
+    memory_mb: int = 1024
+    scratch_mb: int = 10240
+    glue_workers: int = 2
+    glue_minutes: int = 60
+    rejected_percent: float = 1.0
+    csv_age_hours: int = 26
+
+    def named(self, name: str) -> str:
+        """Return this environment's form of a name of prod: ``test`` in place of ``prod``."""
+        return name.replace("prod", self.name)
+
+    @property
+    def settings(self) -> Settings:
+        """Return the settings that the doors get here."""
+        return Settings(table_name=self.table, bucket=self.named(Settings().bucket), region=self.region)
+
+
+PROD = Environment(
+    name="prod",
+    table=Settings().table_name,
+    schedule=True,
+    keep=True,
+    log_days=90,
+    old_version_days=30,
+    rejects_days=90,
+    scan_limit_bytes=10 * 1024**3,
+)
+TEST = Environment(
+    name="test",
+    table=Settings().table_name.replace("prod", "test"),
+    schedule=False,
+    keep=False,
+    log_days=7,
+    old_version_days=1,
+    rejects_days=7,
+    scan_limit_bytes=1024**3,
+    scratch_mb=2048,
+)
+ENVIRONMENTS = {environment.name: environment for environment in (PROD, TEST)}
+
+
+def environment(name: str) -> Environment:
+    """Return the environment of that name.
+
+    Raises:
+        SettingsError: there is none.
+    """
+    try:
+        return ENVIRONMENTS[name]
+    except KeyError:
+        known = " or ".join(ENVIRONMENTS)
+        raise SettingsError(f"no environment {name!r}; give -c env={known}") from None

@@ -1,0 +1,85 @@
+"""What Athena needs: database and table from the declared columns, and the workgroup."""
+
+from __future__ import annotations
+
+import aws_cdk as cdk
+from aws_cdk import aws_athena as athena
+from aws_cdk import aws_glue as glue
+from constructs import Construct
+
+from cat_normalize import layout, schema
+from environments import Environment
+from parts.watch import removal
+
+_PARQUET = "org.apache.hadoop.hive.ql.io.parquet"
+
+
+class Catalogue(Construct):
+    """The database and its one table, over the one Parquet object; no crawler guesses its columns."""
+
+    def __init__(self, scope: Construct, id: str, env: Environment) -> None:
+        super().__init__(scope, id)
+        account = cdk.Stack.of(self).account
+        database = glue.CfnDatabase(
+            self,
+            "Database",
+            catalog_id=account,
+            database_input=glue.CfnDatabase.DatabaseInputProperty(
+                name=env.named(layout.DATABASE), description="Conversations, one row a user (cat-normalize)"
+            ),
+        )
+        table = glue.CfnTable(
+            self,
+            "Table",
+            catalog_id=account,
+            database_name=env.named(layout.DATABASE),
+            table_input=glue.CfnTable.TableInputProperty(
+                name=layout.TABLE,
+                table_type="EXTERNAL_TABLE",
+                parameters={"EXTERNAL": "TRUE", "classification": "parquet", "parquet.compression": "ZSTD"},
+                storage_descriptor=_storage(layout.s3_uri(env.settings.bucket, env.settings.parquet_prefix)),
+            ),
+        )
+        table.add_resource_dependency(database)
+        for each in (database, table):
+            each.apply_removal_policy(removal(env))
+
+
+def _storage(location: str) -> glue.CfnTable.StorageDescriptorProperty:
+    return glue.CfnTable.StorageDescriptorProperty(
+        columns=[
+            glue.CfnTable.ColumnProperty(name=each["Name"], type=each["Type"], comment=each["Comment"])
+            for each in schema.glue_columns()
+        ],
+        location=location,
+        input_format=f"{_PARQUET}.MapredParquetInputFormat",
+        output_format=f"{_PARQUET}.MapredParquetOutputFormat",
+        serde_info=glue.CfnTable.SerdeInfoProperty(serialization_library=f"{_PARQUET}.serde.ParquetHiveSerDe"),
+    )
+
+
+def workgroup(scope: Construct, id: str, env: Environment) -> athena.CfnWorkGroup:
+    """Make the workgroup: results in the bucket, encrypted, and no query that reads more than its limit."""
+    made = athena.CfnWorkGroup(
+        scope,
+        id,
+        name=env.named(layout.WORKGROUP),
+        description="Questions to the conversations' table (cat-normalize)",
+        recursive_delete_option=not env.keep,
+        work_group_configuration=athena.CfnWorkGroup.WorkGroupConfigurationProperty(
+            enforce_work_group_configuration=True,
+            publish_cloud_watch_metrics_enabled=True,
+            bytes_scanned_cutoff_per_query=env.scan_limit_bytes,
+            engine_version=athena.CfnWorkGroup.EngineVersionProperty(
+                selected_engine_version="Athena engine version 3"
+            ),
+            result_configuration=athena.CfnWorkGroup.ResultConfigurationProperty(
+                output_location=layout.s3_uri(env.settings.bucket, env.settings.athena_prefix),
+                encryption_configuration=athena.CfnWorkGroup.EncryptionConfigurationProperty(
+                    encryption_option="SSE_S3"
+                ),
+            ),
+        ),
+    )
+    made.apply_removal_policy(removal(env))
+    return made

@@ -1,0 +1,122 @@
+"""ETL-1 on AWS: the Lambda, and the schedule that calls it every night."""
+
+from __future__ import annotations
+
+import json
+
+import aws_cdk as cdk
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_lambda_destinations as destinations
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_scheduler as scheduler
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+import names
+from cat_normalize import layout
+from environments import Environment
+from parts import roles
+from parts.roles import Grant, acknowledge
+
+HANDLER = "lambda_function.handler"
+HOURS_TO_TRY = 3
+INPUT = {"time": "<aws.scheduler.scheduled-time>"}
+"""What the Lambda is called with: a retry after midnight must still be the run of the day before."""
+
+
+class Function(Construct):
+    """The Lambda: contract §7's name and settings, one run at a time, failures kept in a queue."""
+
+    def __init__(
+        self, scope: Construct, id: str, env: Environment, zip: str, log_group: logs.ILogGroup, failures: sqs.IQueue
+    ) -> None:
+        super().__init__(scope, id)
+        role = roles.role(self, "Role", "lambda", _calls(self, env, failures))
+        name = env.named(layout.LAMBDA)
+        self.function = lambda_.Function(
+            self,
+            "Function",
+            function_name=name,
+            description="ETL-1: the conversations' table to one CSV (cat-normalize)",
+            code=lambda_.Code.from_asset(zip),
+            handler=HANDLER,
+            runtime=lambda_.Runtime.PYTHON_3_11,
+            architecture={"arm64": lambda_.Architecture.ARM_64, "x86_64": lambda_.Architecture.X86_64}[
+                env.architecture
+            ],
+            memory_size=env.memory_mb,
+            ephemeral_storage_size=cdk.Size.mebibytes(env.scratch_mb),
+            timeout=cdk.Duration.minutes(15),
+            reserved_concurrent_executions=env.concurrency,
+            tracing=lambda_.Tracing.ACTIVE,
+            environment=variables(env),
+            role=role,
+            log_group=log_group,
+            retry_attempts=2,
+            max_event_age=cdk.Duration.hours(HOURS_TO_TRY),
+            on_failure=destinations.SqsDestination(failures),
+        )
+        acknowledge(
+            self.function, "One Python everywhere: 3.11, which Glue 5.1 runs, is what is tested and deployed.", "L1"
+        )
+
+
+def variables(env: Environment) -> dict[str, str]:
+    """Return the Lambda's environment: the settings (AWS_REGION is the runtime's own) and Powertools' names."""
+    settings = env.settings.to_environment()
+    del settings["AWS_REGION"]
+    return settings | {
+        "POWERTOOLS_SERVICE_NAME": env.named(layout.LAMBDA),
+        "POWERTOOLS_METRICS_NAMESPACE": layout.METRICS,
+        "POWERTOOLS_LOG_LEVEL": "INFO",
+    }
+
+
+def _calls(scope: Construct, env: Environment, failures: sqs.IQueue) -> list[Grant]:
+    stack, settings = cdk.Stack.of(scope), env.settings
+    table = f"arn:aws:dynamodb:{stack.region}:{stack.account}:table/{env.table}"
+    files = roles.objects(settings.bucket, settings.csv_prefix, settings.rejects_prefix)
+    manifests = roles.objects(settings.bucket, f"{settings.manifests_prefix}etl-process1/")
+    return [
+        Grant(["dynamodb:DescribeTable", "dynamodb:Scan"], [table]),
+        Grant(["s3:PutObject", "s3:AbortMultipartUpload"], files, wildcard=roles.PREFIX),
+        Grant(["s3:PutObject"], manifests, wildcard=roles.PREFIX),
+        Grant(["sqs:SendMessage"], [failures.queue_arn]),
+        roles.write_logs(scope, env.named(names.LOGS_LAMBDA)),
+        roles.XRAY,
+    ]
+
+
+def schedule(
+    scope: Construct, id: str, env: Environment, function: lambda_.IFunction, failures: sqs.IQueue
+) -> scheduler.CfnSchedule:
+    """Call a function every day at 23:30 in the settings' time zone; keep what could not be delivered."""
+    role = roles.role(
+        scope,
+        f"{id}Role",
+        "scheduler",
+        [
+            Grant(["lambda:InvokeFunction"], [function.function_arn]),
+            Grant(["sqs:SendMessage"], [failures.queue_arn]),
+        ],
+        own_account=True,
+    )
+    return scheduler.CfnSchedule(
+        scope,
+        id,
+        name=env.named(names.SCHEDULE),
+        description="ETL-1, every night",
+        schedule_expression="cron(30 23 * * ? *)",
+        schedule_expression_timezone=env.settings.rules.time_zone,
+        state="ENABLED" if env.schedule else "DISABLED",
+        flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(mode="OFF"),
+        target=scheduler.CfnSchedule.TargetProperty(
+            arn=function.function_arn,
+            role_arn=role.role_arn,
+            input=json.dumps(INPUT),
+            retry_policy=scheduler.CfnSchedule.RetryPolicyProperty(
+                maximum_retry_attempts=10, maximum_event_age_in_seconds=HOURS_TO_TRY * 3600
+            ),
+            dead_letter_config=scheduler.CfnSchedule.DeadLetterConfigProperty(arn=failures.queue_arn),
+        ),
+    )

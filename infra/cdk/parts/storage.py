@@ -1,0 +1,77 @@
+"""The bucket of contract §6 and the one that its access log goes to."""
+
+from __future__ import annotations
+
+import aws_cdk as cdk
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+import names
+from cat_normalize import layout, staging
+from environments import Environment
+from parts.roles import acknowledge
+
+DAYS = cdk.Duration.days
+
+
+class Storage(Construct):
+    """A private, encrypted, versioned bucket that tells EventBridge of every new object."""
+
+    def __init__(self, scope: Construct, id: str, env: Environment) -> None:
+        super().__init__(scope, id)
+        logs = _bucket(self, "AccessLogs", env, names.ACCESS_LOGS_BUCKET, [_expire("old", "", DAYS(365))])
+        acknowledge(logs, "It is the access log; to log its own writing would never end.", "S1")
+        self.bucket = _bucket(
+            self, "Reports", env, env.settings.bucket, lifecycle(env), server_access_logs_bucket=logs
+        )
+        # The L2's event_bridge_enabled would set this through a custom resource and its Lambda.
+        bucket = self.bucket.node.default_child
+        assert isinstance(bucket, s3.CfnBucket)
+        bucket.notification_configuration = s3.CfnBucket.NotificationConfigurationProperty(
+            event_bridge_configuration=s3.CfnBucket.EventBridgeConfigurationProperty(event_bridge_enabled=True)
+        )
+
+
+def lifecycle(env: Environment) -> list[s3.LifecycleRule]:
+    """Return what is deleted by itself, and when."""
+    settings = env.settings
+    shelf = staging.staging_prefix(layout.parquet_key(settings))
+    return [
+        s3.LifecycleRule(
+            id="old-versions",
+            noncurrent_version_expiration=DAYS(env.old_version_days),
+            expired_object_delete_marker=True,
+            abort_incomplete_multipart_upload_after=DAYS(1),
+        ),
+        _expire("staging", shelf, DAYS(2)),
+        _expire("rejects", settings.rejects_prefix, DAYS(env.rejects_days)),
+        _expire("athena-results", settings.athena_prefix, DAYS(7)),
+    ]
+
+
+def _expire(id: str, prefix: str, after: cdk.Duration) -> s3.LifecycleRule:
+    return s3.LifecycleRule(id=id, prefix=prefix or None, expiration=after)
+
+
+def _bucket(
+    scope: Construct,
+    id: str,
+    env: Environment,
+    name: str,
+    rules: list[s3.LifecycleRule],
+    server_access_logs_bucket: s3.IBucket | None = None,
+) -> s3.Bucket:
+    return s3.Bucket(
+        scope,
+        id,
+        bucket_name=env.named(name),
+        block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+        object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+        encryption=s3.BucketEncryption.S3_MANAGED,
+        enforce_ssl=True,
+        minimum_tls_version=1.2,
+        versioned=server_access_logs_bucket is not None,
+        lifecycle_rules=rules,
+        server_access_logs_bucket=server_access_logs_bucket,
+        removal_policy=cdk.RemovalPolicy.RETAIN if env.keep else cdk.RemovalPolicy.DESTROY,
+    )

@@ -1,0 +1,1 @@
+"""The two stacks of contract §7: each composes parts and defines nothing itself."""

@@ -1,0 +1,78 @@
+"""ETL-2: CSV → Parquet → Athena, whenever a CSV arrives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import aws_cdk as cdk
+from aws_cdk import aws_cloudwatch as cw
+from aws_cdk import aws_sns as sns
+from constructs import Construct
+
+import names
+from artefacts import Artefacts
+from environments import Environment
+from parts import job, metrics, start, watch
+from parts.catalogue import Catalogue, workgroup
+from parts.dashboard import dashboard
+
+
+class Etl2Stack(cdk.Stack):
+    """Rule, state machine, Glue job with its script, catalogue, workgroup, alarms and the dashboard."""
+
+    def __init__(
+        self, scope: Construct, id: str, environment: Environment, artefacts: Artefacts, **other: Any
+    ) -> None:
+        super().__init__(scope, id, description="ETL-2 of cat-normalize: CSV to Parquet and Athena", **other)
+        env = environment
+        scripts = job.Scripts(
+            self, "Scripts", env, artefacts, watch.log_group(self, "ScriptsLog", env, names.LOGS_SCRIPTS)
+        )
+        convert = job.Job(self, "Convert", env, artefacts)
+        convert.node.add_dependency(scripts.deployment)
+        for name in job.glue_logs(env):
+            group = watch.log_group(self, f"GlueLog{name.rpartition('/')[2].title()}", env, name)
+            convert.node.add_dependency(group)
+        log_group = watch.log_group(self, "StatesLog", env, names.LOGS_STATES)
+        machine = start.StateMachine(self, "Start", env, log_group).machine
+        machine.node.add_dependency(convert)
+        failures = watch.dead_letters(self, "DeadLetters", env, names.DEAD_LETTERS_ETL2)
+        start.rule(self, "CsvCreated", env, machine, failures)
+        Catalogue(self, "Catalogue", env)
+        workgroup(self, "Workgroup", env)
+        alarms = self._alarms(env, machine.state_machine_arn)
+        dashboard(self, "Dashboard", env, machine.state_machine_arn, [*self._alarms_of_etl1(env), *alarms])
+
+    def _alarms(self, env: Environment, machine_arn: str) -> list[cw.IAlarm]:
+        topic: sns.ITopic = watch.topic_by_name(self, "Topic", env)
+        failed = watch.alarm(
+            self,
+            "FailedAlarm",
+            env,
+            names.ALARM_GLUE_FAILED,
+            metrics.unsuccessful(machine_arn),
+            "A run of ETL-2 failed; the Parquet is the one before (docs/operate.md).",
+            topic,
+        )
+        letters = watch.dead_letters_alarm(
+            self, env, names.ALARM_DEAD_LETTERS_ETL2, names.DEAD_LETTERS_ETL2, topic
+        )
+        if not env.schedule:
+            return [failed, letters]
+        age = watch.alarm(
+            self,
+            "CsvAgeAlarm",
+            env,
+            names.ALARM_CSV_AGE,
+            metrics.csv_arrived(env),
+            f"No CSV has arrived for {env.csv_age_hours} hours (docs/operate.md).",
+            topic,
+            evaluation_periods=env.csv_age_hours,
+            comparison_operator=cw.ComparisonOperator.LESS_THAN_THRESHOLD,
+            treat_missing_data=cw.TreatMissingData.BREACHING,
+        )
+        return [failed, letters, age]
+
+    def _alarms_of_etl1(self, env: Environment) -> list[cw.IAlarm]:
+        own = (names.ALARM_LAMBDA_ERRORS, names.ALARM_REJECTED_SHARE, names.ALARM_DEAD_LETTERS_ETL1)
+        return [cw.Alarm.from_alarm_name(self, f"Etl1Alarm{n}", env.named(name)) for n, name in enumerate(own)]
