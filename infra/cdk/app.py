@@ -28,9 +28,9 @@ FLAGS = {
 
 def build(app: cdk.App, env: Environment, artefacts: Artefacts) -> None:
     """Put both stacks of an environment into an app, with AwsSolutions' rules to hold them to."""
-    place = cdk.Environment(region=env.region)
-    etl1 = Etl1Stack(app, env.named(layout.STACK_ETL1), env, artefacts, env=place)
-    etl2 = Etl2Stack(app, env.named(layout.STACK_ETL2), env, artefacts, env=place)
+    common = {"env": cdk.Environment(region=env.region), "termination_protection": env.keep}
+    etl1 = Etl1Stack(app, env.named(layout.STACK_ETL1), env, artefacts, **common)
+    etl2 = Etl2Stack(app, env.named(layout.STACK_ETL2), env, artefacts, **common)
     etl2.add_stack_dependency(etl1, "ETL-2 puts its script into ETL-1's bucket")
     for process, stack in (("etl-process1", etl1), ("etl-process2", etl2)):
         cdk.Tags.of(stack).add("project", "cat-normalize")

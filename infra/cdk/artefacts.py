@@ -37,9 +37,14 @@ class Artefacts:
         """
         wheels = sorted(folder.glob("cat_normalize-*-py3-none-any.whl"))
         if len(wheels) != 1:
-            raise SettingsError(f"{folder}: {len(wheels)} wheels of cat_normalize, not one; run: make package")
+            raise SettingsError(
+                f"{folder}: {len(wheels)} wheels of cat_normalize, not one; run: make package"
+            )
         found = cls(
-            folder / f"lambda-{architecture}.zip", wheels[0], folder / GLUE_SCRIPT, glue_modules(GLUE_REQUIREMENTS)
+            folder / f"lambda-{architecture}.zip",
+            wheels[0],
+            folder / GLUE_SCRIPT,
+            glue_modules(GLUE_REQUIREMENTS),
         )
         for path in (found.lambda_zip, found.glue_script):
             if not path.is_file():

@@ -54,7 +54,9 @@ def _storage(location: str) -> glue.CfnTable.StorageDescriptorProperty:
         location=location,
         input_format=f"{_PARQUET}.MapredParquetInputFormat",
         output_format=f"{_PARQUET}.MapredParquetOutputFormat",
-        serde_info=glue.CfnTable.SerdeInfoProperty(serialization_library=f"{_PARQUET}.serde.ParquetHiveSerDe"),
+        serde_info=glue.CfnTable.SerdeInfoProperty(
+            serialization_library=f"{_PARQUET}.serde.ParquetHiveSerDe"
+        ),
     )
 
 

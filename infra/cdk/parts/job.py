@@ -43,7 +43,9 @@ class Scripts(Construct):
             Grant(["s3:GetObject"], [asset.bucket.arn_for_objects(asset.s3_object_key)]),
             roles.listing(settings.bucket, settings.scripts_prefix),
             Grant(
-                ["s3:PutObject"], roles.objects(settings.bucket, settings.scripts_prefix), wildcard=roles.PREFIX
+                ["s3:PutObject"],
+                roles.objects(settings.bucket, settings.scripts_prefix),
+                wildcard=roles.PREFIX,
             ),
             roles.write_logs(self, env.named(names.LOGS_SCRIPTS)),
         ]
@@ -88,8 +90,8 @@ class Job(Construct):
         )
         acknowledge(
             self.job,
-            "The job logs keys and counts, no conversation and no name; CloudWatch encrypts logs at rest with its "
-            "own keys, and a security configuration would want a KMS key of the account's to pay and look after.",
+            "The job logs keys and counts, no conversation and no name; CloudWatch encrypts logs at rest "
+            "with its own keys, and a security configuration would want a KMS key to pay and look after.",
             "GL1",
         )
         acknowledge(self.job, "Job bookmarks are off: the key to read comes with every run.", "GL3")
@@ -131,7 +133,7 @@ def _calls(scope: Construct, env: Environment) -> list[Grant]:
             roles.objects(bucket, f"{settings.manifests_prefix}etl-process2/"),
             wildcard=roles.PREFIX,
         ),
-        roles.write_logs(scope, *glue_logs(env)),
+        roles.write_logs(scope, *glue_logs(env), create=True),
         Grant(
             ["cloudwatch:PutMetricData"],
             ["*"],

@@ -18,7 +18,7 @@ from environments import Environment
 from parts import roles
 from parts.roles import Grant, acknowledge
 
-HANDLER = "lambda_function.handler"
+HANDLER = "lambda_function.lambda_handler"
 HOURS_TO_TRY = 3
 INPUT = {"time": "<aws.scheduler.scheduled-time>"}
 """What the Lambda is called with: a retry after midnight must still be the run of the day before."""
@@ -28,7 +28,13 @@ class Function(Construct):
     """The Lambda: contract §7's name and settings, one run at a time, failures kept in a queue."""
 
     def __init__(
-        self, scope: Construct, id: str, env: Environment, zip: str, log_group: logs.ILogGroup, failures: sqs.IQueue
+        self,
+        scope: Construct,
+        id: str,
+        env: Environment,
+        zip: str,
+        log_group: logs.ILogGroup,
+        failures: sqs.IQueue,
     ) -> None:
         super().__init__(scope, id)
         role = roles.role(self, "Role", "lambda", _calls(self, env, failures))
@@ -49,7 +55,7 @@ class Function(Construct):
             timeout=cdk.Duration.minutes(15),
             reserved_concurrent_executions=env.concurrency,
             tracing=lambda_.Tracing.ACTIVE,
-            environment=variables(env),
+            environment=settings_of(env),
             role=role,
             log_group=log_group,
             retry_attempts=2,
@@ -57,19 +63,17 @@ class Function(Construct):
             on_failure=destinations.SqsDestination(failures),
         )
         acknowledge(
-            self.function, "One Python everywhere: 3.11, which Glue 5.1 runs, is what is tested and deployed.", "L1"
+            self.function,
+            "One Python everywhere: 3.11, which Glue 5.1 runs, is what is tested and deployed.",
+            "L1",
         )
 
 
-def variables(env: Environment) -> dict[str, str]:
-    """Return the Lambda's environment: the settings (AWS_REGION is the runtime's own) and Powertools' names."""
-    settings = env.settings.to_environment()
-    del settings["AWS_REGION"]
-    return settings | {
-        "POWERTOOLS_SERVICE_NAME": env.named(layout.LAMBDA),
-        "POWERTOOLS_METRICS_NAMESPACE": layout.METRICS,
-        "POWERTOOLS_LOG_LEVEL": "INFO",
-    }
+def settings_of(env: Environment) -> dict[str, str]:
+    """Return the Lambda's settings as contract §7 names them; AWS_REGION is the runtime's own."""
+    variables = env.settings.to_environment()
+    del variables["AWS_REGION"]
+    return variables
 
 
 def _calls(scope: Construct, env: Environment, failures: sqs.IQueue) -> list[Grant]:
@@ -78,7 +82,7 @@ def _calls(scope: Construct, env: Environment, failures: sqs.IQueue) -> list[Gra
     files = roles.objects(settings.bucket, settings.csv_prefix, settings.rejects_prefix)
     manifests = roles.objects(settings.bucket, f"{settings.manifests_prefix}etl-process1/")
     return [
-        Grant(["dynamodb:DescribeTable", "dynamodb:Scan"], [table]),
+        Grant(["dynamodb:Scan"], [table]),
         Grant(["s3:PutObject", "s3:AbortMultipartUpload"], files, wildcard=roles.PREFIX),
         Grant(["s3:PutObject"], manifests, wildcard=roles.PREFIX),
         Grant(["sqs:SendMessage"], [failures.queue_arn]),

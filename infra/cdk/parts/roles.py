@@ -35,7 +35,9 @@ def acknowledge(scope: IConstruct, reason: str, *findings: str) -> None:
     )
 
 
-def role(scope: Construct, id: str, service: str, grants: Sequence[Grant], own_account: bool = False) -> iam.IRole:
+def role(
+    scope: Construct, id: str, service: str, grants: Sequence[Grant], own_account: bool = False
+) -> iam.IRole:
     """Make a role for a service; what CDK's constructs would add to it on their own is dropped.
 
     Args:
@@ -73,14 +75,20 @@ def listing(bucket: str, *prefixes: str) -> Grant:
     return Grant(["s3:ListBucket"], [f"arn:aws:s3:::{bucket}"], condition)
 
 
-def write_logs(scope: Construct, *names: str) -> Grant:
-    """Let streams of existing log groups be made and written."""
+def write_logs(scope: Construct, *names: str, create: bool = False) -> Grant:
+    """Let streams of log groups be made and written.
+
+    The groups exist. ``create`` is for Glue, whose documentation asks for it all the same.
+    """
     stack = cdk.Stack.of(scope)
     groups = [f"arn:aws:logs:{stack.region}:{stack.account}:log-group:{name}:*" for name in names]
     reason = "A log stream's name is made up by the service at run time; the group is this one alone."
-    return Grant(["logs:CreateLogStream", "logs:PutLogEvents"], groups, wildcard=reason)
+    actions = ["logs:CreateLogStream", "logs:PutLogEvents"]
+    return Grant(["logs:CreateLogGroup", *actions] if create else actions, groups, wildcard=reason)
 
 
-PREFIX = "The keys under this prefix carry the run's date or a name of Spark's own; no other prefix is granted."
+PREFIX = (
+    "The keys under this prefix carry the run's date or a name of Spark's own; no other prefix is granted."
+)
 NO_RESOURCE = "These actions take no resource: IAM knows only * for them."
 XRAY = Grant(["xray:PutTraceSegments", "xray:PutTelemetryRecords"], ["*"], wildcard=NO_RESOURCE)

@@ -72,7 +72,9 @@ class StateMachine(Construct):
             "RunJob",
             state_name="Run the Glue job",
             glue_job_name=env.named(layout.GLUE_JOB),
-            arguments=sfn.TaskInput.from_object({"--input_key": sfn.JsonPath.string_at("$.detail.object.key")}),
+            arguments=sfn.TaskInput.from_object(
+                {"--input_key": sfn.JsonPath.string_at("$.detail.object.key")}
+            ),
             integration_pattern=sfn.IntegrationPattern.RUN_JOB,
         )
         run.add_retry(
@@ -100,7 +102,9 @@ def pattern(settings: Settings) -> events.EventPattern:
     )
 
 
-def rule(scope: Construct, id: str, env: Environment, machine: sfn.StateMachine, failures: sqs.IQueue) -> events.Rule:
+def rule(
+    scope: Construct, id: str, env: Environment, machine: sfn.StateMachine, failures: sqs.IQueue
+) -> events.Rule:
     """Start a state machine for every new CSV; keep the event if that does not succeed within a day."""
     role = roles.role(
         scope,

@@ -9,7 +9,6 @@ from constructs import Construct
 import names
 from cat_normalize import layout, staging
 from environments import Environment
-from parts.roles import acknowledge
 
 DAYS = cdk.Duration.days
 
@@ -20,7 +19,6 @@ class Storage(Construct):
     def __init__(self, scope: Construct, id: str, env: Environment) -> None:
         super().__init__(scope, id)
         logs = _bucket(self, "AccessLogs", env, names.ACCESS_LOGS_BUCKET, [_expire("old", "", DAYS(365))])
-        acknowledge(logs, "It is the access log; to log its own writing would never end.", "S1")
         self.bucket = _bucket(
             self, "Reports", env, env.settings.bucket, lifecycle(env), server_access_logs_bucket=logs
         )
@@ -28,7 +26,9 @@ class Storage(Construct):
         bucket = self.bucket.node.default_child
         assert isinstance(bucket, s3.CfnBucket)
         bucket.notification_configuration = s3.CfnBucket.NotificationConfigurationProperty(
-            event_bridge_configuration=s3.CfnBucket.EventBridgeConfigurationProperty(event_bridge_enabled=True)
+            event_bridge_configuration=s3.CfnBucket.EventBridgeConfigurationProperty(
+                event_bridge_enabled=True
+            )
         )
 
 

@@ -77,7 +77,9 @@ def topic_by_name(scope: Construct, id: str, env: Environment) -> sns.ITopic:
     return sns.Topic.from_topic_arn(scope, id, arn)
 
 
-def metric(namespace: str, name: str, minutes: int = 5, statistic: str = "Sum", **dimensions: str) -> cw.Metric:
+def metric(
+    namespace: str, name: str, minutes: int = 5, statistic: str = "Sum", **dimensions: str
+) -> cw.Metric:
     """Return a metric with its dimensions."""
     return cw.Metric(
         namespace=namespace,

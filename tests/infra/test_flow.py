@@ -1,0 +1,193 @@
+"""Schedule → Lambda → CSV → event → rule → state machine → Glue job: who hands over to whom."""
+
+from __future__ import annotations
+
+import ast
+import json
+from typing import Any
+
+import pytest
+from moto.events.models import EventPattern
+
+from infra.assembly import ACCOUNT, CDK, Assembly
+
+pytestmark = pytest.mark.xdist_group("infra")
+
+FUNCTION = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:cat-prod-lambda-normalize"
+MACHINE = f"arn:aws:states:us-east-1:{ACCOUNT}:stateMachine:cat-prod-etl2-start"
+LETTERS = f"arn:aws:sqs:us-east-1:{ACCOUNT}:cat-prod-{{}}-dead-letters"
+
+
+def test_the_schedule_calls_the_lambda_at_half_past_eleven_in_bogota(prod: Assembly) -> None:
+    schedule = prod.etl1.one("AWS::Scheduler::Schedule")
+    target = schedule["Target"]
+    assert {key: value for key, value in schedule.items() if key != "Target"} == {
+        "Name": "cat-prod-normalize-daily",
+        "Description": "ETL-1, every night",
+        "ScheduleExpression": "cron(30 23 * * ? *)",
+        "ScheduleExpressionTimezone": "America/Bogota",
+        "FlexibleTimeWindow": {"Mode": "OFF"},
+        "State": "ENABLED",
+    }
+    assert target["Arn"] == FUNCTION
+    assert target["RetryPolicy"] == {"MaximumRetryAttempts": 10, "MaximumEventAgeInSeconds": 10800}
+    assert target["DeadLetterConfig"] == {"Arn": LETTERS.format("normalize")}
+    assert target["RoleArn"].startswith("arn:NightlyRole")
+
+
+def test_a_retry_after_midnight_is_still_the_run_of_the_day(prod: Assembly) -> None:
+    target = prod.etl1.one("AWS::Scheduler::Schedule")["Target"]
+    assert json.loads(target["Input"]) == {"time": "<aws.scheduler.scheduled-time>"}
+
+
+def test_the_schedule_of_test_is_off(test: Assembly) -> None:
+    assert test.etl1.one("AWS::Scheduler::Schedule")["State"] == "DISABLED"
+
+
+def test_the_lambda_tries_twice_more_and_then_leaves_a_letter(prod: Assembly) -> None:
+    config = prod.etl1.one("AWS::Lambda::EventInvokeConfig")
+    assert config["MaximumRetryAttempts"] == 2
+    assert config["MaximumEventAgeInSeconds"] == 10800
+    assert config["DestinationConfig"] == {"OnFailure": {"Destination": LETTERS.format("normalize")}}
+    assert (config["FunctionName"], config["Qualifier"]) == ("cat-prod-lambda-normalize", "$LATEST")
+
+
+def test_the_handler_is_a_function_of_the_door(prod: Assembly) -> None:
+    module, _, name = prod.etl1.one("AWS::Lambda::Function")["Handler"].partition(".")
+    door = CDK.parents[1] / "lambda" / "etl-process1" / f"{module}.py"
+    assert name in {
+        each.name for each in ast.parse(door.read_text()).body if isinstance(each, ast.FunctionDef)
+    }
+
+
+def event(key: str, **other: Any) -> dict[str, Any]:
+    """Return an event as S3 sends it to EventBridge."""
+    plain: dict[str, Any] = {
+        "version": "0",
+        "id": "17793124-05d4-b198-2fde-7ededc63b103",
+        "detail-type": "Object Created",
+        "source": "aws.s3",
+        "account": ACCOUNT,
+        "time": "2025-09-02T04:31:07Z",
+        "region": "us-east-1",
+        "resources": ["arn:aws:s3:::cat-prod-normalize-reports"],
+        "detail": {
+            "version": "0",
+            "bucket": {"name": other.pop("bucket", "cat-prod-normalize-reports")},
+            "object": {"key": key, "size": 5, "etag": "b1946ac92492d2347c6235b4d2611184", "sequencer": "00"},
+            "request-id": "N4N7GDK58NMKJ12R",
+            "requester": ACCOUNT,
+            "reason": other.pop("reason", "PutObject"),
+        },
+    }
+    return plain | other
+
+
+CSV = "reports/etl-process1/data_20250901.csv"
+
+
+@pytest.mark.parametrize(
+    ("sent", "starts"),
+    [
+        (event(CSV), True),
+        (event(CSV, reason="CompleteMultipartUpload"), True),
+        (event(CSV, reason="CopyObject"), True),
+        (event("reports/etl-process1/data_20250901.csv.gz"), False),
+        (event("reports/etl-process1/notes.txt"), False),
+        (event("reports/etl-process1/"), False),
+        (event("reports/etl-process1/other.csv"), False),
+        (event("reports/etl-process2/data_20250901.csv"), False),
+        (event("reports/etl-process2/data.parquet"), False),
+        (event("old/reports/etl-process1/data_20250901.csv"), False),
+        (event("rejects/etl-process1/data_20250901.jsonl"), False),
+        (event("manifests/etl-process1/20250901.json"), False),
+        (event("staging/reports/etl-process2/x/data_20250901.csv"), False),
+        (event(CSV, bucket="cat-test-normalize-reports"), False),
+        (event(CSV, **{"detail-type": "Object Deleted"}), False),
+        (event(CSV, **{"detail-type": "Object Tags Added"}), False),
+        (event(CSV, source="my.s3"), False),
+    ],
+)
+def test_the_rule_takes_the_csv_and_nothing_else(prod: Assembly, sent: dict[str, Any], starts: bool) -> None:
+    pattern = prod.etl2.one("AWS::Events::Rule")["EventPattern"]
+    assert EventPattern.load(json.dumps(pattern)).matches_event(sent) is starts
+
+
+def test_the_rule_says_exactly_this(prod: Assembly) -> None:
+    rule = prod.etl2.one("AWS::Events::Rule")
+    assert (rule["Name"], rule["State"]) == ("cat-prod-etl2-csv-created", "ENABLED")
+    assert rule["EventPattern"] == {
+        "source": ["aws.s3"],
+        "detail-type": ["Object Created"],
+        "detail": {
+            "bucket": {"name": ["cat-prod-normalize-reports"]},
+            "object": {"key": [{"wildcard": "reports/etl-process1/data_*.csv"}]},
+        },
+    }
+
+
+def test_the_rule_hands_the_event_whole_to_the_state_machine(prod: Assembly) -> None:
+    (target,) = prod.etl2.one("AWS::Events::Rule")["Targets"]
+    assert not {"Input", "InputPath", "InputTransformer"} & set(target)
+    assert target["Arn"] == MACHINE
+    assert target["RetryPolicy"] == {"MaximumRetryAttempts": 185, "MaximumEventAgeInSeconds": 86400}
+    assert target["DeadLetterConfig"] == {"Arn": LETTERS.format("etl2")}
+
+
+def definition(assembly: Assembly) -> dict[str, Any]:
+    machine = assembly.etl2.one("AWS::StepFunctions::StateMachine")
+    made: dict[str, Any] = json.loads(machine["DefinitionString"])
+    return made
+
+
+def test_the_state_machine_runs_the_job_with_the_key_and_waits(prod: Assembly) -> None:
+    made = definition(prod)
+    (name,) = made["States"]
+    state = made["States"][name]
+    assert made["StartAt"] == name
+    assert (state["Type"], state["End"]) == ("Task", True)
+    assert state["Resource"] == "arn:aws:states:::glue:startJobRun.sync"
+    assert state["Parameters"] == {
+        "JobName": "cat-prod-etl2-parquet",
+        "Arguments": {"--input_key.$": "$.detail.object.key"},
+    }
+    assert not {"InputPath", "OutputPath", "ResultPath", "Catch"} & set(state)
+
+
+def test_a_start_is_tried_again_when_glue_is_busy_or_throttles(
+    prod: Assembly,
+) -> None:
+    (state,) = definition(prod)["States"].values()
+    busy, throttled = state["Retry"]
+    assert busy == {
+        "ErrorEquals": ["Glue.ConcurrentRunsExceededException"],
+        "IntervalSeconds": 60,
+        "BackoffRate": 1,
+        "MaxAttempts": 180,
+    }
+    assert {"Glue.AWSGlueException", "Glue.ThrottlingException"} <= set(throttled["ErrorEquals"])
+    assert (throttled["IntervalSeconds"], throttled["BackoffRate"], throttled["MaxAttempts"]) == (5, 2, 6)
+    retried = {error for retry in state["Retry"] for error in retry["ErrorEquals"]}
+    assert not retried & {"States.ALL", "States.TaskFailed", "States.Timeout"}
+
+
+def test_no_two_runs_at_once_and_a_waiting_one_outlasts_the_one_before(prod: Assembly) -> None:
+    job = prod.etl2.one("AWS::Glue::Job")
+    assert job["ExecutionProperty"] == {"MaxConcurrentRuns": 1}
+    assert job["MaxRetries"] == 0
+    busy = definition(prod)["States"]["Run the Glue job"]["Retry"][0]
+    waits = busy["IntervalSeconds"] * busy["MaxAttempts"]
+    assert waits >= 3 * 60 * job["Timeout"]
+    assert definition(prod)["TimeoutSeconds"] >= waits + 60 * job["Timeout"]
+
+
+def test_the_state_machine_is_logged_and_traced(prod: Assembly) -> None:
+    machine = prod.etl2.one("AWS::StepFunctions::StateMachine")
+    assert machine["StateMachineName"] == "cat-prod-etl2-start"
+    assert machine.get("StateMachineType", "STANDARD") == "STANDARD"  # .sync wants it
+    assert machine["TracingConfiguration"] == {"Enabled": True}
+    logs = machine["LoggingConfiguration"]
+    assert (logs["Level"], logs["IncludeExecutionData"]) == ("ALL", True)
+    (destination,) = logs["Destinations"]
+    group = "log-group:/aws/vendedlogs/states/cat-prod-etl2-start:*"
+    assert destination["CloudWatchLogsLogGroup"]["LogGroupArn"].endswith(group)

@@ -1,0 +1,99 @@
+"""What needs no synth: environments and artefacts."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from cat_normalize import layout
+from cat_normalize.errors import SettingsError
+from infra.assembly import CDK
+
+
+def loaded(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, CDK / f"{name}.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def cdk() -> Iterator[dict[str, ModuleType]]:
+    """The app's modules that are plain Python."""
+    names = ("environments", "artefacts")
+    yield {name: loaded(name) for name in names}
+    for name in names:
+        del sys.modules[name]
+
+
+@pytest.mark.parametrize(
+    ("prod", "test"),
+    [
+        (layout.STACK_ETL1, "cat-test-normalize-stack"),
+        (layout.DATABASE, "cat_test_analytics_db"),
+        (layout.WORKGROUP, "wg-cat-test-analytics"),
+        (layout.TABLE, "users"),
+    ],
+)
+def test_names_of_test_derive_from_prods(cdk: dict[str, ModuleType], prod: str, test: str) -> None:
+    environments = cdk["environments"].ENVIRONMENTS
+    assert (environments["prod"].named(prod), environments["test"].named(prod)) == (prod, test)
+
+
+def test_an_unknown_environment_is_named(cdk: dict[str, ModuleType]) -> None:
+    with pytest.raises(SettingsError, match="no environment 'stage'; give -c env=prod or test"):
+        cdk["environments"].environment("stage")
+
+
+@pytest.mark.parametrize(
+    ("missing", "message"),
+    [
+        ("cat_normalize-1.2.3-py3-none-any.whl", "0 wheels of cat_normalize, not one; run: make package"),
+        ("lambda-arm64.zip", "lambda-arm64.zip is missing; run: make package"),
+        ("glue_job_script.py", "glue_job_script.py is missing; run: make package"),
+    ],
+)
+def test_a_missing_artefact_is_named(
+    cdk: dict[str, ModuleType], tmp_path: Path, missing: str, message: str
+) -> None:
+    for name in ("cat_normalize-1.2.3-py3-none-any.whl", "lambda-arm64.zip", "glue_job_script.py"):
+        if name != missing:
+            (tmp_path / name).touch()
+    with pytest.raises(SettingsError, match=message):
+        cdk["artefacts"].Artefacts.found_in(tmp_path, "arm64")
+
+
+def test_two_wheels_are_one_too_many(cdk: dict[str, ModuleType], tmp_path: Path) -> None:
+    for version in ("1.2.3", "1.2.4"):
+        (tmp_path / f"cat_normalize-{version}-py3-none-any.whl").touch()
+    with pytest.raises(SettingsError, match="2 wheels"):
+        cdk["artefacts"].Artefacts.found_in(tmp_path, "arm64")
+
+
+@pytest.mark.parametrize(
+    ("text", "pins"),
+    [
+        ("# Glue\nmsgspec==0.22.0\n\ntzdata==2026.6  # zones\n", ("msgspec==0.22.0", "tzdata==2026.6")),
+        ("msgspec==0.22.0 \\\n    --hash=sha256:00\n", ("msgspec==0.22.0",)),
+        ("", ()),
+    ],
+)
+def test_pins_of_a_requirements_file(
+    cdk: dict[str, ModuleType], tmp_path: Path, text: str, pins: tuple[str, ...]
+) -> None:
+    file = tmp_path / "requirements.txt"
+    file.write_text(text)
+    assert cdk["artefacts"].glue_modules(file) == pins
+
+
+def test_without_the_file_the_librarys_own_pins_count(cdk: dict[str, ModuleType], tmp_path: Path) -> None:
+    found = cdk["artefacts"].glue_modules(tmp_path / "none.txt")
+    assert {pin.partition("==")[0] for pin in found} == {"msgspec", "tzdata"}

@@ -1,0 +1,383 @@
+"""Every name, size, limit and alarm, as tables of cases."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from cat_normalize import layout, schema
+from cat_normalize.settings import Settings
+from infra.assembly import ACCOUNT, Assembly
+
+pytestmark = pytest.mark.xdist_group("infra")
+
+NAMES = [
+    ("etl1", "AWS::S3::Bucket", "BucketName", ["cat-{}-normalize-access-logs", "cat-{}-normalize-reports"]),
+    ("etl1", "AWS::Lambda::Function", "FunctionName", ["cat-{}-lambda-normalize"]),
+    ("etl1", "AWS::Scheduler::Schedule", "Name", ["cat-{}-normalize-daily"]),
+    ("etl1", "AWS::SQS::Queue", "QueueName", ["cat-{}-normalize-dead-letters"]),
+    ("etl1", "AWS::SNS::Topic", "TopicName", ["cat-{}-alarms"]),
+    ("etl1", "AWS::Logs::LogGroup", "LogGroupName", ["/aws/lambda/cat-{}-lambda-normalize"]),
+    ("etl2", "AWS::Events::Rule", "Name", ["cat-{}-etl2-csv-created"]),
+    ("etl2", "AWS::StepFunctions::StateMachine", "StateMachineName", ["cat-{}-etl2-start"]),
+    ("etl2", "AWS::SQS::Queue", "QueueName", ["cat-{}-etl2-dead-letters"]),
+    ("etl2", "AWS::Glue::Job", "Name", ["cat-{}-etl2-parquet"]),
+    ("etl2", "AWS::Athena::WorkGroup", "Name", ["wg-cat-{}-analytics"]),
+    ("etl2", "AWS::CloudWatch::Dashboard", "DashboardName", ["cat-{}-normalize"]),
+    (
+        "etl2",
+        "AWS::Logs::LogGroup",
+        "LogGroupName",
+        [
+            "/aws-glue/jobs/cat-{}-etl2-parquet/error",
+            "/aws-glue/jobs/cat-{}-etl2-parquet/output",
+            "/aws/lambda/cat-{}-etl2-scripts",
+            "/aws/vendedlogs/states/cat-{}-etl2-start",
+        ],
+    ),
+]
+
+
+@pytest.mark.parametrize("environment", ["prod", "test"])
+@pytest.mark.parametrize(("process", "kind", "key", "names"), NAMES)
+def test_names(
+    request: pytest.FixtureRequest, environment: str, process: str, kind: str, key: str, names: list[str]
+) -> None:
+    assembly: Assembly = request.getfixturevalue(environment)
+    found = sorted(each[key] for each in getattr(assembly, process).all(kind))
+    assert found == [name.format(environment) for name in names]
+
+
+def test_the_contracts_names_are_the_librarys(prod: Assembly) -> None:
+    assert prod.stacks == [layout.STACK_ETL1, layout.STACK_ETL2]
+    prod.etl1.one("AWS::S3::Bucket", BucketName=Settings().bucket)
+    prod.etl1.one("AWS::Lambda::Function", FunctionName=layout.LAMBDA)
+    prod.etl2.one("AWS::Glue::Job", Name=layout.GLUE_JOB)
+    prod.etl2.one("AWS::Athena::WorkGroup", Name=layout.WORKGROUP)
+    assert prod.etl2.one("AWS::Glue::Database")["DatabaseInput"]["Name"] == layout.DATABASE
+
+
+def reports(assembly: Assembly) -> dict[str, Any]:
+    return assembly.etl1.one("AWS::S3::Bucket", BucketName=f"cat-{assembly.environment}-normalize-reports")
+
+
+def test_buckets_are_private_and_encrypted(prod: Assembly) -> None:
+    for bucket in prod.etl1.all("AWS::S3::Bucket"):
+        assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+        assert len(bucket["PublicAccessBlockConfiguration"]) == 4
+        assert bucket["OwnershipControls"]["Rules"] == [{"ObjectOwnership": "BucketOwnerEnforced"}]
+        (encryption,) = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+        assert encryption["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
+
+
+def test_the_bucket_is_versioned_logged_and_tells_eventbridge(prod: Assembly) -> None:
+    bucket = reports(prod)
+    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+    assert bucket["LoggingConfiguration"]["DestinationBucketName"] == "cat-prod-normalize-access-logs"
+    assert bucket["NotificationConfiguration"] == {"EventBridgeConfiguration": {"EventBridgeEnabled": True}}
+    assert not prod.etl1.all("Custom::S3BucketNotifications")
+
+
+@pytest.mark.parametrize(("environment", "old", "rejects"), [("prod", 30, 90), ("test", 1, 7)])
+def test_what_is_deleted_by_itself(
+    request: pytest.FixtureRequest, environment: str, old: int, rejects: int
+) -> None:
+    rules = reports(request.getfixturevalue(environment))["LifecycleConfiguration"]["Rules"]
+    assert {rule["Status"] for rule in rules} == {"Enabled"}
+    plain = {"Id", "Status"}
+    assert {rule["Id"]: {key: rule[key] for key in rule.keys() - plain} for rule in rules} == {
+        "old-versions": {
+            "NoncurrentVersionExpiration": {"NoncurrentDays": old},
+            "ExpiredObjectDeleteMarker": True,
+            "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1},
+        },
+        "staging": {"Prefix": "staging/reports/etl-process2/", "ExpirationInDays": 2},
+        "rejects": {"Prefix": "rejects/etl-process1/", "ExpirationInDays": rejects},
+        "athena-results": {"Prefix": "athena/results/", "ExpirationInDays": 7},
+    }
+
+
+KEPT = {"AWS::S3::Bucket", "AWS::Logs::LogGroup", "AWS::Glue::Database", "AWS::Glue::Table"} | {
+    "AWS::Athena::WorkGroup"
+}
+
+
+@pytest.mark.parametrize(("environment", "policy"), [("prod", "Retain"), ("test", "Delete")])
+def test_what_holds_data_outlives_its_stack_in_prod_alone(
+    request: pytest.FixtureRequest, environment: str, policy: str
+) -> None:
+    assembly: Assembly = request.getfixturevalue(environment)
+    bodies = [*assembly.etl1.resources.values(), *assembly.etl2.resources.values()]
+    kept = [body for body in bodies if body["Type"] in KEPT]
+    assert {body["Type"] for body in kept} == KEPT
+    assert {body["DeletionPolicy"] for body in kept} == {policy}
+    retained = {body["Type"] for body in bodies if body.get("DeletionPolicy") == "Retain"}
+    assert retained == (KEPT if policy == "Retain" else set())
+
+
+@pytest.mark.parametrize(("environment", "days"), [("prod", 90), ("test", 7)])
+def test_every_log_group_forgets(request: pytest.FixtureRequest, environment: str, days: int) -> None:
+    assembly: Assembly = request.getfixturevalue(environment)
+    groups = assembly.etl1.all("AWS::Logs::LogGroup") + assembly.etl2.all("AWS::Logs::LogGroup")
+    assert [group["RetentionInDays"] for group in groups] == [days] * 5
+
+
+def test_the_lambda(prod: Assembly) -> None:
+    function = prod.etl1.one("AWS::Lambda::Function")
+    expected = {
+        "Runtime": "python3.11",
+        "Architectures": ["arm64"],
+        "MemorySize": 1024,
+        "EphemeralStorage": {"Size": 10240},
+        "Timeout": 900,
+        "ReservedConcurrentExecutions": 1,
+        "TracingConfig": {"Mode": "Active"},
+        "LoggingConfig": {"LogGroup": "/aws/lambda/cat-prod-lambda-normalize"},
+    }
+    assert {key: function[key] for key in expected} == expected
+
+
+@pytest.mark.parametrize("environment", ["prod", "test"])
+def test_the_lambda_reads_the_settings_of_its_environment(
+    request: pytest.FixtureRequest, environment: str
+) -> None:
+    assembly: Assembly = request.getfixturevalue(environment)
+    variables = assembly.etl1.one("AWS::Lambda::Function")["Environment"]["Variables"]
+    assert variables == {
+        "DYNAMODB_TABLE_NAME": f"cat-{environment}-catia-conversations-table",
+        "S3_BUCKET_NAME": f"cat-{environment}-normalize-reports",
+        "CAT_TIME_ZONE": "America/Bogota",
+    }
+    made = Settings.from_environment({**variables, "AWS_REGION": "us-east-1"})
+    assert (made.table_name, made.bucket) == tuple(variables.values())[:2]
+
+
+def test_no_table_is_made_or_looked_up(prod: Assembly) -> None:
+    kinds = {body["Type"] for body in [*prod.etl1.resources.values(), *prod.etl2.resources.values()]}
+    assert not any(kind.startswith("AWS::DynamoDB::") for kind in kinds)
+
+
+def test_the_glue_job(prod: Assembly) -> None:
+    job = prod.etl2.one("AWS::Glue::Job")
+    expected = {
+        "GlueVersion": "5.1",
+        "WorkerType": "G.1X",
+        "NumberOfWorkers": 2,
+        "Timeout": 60,
+        "Command": {
+            "Name": "glueetl",
+            "PythonVersion": "3",
+            "ScriptLocation": "s3://cat-prod-normalize-reports/scripts/etl-process2/glue_job_script.py",
+        },
+    }
+    assert {key: job[key] for key in expected} == expected
+
+
+def test_the_arguments_of_the_glue_job(prod: Assembly) -> None:
+    arguments = dict(prod.etl2.one("AWS::Glue::Job")["DefaultArguments"])
+    modules = arguments.pop("--additional-python-modules").split(",")
+    assert {module.partition("==")[0] for module in modules} == {"msgspec", "tzdata"}
+    assert all("==" in module for module in modules)
+    assert arguments == {
+        "--input_bucket": "cat-prod-normalize-reports",
+        "--input_prefix": "reports/etl-process1/",
+        "--output_bucket": "cat-prod-normalize-reports",
+        "--output_prefix": "reports/etl-process2/",
+        "--extra-py-files": (
+            "s3://cat-prod-normalize-reports/scripts/etl-process2/cat_normalize-1.2.3-py3-none-any.whl"
+        ),
+        "--job-language": "python",
+        "--job-bookmark-option": "job-bookmark-disable",
+        "--enable-metrics": "true",
+        "--custom-logGroup-prefix": "/aws-glue/jobs/cat-prod-etl2-parquet",
+    }
+
+
+def test_script_and_wheel_and_nothing_else_go_to_their_prefix(prod: Assembly) -> None:
+    deployment = prod.etl2.one("Custom::CDKBucketDeployment")
+    assert deployment["DestinationBucketName"] == "cat-prod-normalize-reports"
+    assert deployment["DestinationBucketKeyPrefix"] == "scripts/etl-process2/"
+    assert deployment["Prune"] is False
+    (asset,) = deployment["SourceObjectKeys"]
+    folder = prod.folder / f"asset.{asset.removesuffix('.zip')}"
+    found = sorted(path.name for path in folder.iterdir())
+    assert found == ["cat_normalize-1.2.3-py3-none-any.whl", "glue_job_script.py"]
+
+
+def test_the_job_is_made_after_its_script_and_logs(prod: Assembly) -> None:
+    (job,) = [body for body in prod.etl2.resources.values() if body["Type"] == "AWS::Glue::Job"]
+    kinds = {prod.etl2.resources[name]["Type"] for name in job["DependsOn"]}
+    assert {"Custom::CDKBucketDeployment", "AWS::Logs::LogGroup"} <= kinds
+
+
+def test_the_table_is_made_of_the_declared_columns(prod: Assembly) -> None:
+    table = prod.etl2.one("AWS::Glue::Table")
+    assert (table["DatabaseName"], table["CatalogId"]) == ("cat_prod_analytics_db", ACCOUNT)
+    made = table["TableInput"]
+    assert (made["Name"], made["TableType"]) == ("users", "EXTERNAL_TABLE")
+    assert made["Parameters"]["classification"] == "parquet"
+    assert "PartitionKeys" not in made
+    storage = made["StorageDescriptor"]
+    assert storage["Columns"] == schema.glue_columns()
+    assert storage["Location"] == "s3://cat-prod-normalize-reports/reports/etl-process2/"
+    assert storage["InputFormat"].endswith(".MapredParquetInputFormat")
+    assert storage["OutputFormat"].endswith(".MapredParquetOutputFormat")
+    assert storage["SerdeInfo"]["SerializationLibrary"].endswith(".ParquetHiveSerDe")
+    assert not prod.etl2.all("AWS::Glue::Crawler")
+
+
+@pytest.mark.parametrize(("environment", "limit"), [("prod", 10 << 30), ("test", 1 << 30)])
+def test_the_workgroup(request: pytest.FixtureRequest, environment: str, limit: int) -> None:
+    assembly: Assembly = request.getfixturevalue(environment)
+    assert assembly.etl2.one("AWS::Athena::WorkGroup")["WorkGroupConfiguration"] == {
+        "EnforceWorkGroupConfiguration": True,
+        "PublishCloudWatchMetricsEnabled": True,
+        "BytesScannedCutoffPerQuery": limit,
+        "EngineVersion": {"SelectedEngineVersion": "Athena engine version 3"},
+        "ResultConfiguration": {
+            "OutputLocation": f"s3://cat-{environment}-normalize-reports/athena/results/",
+            "EncryptionConfiguration": {"EncryptionOption": "SSE_S3"},
+        },
+    }
+
+
+def test_queues_and_topic_are_encrypted_or_hold_nothing(prod: Assembly) -> None:
+    for queue in prod.etl1.all("AWS::SQS::Queue") + prod.etl2.all("AWS::SQS::Queue"):
+        assert queue["SqsManagedSseEnabled"] is True
+        assert queue["MessageRetentionPeriod"] == 14 * 24 * 3600
+
+
+MACHINE = f"arn:aws:states:us-east-1:{ACCOUNT}:stateMachine:cat-prod-etl2-start"
+ERRORS = ("AWS/Lambda", "Errors", {"FunctionName": "cat-prod-lambda-normalize"}, "Sum", 300)
+LETTERS = ("AWS/SQS", "ApproximateNumberOfMessagesVisible")
+ITEMS = ({"service": "cat-prod-lambda-normalize"}, "Sum", 3600)
+ENDS = ({"StateMachineArn": MACHINE}, "Sum", 300)
+AT_LEAST, MORE, LESS = "GreaterThanOrEqualToThreshold", "GreaterThanThreshold", "LessThanThreshold"
+ALARMS = {
+    "cat-prod-normalize-lambda-errors": (AT_LEAST, 1, 1, "notBreaching", "", {"": ERRORS}),
+    "cat-prod-normalize-rejected-share": (
+        MORE,
+        1,
+        1,
+        "ignore",
+        "IF(read > 0, 100 * rejected / read, 0)",
+        {
+            "read": ("cat-normalize", "ItemsRead", *ITEMS),
+            "rejected": ("cat-normalize", "ItemsRejected", *ITEMS),
+        },
+    ),
+    "cat-prod-normalize-dead-letters": (
+        AT_LEAST,
+        1,
+        1,
+        "notBreaching",
+        "",
+        {"": (*LETTERS, {"QueueName": "cat-prod-normalize-dead-letters"}, "Maximum", 300)},
+    ),
+    "cat-prod-etl2-csv-age": (
+        LESS,
+        1,
+        26,
+        "breaching",
+        "",
+        {"": ("AWS/Events", "TriggeredRules", {"RuleName": "cat-prod-etl2-csv-created"}, "Sum", 3600)},
+    ),
+    "cat-prod-etl2-glue-failed": (
+        AT_LEAST,
+        1,
+        1,
+        "notBreaching",
+        "FILL(failed, 0) + FILL(timedout, 0) + FILL(aborted, 0)",
+        {
+            "failed": ("AWS/States", "ExecutionsFailed", *ENDS),
+            "timedout": ("AWS/States", "ExecutionsTimedOut", *ENDS),
+            "aborted": ("AWS/States", "ExecutionsAborted", *ENDS),
+        },
+    ),
+    "cat-prod-etl2-dead-letters": (
+        AT_LEAST,
+        1,
+        1,
+        "notBreaching",
+        "",
+        {"": (*LETTERS, {"QueueName": "cat-prod-etl2-dead-letters"}, "Maximum", 300)},
+    ),
+}
+"""Comparison, threshold, periods, what no data means, expression, and the metrics by their id."""
+
+
+def all_alarms(assembly: Assembly) -> dict[str, dict[str, Any]]:
+    both = assembly.etl1.all("AWS::CloudWatch::Alarm") + assembly.etl2.all("AWS::CloudWatch::Alarm")
+    return {alarm["AlarmName"]: alarm for alarm in both}
+
+
+def figure(metric: dict[str, Any], stat: dict[str, Any]) -> tuple[Any, ...]:
+    dimensions = {each["Name"]: each["Value"] for each in metric["Dimensions"]}
+    statistic = stat.get("Statistic") or stat["Stat"]
+    return metric["Namespace"], metric["MetricName"], dimensions, statistic, stat["Period"]
+
+
+def test_there_are_these_alarms(prod: Assembly, test: Assembly) -> None:
+    assert set(all_alarms(prod)) == set(ALARMS)
+    without_schedule = {name.replace("prod", "test") for name in ALARMS} - {"cat-test-etl2-csv-age"}
+    assert set(all_alarms(test)) == without_schedule
+
+
+@pytest.mark.parametrize("name", ALARMS)
+def test_an_alarm_rings_when_it_should_and_tells_the_topic(prod: Assembly, name: str) -> None:
+    alarm = all_alarms(prod)[name]
+    topic = f"arn:aws:sns:us-east-1:{ACCOUNT}:cat-prod-alarms"
+    assert alarm["AlarmActions"] == alarm["OKActions"] == [topic]
+    assert "docs/operate.md" in alarm["AlarmDescription"]
+    parts = alarm.get("Metrics", [])
+    expression = "".join(part.get("Expression", "") for part in parts)
+    metrics = {
+        part["Id"]: figure(part["MetricStat"]["Metric"], part["MetricStat"])
+        for part in parts
+        if "MetricStat" in part
+    } or {"": figure(alarm, alarm)}
+    assert (
+        alarm["ComparisonOperator"],
+        alarm["Threshold"],
+        alarm["EvaluationPeriods"],
+        alarm["TreatMissingData"],
+        expression,
+        metrics,
+    ) == ALARMS[name]
+
+
+def test_the_age_alarm_fits_what_cloudwatch_evaluates(prod: Assembly) -> None:
+    alarm = all_alarms(prod)["cat-prod-etl2-csv-age"]
+    assert alarm["Period"] * alarm["EvaluationPeriods"] == 26 * 3600 <= 7 * 86400  # with periods of an hour
+
+
+def test_the_dashboard_shows_every_alarm_and_both_processes(prod: Assembly) -> None:
+    widgets = json.loads(prod.etl2.one("AWS::CloudWatch::Dashboard")["DashboardBody"])["widgets"]
+    (status,) = [widget for widget in widgets if widget["type"] == "alarm"]
+    names = {arn.rpartition(":")[2] for arn in status["properties"]["alarms"]}
+    own = {name for name in names if name in prod.etl2.resources}
+    assert names - own == {name for name in ALARMS if "normalize" in name}
+    assert {prod.etl2.resources[name]["Properties"]["AlarmName"] for name in own} == {
+        name for name in ALARMS if "etl2" in name
+    }
+    titles = [widget["properties"]["title"] for widget in widgets if widget["type"] == "metric"]
+    assert len(titles) == 7
+    assert any("ETL-1" in title for title in titles)
+    assert any("ETL-2" in title for title in titles)
+
+
+@pytest.mark.parametrize(("process", "value"), [("etl1", "etl-process1"), ("etl2", "etl-process2")])
+def test_costs_can_be_told_apart(prod: Assembly, process: str, value: str) -> None:
+    tagged, expected = 0, {"project": "cat-normalize", "environment": "prod", "process": value}
+    for body in getattr(prod, process).resources.values():
+        tags = body.get("Properties", {}).get("Tags")
+        if isinstance(tags, list):
+            tags = {tag["Key"]: tag["Value"] for tag in tags}
+        if tags is not None:
+            tagged += 1
+            assert (
+                tags.items() >= {"project": "cat-normalize", "environment": "prod", "process": value}.items()
+            )
+    assert tagged >= 8

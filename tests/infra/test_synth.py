@@ -1,0 +1,102 @@
+"""The app as a whole: it needs nothing, prints nothing, and what it makes passes the two linters."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from infra.assembly import CDK, Assembly, Tried
+
+pytestmark = pytest.mark.xdist_group("infra")
+
+
+@pytest.mark.parametrize("environment", ["prod", "test"])
+def test_synth_needs_no_credentials_no_network_and_says_nothing(
+    runs: dict[str, Tried], environment: str
+) -> None:
+    tried = runs[environment]
+    assert (tried.code, tried.out, tried.err) == (0, "", "")
+
+
+@pytest.mark.parametrize("environment", ["prod", "test"])
+def test_nothing_is_looked_up(runs: dict[str, Tried], environment: str) -> None:
+    manifest = json.loads((runs[environment].folder / "manifest.json").read_text())
+    assert "missing" not in manifest
+
+
+def test_templates_are_the_two_stacks(prod: Assembly, test: Assembly) -> None:
+    for assembly in (prod, test):
+        found = {path.name for path in assembly.folder.glob("*.template.json")}
+        assert found == {path.name for path in assembly.files}
+
+
+def test_prod_is_protected_and_the_etl2_stack_comes_after(prod: Assembly, test: Assembly) -> None:
+    for assembly, protected in ((prod, True), (test, False)):
+        artifacts = json.loads((assembly.folder / "manifest.json").read_text())["artifacts"]
+        stacks = [artifacts[stack] for stack in assembly.stacks]
+        assert [stack["properties"].get("terminationProtection") for stack in stacks] == [protected] * 2
+        assert assembly.stacks[0] in stacks[1]["dependencies"]
+
+
+def test_test_has_no_name_of_prod_left(test: Assembly) -> None:
+    for file in test.files:
+        assert not re.findall(r"[^\"]*prod(?!uc)[^\"]*", file.read_text())
+
+
+def test_cfn_lint_is_clean(prod: Assembly, test: Assembly) -> None:
+    files = [str(path) for path in prod.files + test.files]
+    command = [str(Path(sys.executable).with_name("cfn-lint")), *files]
+    linted = subprocess.run(command, cwd=CDK, capture_output=True, text=True, timeout=120, check=False)
+    assert (linted.returncode, linted.stdout, linted.stderr) == (0, "", "")
+
+
+def findings(folder: Path) -> set[tuple[str, str]]:
+    """Return construct and rule of everything AwsSolutions found."""
+    reports = json.loads((folder / "validation-report.json").read_text())["pluginReports"]
+    return {
+        (construct["constructPath"], violation["ruleName"])
+        for report in reports
+        for violation in report["violations"]
+        for construct in violation["violatingConstructs"]
+    }
+
+
+def test_cdk_nag_is_clean(runs: dict[str, Tried]) -> None:
+    assert findings(runs["prod"].folder) == set() == findings(runs["test"].folder)
+
+
+def test_a_finding_stops_the_synth(runs: dict[str, Tried]) -> None:
+    assert runs["unacknowledged"].code != 0
+    assert findings(runs["unacknowledged"].folder)
+
+
+def test_every_finding_is_acknowledged_where_it_is_and_nothing_else(
+    runs: dict[str, Tried], prod: Assembly
+) -> None:
+    acknowledged = prod.acknowledged()
+    found = {(path.removesuffix("/Resource"), rule) for path, rule in findings(runs["unacknowledged"].folder)}
+    assert set(acknowledged) == found
+    assert all(len(reason.split()) > 7 for reason in acknowledged.values())
+
+
+def test_only_these_rules_are_acknowledged_other_than_a_prefix(prod: Assembly) -> None:
+    others = {
+        (path.partition("/")[2], rule)
+        for path, rule in prod.acknowledged()
+        if not rule.startswith("AwsSolutions-IAM5[Resource::arn:")
+    }
+    assert others == {
+        ("DeadLetters", "AwsSolutions-SQS3"),
+        ("Normalize/Function", "AwsSolutions-L1"),
+        ("Normalize/Role", "AwsSolutions-IAM5[Resource::*]"),
+        ("Custom::CDKBucketDeployment8693BB64968944B69AAFB0CC9EB8756C", "AwsSolutions-L1"),
+        ("Convert/Job", "AwsSolutions-GL1"),
+        ("Convert/Job", "AwsSolutions-GL3"),
+        ("Convert/Role", "AwsSolutions-IAM5[Resource::*]"),
+        ("Start/Role", "AwsSolutions-IAM5[Resource::*]"),
+    }
