@@ -6,7 +6,14 @@ UV := $(BIN)/uv
 COMPILE := $(UV) pip compile --quiet --all-extras --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-annotate --custom-compile-command "make lock" pyproject.toml
 
-.PHONY: setup run test lab lint lock clean notebooks
+# What Lambda's Python brings along: boto3 and what it stands on. The Lambda's zip carries none of it.
+IN_LAMBDA := boto3 botocore jmespath python-dateutil s3transfer six urllib3
+PIN := $(UV) pip compile --quiet --constraint requirements.lock --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-annotate --custom-compile-command "make lock" --upgrade pyproject.toml
+PACKAGED := pyproject.toml requirements.lock infra/package.py $(shell find lib/cat_normalize lambda glue -type f \
+	-not -path '*/__pycache__/*')
+
+.PHONY: setup package run test lab lint lock clean notebooks
 
 setup: .venv/.ready
 
@@ -16,13 +23,19 @@ setup: .venv/.ready
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
 	touch $@
 
+package: setup dist/.ready
+
+dist/.ready: $(PACKAGED) | setup
+	$(BIN)/python infra/package.py
+	touch $@
+
 run: setup
 	$(BIN)/cat-normalize run --local
 
 lab: setup
 	$(BIN)/cat-normalize lab
 
-test: setup lint
+test: setup lint package
 	$(BIN)/pytest -n 2 --dist loadgroup
 
 lint: setup
@@ -32,6 +45,8 @@ lint: setup
 
 lock: setup
 	$(COMPILE) --upgrade --output-file requirements.lock
+	$(PIN) --extra lambda $(IN_LAMBDA:%=--no-emit-package %) --output-file lambda/etl-process1/requirements.txt
+	$(PIN) --extra glue --output-file glue/etl-process2/requirements.txt
 
 clean:
 	rm -rf .venv build dist runs notebooks/runs .pytest_cache .mypy_cache .ruff_cache

@@ -1,4 +1,4 @@
-"""Build what the stacks deploy; built twice, the same bytes: ``python infra/package.py [--offline] [FOLDER]``.
+"""Build what the stacks deploy; built twice, the same bytes: ``infra/package.py [--offline] [FOLDER]``.
 
 In the folder (``dist``) come ``lambda-x86_64.zip``, ``lambda-arm64.zip``, the library's wheel, and the Glue
 job's script.

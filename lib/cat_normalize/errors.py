@@ -13,6 +13,7 @@
         ├── MalformedCsvError       a CSV that is not the contract's (file, line, column)
         ├── ConvertError            Spark stopped for another reason
         ├── StaleInputError         an older CSV would replace the Parquet of a newer one
+        ├── OutOfTimeError          the time left would not have done; nothing was published
         ├── QueryError              a query could not run
         │   └── UntestedFunctionError   its SQL uses a function whose translation is not tested
         ├── LocalAwsError           the local AWS did not start or stopped answering
@@ -74,6 +75,10 @@ class ConvertError(PipelineError):
 
 class StaleInputError(PipelineError):
     """An older CSV would have replaced the Parquet of a newer one (contract §6)."""
+
+
+class OutOfTimeError(PipelineError):
+    """The time left would not have done for the steps left; the run stopped before it published."""
 
 
 class QueryError(PipelineError):

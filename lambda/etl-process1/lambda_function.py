@@ -1,0 +1,51 @@
+"""ETL-1's door on AWS: the scheduler's event in, one run of the library, its counts out.
+
+The event may name a ``run_date`` to run a day again. Logs hold counts and keys, never an item or the event.
+"""
+
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from aws_lambda_powertools import Logger, Metrics, Tracer, single_metric
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from cat_normalize import layout, nightly
+from cat_normalize.settings import Settings
+
+SERVICE = os.environ.get("AWS_LAMBDA_FUNCTION_NAME", layout.LAMBDA)
+logger = Logger(service=SERVICE)
+metrics = Metrics(namespace=layout.METRICS, service=SERVICE)
+tracer = Tracer(service=SERVICE, auto_patch=False)  # a segment a step, not one a page of the scan
+
+
+@logger.inject_lambda_context(log_event=False)
+@tracer.capture_lambda_handler(capture_response=False)
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Run one night and return its summary; any failure is raised, for Lambda to see and try again."""
+    started = time.monotonic()
+    settings = Settings.from_environment(os.environ)
+    run_date = nightly.run_date_of(event, settings.rules.time_zone)
+    logger.info("started", run_date=run_date.isoformat(), table=settings.table_name)
+    scratch = Path(tempfile.gettempdir())
+    step = tracer.provider.in_subsegment
+    manifest = nightly.run(
+        settings, run_date, scratch, lambda: context.get_remaining_time_in_millis() / 1000, step
+    )
+    done = {"run_date": manifest["run_date"], **manifest["summary"], "outputs": manifest["outputs"]}
+    _measure(nightly.measures(manifest), done["rejected_by_reason"], time.monotonic() - started)
+    logger.info("published", **done)
+    return done
+
+
+def _measure(counts: dict[str, int], reasons: dict[str, int], seconds: float) -> None:
+    for name, value in {**counts, "Seconds": seconds}.items():
+        metrics.add_metric(name, nightly.METRICS[name], value)
+    metrics.flush_metrics()
+    name = layout.ITEMS_REJECTED
+    for reason, count in reasons.items():
+        with single_metric(name, nightly.METRICS[name], count, namespace=layout.METRICS) as rejected:
+            rejected.add_dimension("service", SERVICE)
+            rejected.add_dimension("reason", reason)
