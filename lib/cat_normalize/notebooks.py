@@ -134,6 +134,7 @@ def execute(
     Raises:
         NotebookError: a cell failed, or the kernel died or did not start; the copy says which cell.
     """
+    from jupyter_client.kernelspec import NoSuchKernel
     from papermill.exceptions import PapermillExecutionError
     from papermill.execute import execute_notebook
 
@@ -148,7 +149,7 @@ def execute(
     secrets = [str(value) for name, value in parameters.items() if is_secret(name) and str(value)]
     _register(follow, secrets)
     try:
-        execute_notebook(
+        done = execute_notebook(
             str(notebook.resolve()),
             _SCHEME + str(copy.resolve()),
             dict(parameters),
@@ -158,10 +159,12 @@ def execute(
         )
     except PapermillExecutionError as error:
         raise _failed(copy, at, _masked(f"{error.ename}: {error.evalue}", secrets)) from None
+    except NoSuchKernel as error:
+        raise NotebookError(f"{notebook}: no kernel named {error.name!r} is installed here") from error
     except RuntimeError as error:
         raise _failed(copy, at, _masked(f"the kernel did not come up: {error}", secrets)) from error
-    if at[0] < at[1]:
-        raise _failed(copy, at, "SystemExit: the notebook ended itself before its last cell")
+    if done.metadata.papermill["exception"]:  # papermill takes sys.exit(0) for a good end
+        raise _failed(copy, at, "SystemExit: the notebook ended itself")
 
 
 def _failed(copy: Path, at: tuple[int, int, str], said: str) -> NotebookError:
@@ -199,8 +202,19 @@ def _mask(value: Any, secrets: list[str]) -> Any:
     if isinstance(value, dict):
         return {name: _mask(each, secrets) for name, each in value.items()}
     if isinstance(value, list):
+        if _is_text(value):
+            return _masked("".join(value), secrets).splitlines(keepends=True)
         return [_mask(each, secrets) for each in value]
     return _masked(value, secrets) if isinstance(value, str) else value
+
+
+def _is_text(value: list[Any]) -> bool:
+    r"""Tell a text that nbformat keeps as a list of its lines: a secret may go over several.
+
+    >>> _is_text(["a\n", "b"]), _is_text(["a", "b"]), _is_text(["a\n", None])
+    (True, False, False)
+    """
+    return all(isinstance(each, str) for each in value) and value == "".join(value).splitlines(keepends=True)
 
 
 def _masked(text: str, secrets: list[str]) -> str:
@@ -210,7 +224,8 @@ def _masked(text: str, secrets: list[str]) -> str:
     'token = "********" or ********'
     """
     for secret in sorted(secrets, key=len, reverse=True):
-        for form in (json.dumps(secret)[1:-1], repr(secret)[1:-1], secret):
+        forms = (json.dumps(secret), json.dumps(secret, ensure_ascii=False), ascii(secret), repr(secret))
+        for form in (*(each[1:-1] for each in forms), secret):
             text = text.replace(form, MASK)
     return text
 
