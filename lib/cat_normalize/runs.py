@@ -37,7 +37,7 @@ def execute(
 
     Raises:
         UsageError: another run holds this folder.
-        LocalAwsError: the local AWS did not start.
+        LocalAwsError: the local AWS did not start, or ended before the run did.
     """
     planned.folder.mkdir(parents=True, exist_ok=True)
     with _lock(planned.folder), ExitStack() as stack:
@@ -45,15 +45,16 @@ def execute(
         record = _fresh_record(planned, clock())
         _write(planned.folder, record)
         try:
-            at = _enter_aws(planned, settings, stack)
+            at, check = _enter_aws(planned, settings, stack)
             for stage in STAGES[STAGES.index(planned.start) :]:
-                _run_stage(planned, stage, record, at, clock, on_cell)
+                _run_stage(planned, stage, record, at, check, clock, on_cell)
                 if record["status"] == "failed":
                     break
             else:
                 record["status"] = "done"
         except BaseException as error:
-            record["status"] = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+            status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+            _stop(record, status)
             record["error"] = f"{type(error).__name__}: {error}"
             raise
         finally:
@@ -68,6 +69,7 @@ def _run_stage(
     stage: Stage,
     record: dict[str, Any],
     settings: Settings,
+    check: Callable[[], None],
     clock: Callable[[], datetime],
     on_cell: OnProgress,
 ) -> None:
@@ -89,17 +91,21 @@ def _run_stage(
     else:
         entry["status"] = "done"
     entry["finished_at"] = clock().isoformat(timespec="seconds")
+    check()
     if planned.local:
         _keep_bucket(planned, settings)
     record["outputs"] = _outputs(planned, settings)
     _write(planned.folder, record)
 
 
-def _enter_aws(planned: Plan, settings: Settings, stack: ExitStack) -> Settings:
-    """Start the local AWS for a local run, with what an earlier part of the run left in the bucket."""
+def _enter_aws(planned: Plan, settings: Settings, stack: ExitStack) -> tuple[Settings, Callable[[], None]]:
+    """Start the local AWS for a local run, with what an earlier part of the run left in the bucket.
+
+    Also return what raises once it has ended.
+    """
     os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # a kernel's debugger complains on stderr
     if not planned.local:
-        return settings
+        return settings, lambda: None
     from cat_normalize.local import mirror, running
 
     first = planned.start == STAGES[0]
@@ -107,7 +113,7 @@ def _enter_aws(planned: Plan, settings: Settings, stack: ExitStack) -> Settings:
     stack.enter_context(local.activate())
     if not first:
         mirror.load(local.client("s3"), settings.bucket, planned.folder / "bucket")
-    return local.settings
+    return local.settings, local.check
 
 
 def _keep_bucket(planned: Plan, settings: Settings) -> None:
@@ -168,6 +174,14 @@ def _lock(folder: Path) -> Iterator[None]:
         yield
 
 
+def _stop(record: dict[str, Any], status: str) -> None:
+    """Say of a run, and of the stage it was in, how they ended."""
+    record["status"] = status
+    for entry in record["stages"].values():
+        if entry["status"] == "running":
+            entry["status"] = status
+
+
 def _mark_interrupted(runs: Path) -> None:
     """Mend the records of runs that were killed: they say ``running``, and nobody holds their lock."""
     for path in sorted(runs.glob(f"*/{RECORD}")):
@@ -176,10 +190,7 @@ def _mark_interrupted(runs: Path) -> None:
             continue
         try:
             with _lock(path.parent):
-                record["status"] = "interrupted"
-                for entry in record["stages"].values():
-                    if entry["status"] == "running":
-                        entry["status"] = "interrupted"
+                _stop(record, "interrupted")
                 _write(path.parent, record)
         except UsageError:  # it is alive: its record is true
             continue
