@@ -82,6 +82,8 @@ def make_engine(on_cell: OnCell) -> type[NBClientEngine]:
                     log=logger,
                     on_cell=on_cell,
                     # Sockets in a folder of its own, not ports: two runs cannot meet, nor anybody listen.
+                    # Its own log tells on stderr of every interrupt; what a cell does is in its outputs.
+                    extra_arguments=["--log-level=CRITICAL"],
                     config=Config(KernelManager={"transport": "ipc", "ip": f"{sockets}/k"}),
                 )
                 return client.execute()
