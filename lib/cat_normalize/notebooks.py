@@ -225,7 +225,8 @@ def _masked(text: str, secrets: list[str]) -> str:
     """
     for secret in sorted(secrets, key=len, reverse=True):
         forms = (json.dumps(secret), json.dumps(secret, ensure_ascii=False), ascii(secret), repr(secret))
-        for form in (*(each[1:-1] for each in forms), secret):
+        papermills = secret.encode("unicode_escape").decode().replace('"', r"\"")
+        for form in (papermills, *(each[1:-1] for each in forms), secret):
             text = text.replace(form, MASK)
     return text
 
