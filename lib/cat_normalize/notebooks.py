@@ -88,9 +88,9 @@ def declared(notebook: Path) -> dict[str, Declared]:
 
     try:
         cells = json.loads(notebook.read_bytes())["cells"]
-    except (OSError, ValueError, KeyError) as error:
-        raise ParameterError(f"{notebook} is not a notebook that can be read: {error}") from error
-    tagged = [cell for cell in cells if "parameters" in cell["metadata"].get("tags", [])]
+        tagged = [cell for cell in cells if "parameters" in cell["metadata"].get("tags", [])]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ParameterError(f"{notebook} is not a notebook that can be read: {error!r}") from error
     if len(tagged) != 1:
         raise ParameterError(f"{notebook.name} has {len(tagged)} cells tagged 'parameters'; it needs one")
     found = papermill.inspect_notebook(str(notebook))
