@@ -1,0 +1,120 @@
+"""What is asked for wrongly is said before anything starts: exit 2, the notebook, what is allowed, no run."""
+
+import pytest
+
+from cat_normalize import cli
+from faults.kit import PARAMETERS, notebook, write_notebooks
+
+pytestmark = pytest.mark.xdist_group("faults")
+
+EVERY = (
+    PARAMETERS
+    + """
+segments: int = 4  # a whole number
+share: float = 0.5  # a number
+quick: bool = False  # yes or no
+cities: list = []  # several
+names: dict = {}  # pairs
+label = "x"  # a type by its default
+"""
+)
+
+
+@pytest.fixture
+def refused(tmp_path, monkeypatch, capsys):
+    """Run the command in this process; return what it says, once nothing has come of it."""
+
+    def run(*words, **notebooks):
+        monkeypatch.chdir(tmp_path)
+        write_notebooks(tmp_path / "notebooks", **notebooks)
+        with pytest.raises(SystemExit) as ended:
+            cli.main(["run", *words])
+        out, err = capsys.readouterr()
+        assert (ended.value.code, out) == (2, "")
+        assert not (tmp_path / "runs").exists()
+        return err
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("words", "messages"),
+    [
+        (
+            ["-p", "segmets=8"],
+            ["'segmets'", "01_extract.ipynb: local, run_date", "segments", "04_query.ipynb"],
+        ),
+        (["-p", "extract.segmets=8"], ["01_extract.ipynb", "'segmets'", "segments: int = 4"]),
+        (["-p", "query.segments=8"], ["04_query.ipynb", "'segments'", "run_date: str"]),
+        (
+            ["-p", "load.segments=8"],
+            ["load.segments", "no stage 'load'", "extract, normalize, convert, query"],
+        ),
+        (["-p", "segments"], ["'segments' is not NAME=VALUE"]),
+        (["-p", "segments=eight"], ["01_extract.ipynb", "segments", "'eight' is not of type int"]),
+        (["-p", "segments=4.0"], ["segments", "'4.0' is not of type int"]),
+        (["-p", "segments="], ["segments", "'' is not of type int"]),
+        (["-p", "share=half"], ["share", "'half' is not of type float"]),
+        (["-p", "quick=maybe"], ["quick", "'maybe' is not of type bool"]),
+        (["-p", "quick=1"], ["quick", "'1' is not of type bool"]),
+        (["-p", "cities=Cali"], ["cities", "'Cali' is not of type list"]),
+        (["-p", "cities=('a',)"], ["cities", "is not of type list"]),
+        (["-p", "cities=[open('x')]"], ["cities", "is not of type list"]),
+        (["-p", "names=['a']"], ["names", "is not of type dict"]),
+        (["--from", "load"], ["--from", "'load'", "extract, normalize, convert, query"]),
+        (["--from", "convert"], ["no earlier run in runs", "run without --from first"]),
+        (["--from", "convert", "--run-id", "none"], ["no run to go on from in runs/none"]),
+        (["--run-date", "tomorrow"], ["--run-date", "'tomorrow' is not a day"]),
+        (["--run-id", "../x"], ["'../x' cannot name a folder"]),
+        (["--run-id", ".x"], ["'.x' cannot name a folder"]),
+    ],
+    ids=lambda value: " ".join(value[:2]),
+)
+def test_a_wrong_word_is_refused(refused, words, messages):
+    said = refused(*words, extract=notebook(parameters=EVERY))
+    assert [each for each in messages if each not in said] == []
+
+
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        (notebook(parameters=None), "02_normalize.ipynb has 0 cells tagged 'parameters'; it needs one"),
+        (notebook(tags=2), "02_normalize.ipynb has 2 cells tagged 'parameters'; it needs one"),
+        ("not json", "02_normalize.ipynb is not a notebook that can be read"),
+        ("{}", "02_normalize.ipynb is not a notebook that can be read"),
+        ('{"cells": [{"source": ""}]}', "02_normalize.ipynb is not a notebook that can be read"),
+        ("[]", "02_normalize.ipynb is not a notebook that can be read"),
+        (notebook(parameters="local: bool = True"), "02_normalize.ipynb has no parameter 'run_date'"),
+        (
+            notebook(parameters=PARAMETERS + "when: date = None  # a type nobody can give"),
+            "02_normalize.ipynb: parameter when: its type 'date' is none of str, int, float, bool, list",
+        ),
+    ],
+    ids=[
+        "no parameters cell",
+        "two of them",
+        "no JSON",
+        "no cells",
+        "no cell",
+        "a list",
+        "none of ours",
+        "odd type",
+    ],
+)
+def test_a_broken_notebook_is_refused(refused, broken, message):
+    assert message in refused(
+        "-p", "normalize.when=x" if "when:" in broken else "local=true", normalize=broken
+    )
+
+
+def test_a_missing_notebook_is_refused(refused, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    assert "01_extract.ipynb" in refused("--notebooks", "elsewhere")
+
+
+def test_no_notebooks_here_is_refused(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["run", "--notebooks", "none"])
+    assert ended.value.code == 2
+    assert "none/01_extract.ipynb" in capsys.readouterr().err

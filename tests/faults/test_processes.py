@@ -1,0 +1,188 @@
+"""Killed, interrupted, two at once, gone on with: the record stays true and nothing is left running."""
+
+import re
+import signal
+import subprocess
+from contextlib import contextmanager
+
+import psutil
+import pytest
+
+from faults.kit import COMMAND, alive, environment, notebook, soon
+
+pytestmark = pytest.mark.xdist_group("faults")
+
+WAIT = (
+    "import pathlib, time\n"
+    "pathlib.Path(work_dir, 'here').touch()\n"
+    "while not pathlib.Path(work_dir, 'go').exists():\n"
+    "    time.sleep(0.05)"
+)
+
+
+@contextmanager
+def waiting(bench, *words, run_id="r"):
+    """A run that has come to a cell that waits; yield its process and all that it has started."""
+    process = bench.start(*words) if "--run-id" in words else bench.start("--run-id", run_id, *words)
+    family = []
+    try:
+        assert soon((bench.runs / run_id / "here").exists), process.poll()
+        family = psutil.Process(process.pid).children(recursive=True)
+        assert family
+        yield process, family
+    finally:
+        (bench.runs / run_id / "go").touch()
+        if process.poll() is None:
+            process.kill()
+        process.communicate(timeout=60)
+        for each in alive(family):
+            each.kill()
+
+
+def go(bench, process, run_id="r"):
+    (bench.runs / run_id / "go").touch()
+    out, err = process.communicate(timeout=120)
+    return process.returncode, out, err
+
+
+@pytest.mark.parametrize("how", ["local", "given AWS"])
+def test_a_killed_run_says_running_until_the_next_marks_it(bench, how):
+    bench.write(extract=notebook(WAIT))
+    if how == "local":
+        bench.env = environment()
+    with waiting(bench, *(["--local"] if how == "local" else [])) as (process, family):
+        process.send_signal(signal.SIGKILL)
+        process.communicate(timeout=60)
+        assert process.returncode == -signal.SIGKILL
+        assert soon(lambda: not alive(family)), alive(family)
+    assert bench.record()["status"] == "running"
+    bench.write(extract=notebook("1 / 0"))
+    assert bench.run("--run-id", "next").returncode == 1
+    assert bench.record()["status"] == "interrupted"
+    assert bench.statuses() == ["interrupted", "pending", "pending", "pending"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_interrupted_run_says_so_and_leaves_no_process(bench, number):
+    bench.write(extract=notebook(WAIT))
+    bench.env = environment()
+    with waiting(bench, "--local") as (process, family):
+        assert len(family) == 2  # the local AWS and a kernel
+        process.send_signal(number)
+        _, err = process.communicate(timeout=60)
+        assert process.returncode == 1
+        assert alive(family) == []
+    assert "interrupted" in err
+    assert "Traceback" not in err
+    assert bench.record()["status"] == "interrupted"
+    assert "finished_at" in bench.record()
+    assert bench.statuses() == ["interrupted", "pending", "pending", "pending"]
+
+
+def test_a_local_aws_that_is_killed_is_named(bench):
+    bench.write(extract=notebook(WAIT))
+    bench.env = environment()
+    with waiting(bench, "--local") as (process, family):
+        (server,) = [each for each in family if "child.py" in " ".join(each.cmdline())]
+        server.kill()
+        code, _, err = go(bench, process)
+    assert code == 1
+    assert "cat-normalize: the local AWS ended with -9; the last lines of runs/r/local-aws.log" in err
+    assert bench.record()["status"] == "failed"
+    assert bench.record()["error"].startswith("LocalAwsError")
+
+
+def test_a_run_that_is_at_work_is_left_alone(bench):
+    bench.write(convert=notebook(WAIT))
+    with waiting(bench) as (process, _):
+        same = bench.run("--run-id", "r")
+        assert (same.returncode, same.stdout) == (2, "")
+        assert "run r exists already" in same.stderr
+        onward = bench.run("--run-id", "r", "--from", "normalize")
+        assert (onward.returncode, onward.stdout) == (2, "")
+        assert "another run is at work in runs/r" in onward.stderr
+        bench.write(extract=notebook("1 / 0"))
+        assert bench.run("--run-id", "other").returncode == 1
+        assert bench.record()["status"] == "running"
+        bench.write(convert=notebook(WAIT))
+        code, out, _ = go(bench, process)
+    assert code == 0
+    assert "r: done" in out
+    assert bench.statuses() == ["done"] * 4
+
+
+def test_two_runs_at_once_do_not_meet(bench):
+    bench.write(extract=notebook(WAIT, "print(work_dir)"))
+    with waiting(bench, run_id="a") as (first, _), waiting(bench, run_id="b") as (second, _):
+        assert go(bench, second, "b")[0] == 0
+        assert go(bench, first, "a")[0] == 0
+    for name in ("a", "b"):
+        assert bench.statuses(name) == ["done"] * 4
+        assert f"runs/{name}" in str(bench.cells("01_extract.ipynb", name)[-1]["outputs"])
+
+
+def test_a_run_without_a_name_gets_one_of_its_own(bench):
+    bench.write(extract=notebook("1 / 0"))
+    processes = [bench.start() for _ in range(3)]
+    for process in processes:
+        process.communicate(timeout=120)
+    names = [path.name for path in bench.runs.iterdir()]
+    assert all(re.fullmatch(r"\d{8}T\d{6}Z(-\d+)?", name) for name in names)
+    assert [process.returncode for process in processes].count(1) == len(names)
+
+
+def test_going_on_wants_the_earlier_stages_done(bench):
+    bench.write(normalize=notebook("1 / 0"))
+    assert bench.run("--run-id", "r").returncode == 1
+    before = bench.record()
+    done = bench.run("--run-id", "r", "--from", "query")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "normalize is failed in runs/r; go on from there: --from normalize" in done.stderr
+    assert bench.record() == before
+    bench.write(normalize=notebook("print('mended')"))
+    assert bench.run("--from", "normalize").returncode == 0
+    assert bench.statuses() == ["done"] * 4
+    assert bench.record()["stages"]["extract"] == before["stages"]["extract"]
+    assert "mended" in str(bench.cells("02_normalize.ipynb"))
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from cat_normalize.etl1 import normalize_files
+from cat_normalize.errors import PipelineError
+from cat_normalize.settings import Rules
+folder = Path(sys.argv[1])
+try:
+    normalize_files([folder / "in.jsonl"], folder / "out.csv", folder / "bad.jsonl", Rules(), 2, 1 << 20)
+except PipelineError as error:
+    print(error)
+    sys.exit(error.exit_code)
+"""
+
+
+def test_a_killed_worker_ends_the_stage_and_the_earlier_csv_stays(tmp_path):
+    item = b'{"PK":{"S":"USER#%d"},"SK":{"S":"CONVERSATION#2025"},"Conversation":{"L":[%s]}}\n'
+    message = b'{"M":{"from":{"S":"user"},"text":{"S":"hola"}}}'
+    with (tmp_path / "in.jsonl").open("wb") as stream:
+        for number in range(20_000):
+            stream.write(item % (number, b",".join([message] * 60)))
+    (tmp_path / "out.csv").write_bytes(b"of yesterday\n")
+    process = subprocess.Popen(
+        [COMMAND[0], "-c", KILLED, str(tmp_path)],
+        env=environment(TMPDIR=str(tmp_path)),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    parent = psutil.Process(process.pid)
+    try:
+        assert soon(parent.children)
+        parent.children()[0].kill()
+        out, _ = process.communicate(timeout=120)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == 1
+    assert "run again with fewer --workers" in out
+    assert (tmp_path / "out.csv").read_bytes() == b"of yesterday\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.jsonl", "out.csv"]
