@@ -1,0 +1,251 @@
+"""The Lambda's zip as it is deployed, run against the local AWS by an interpreter that sees nothing else."""
+
+import contextlib
+import hashlib
+import json
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from cat_normalize import layout
+from cat_normalize.etl1 import normalize_files
+from cat_normalize.extract import extract_table
+from cat_normalize.local import running, seed
+from cat_normalize.local.ddb import as_json, item, m, message, messages, s
+from cat_normalize.settings import Settings
+from deployed import runtime as harness
+
+pytestmark = pytest.mark.xdist_group("deployed")
+
+DAY, NEXT, LATE = date(2031, 9, 1), date(2031, 9, 2), date(2031, 9, 3)
+CALLS = [
+    {"event": {"run_date": "20310901"}, "seconds": 900},
+    {"event": {"time": "2031-09-03T04:30:00Z", "detail": {"text": "Un secreto"}}, "seconds": 900},
+    {"event": {"run_date": "2031-09-03"}, "seconds": 12},
+]
+TRACE = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
+TOLD = [{"from": "user", "text": "palabra-secreta"}, {"from": "bot", "text": 7}]
+SECRETS = [
+    item("clave-secreta", "CONVERSATION#2025-08-01", Conversation=as_json(TOLD)),
+    item("clave-secreta", "palabra-secreta#1", UserData=m(nombre="Nombre Secreto")),
+    item("clave-secreta", "FEEDBACK#2025-08-02", Feedback=m(type={"N": "1"}, comment="palabra-secreta")),
+    item("clave-secreta", "REGISTER", UserData=s('{"nombre":"Nombre Secreto')),
+    item(
+        "clave-secreta",
+        "CONVERSATION#2025-08-03",
+        UserData=m(nombre="Nombre Secreto"),
+        Conversation=messages(message("user", text="palabra-secreta")),
+    ),
+]
+
+
+@dataclass
+class Ran:
+    code: int
+    out: str
+    told: dict
+    traces: list[str]
+    left: list[str]
+    lines: list[dict] = field(init=False)
+
+    def __post_init__(self):
+        self.lines = [json.loads(line) for line in self.out.splitlines()]  # each line is JSON
+
+    def metrics(self):
+        return [line for line in self.lines if "_aws" in line]
+
+
+@pytest.fixture(scope="module")
+def aws(tmp_path_factory):
+    with running(Settings(), tmp_path_factory.mktemp("aws")) as aws:
+        seed.put(aws.client("dynamodb"), aws.settings.table_name, SECRETS)
+        yield aws
+
+
+@pytest.fixture(scope="module")
+def function(aws, unpacked, runtime, tmp_path_factory):
+    """Call the function in one process: a warm function keeps its process and its disk."""
+
+    def call(calls, **environment):
+        folder = tmp_path_factory.mktemp("lambda")
+        (folder / "tmp").mkdir()
+        (folder / "calls").write_text(json.dumps(calls))
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as daemon:
+            daemon.bind(("127.0.0.1", 0))
+            daemon.setblocking(False)
+            made = aws.child_environment({}) | {
+                "AWS_LAMBDA_FUNCTION_NAME": layout.LAMBDA,
+                "AWS_XRAY_DAEMON_ADDRESS": f"127.0.0.1:{daemon.getsockname()[1]}",
+                "LAMBDA_TASK_ROOT": str(unpacked),
+                "TMPDIR": str(folder / "tmp"),
+                "_X_AMZN_TRACE_ID": TRACE,
+            }
+            command = [sys.executable, "-I", "-S", "-B", harness.__file__, str(unpacked), str(runtime)]
+            done = subprocess.run(
+                [*command, str(folder / "calls"), str(folder / "told")],
+                env=made | environment,
+                cwd=folder / "tmp",
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                check=False,
+            )
+            told = json.loads((folder / "told").read_text())
+            return Ran(done.returncode, done.stdout, told, received(daemon), left(folder / "tmp"))
+
+    return call
+
+
+def received(daemon):
+    datagrams = []
+    while True:
+        try:
+            datagrams.append(daemon.recv(1 << 16).decode())
+        except BlockingIOError:
+            return datagrams
+
+
+def left(folder):
+    return [str(path) for path in folder.rglob("*")]
+
+
+@pytest.fixture(scope="module")
+def ran(function):
+    return function(CALLS)
+
+
+@pytest.fixture(scope="module")
+def expected(aws, tmp_path_factory):
+    """Extract the same table, cut in another way, and normalise it here and by the command line."""
+    folder = tmp_path_factory.mktemp("expected")
+    extract_table(aws.client("dynamodb"), aws.settings.table_name, folder / "raw", 1, 3)
+    normalize_files([folder / "raw"], folder / "here.csv", folder / "here.jsonl", aws.settings.rules)
+    command = [sys.executable, "-m", "cat_normalize", "normalize", "--json", "--input", str(folder / "raw")]
+    command += ["--output", str(folder / "cli.csv"), "--rejects", str(folder / "cli.jsonl")]
+    done = subprocess.run(command, env=aws.child_environment(), capture_output=True, text=True, check=True)
+    (folder / "summary").write_text(done.stdout)
+    return folder
+
+
+def body(aws, key):
+    return aws.client("s3").get_object(Bucket=aws.settings.bucket, Key=key)["Body"].read()
+
+
+def keys(aws):
+    return {each["Key"] for each in aws.client("s3").list_objects_v2(Bucket=aws.settings.bucket)["Contents"]}
+
+
+def rejected(data):
+    lines = [json.loads(line) for line in data.splitlines()]
+    return sorted(json.dumps([each["reason"], each["detail"], each["item"]]) for each in lines)
+
+
+def strings(value):
+    """Yield every text in an item, also those in JSON that is a text itself."""
+    if isinstance(value, dict):
+        for each in value.values():
+            yield from strings(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from strings(each)
+    elif isinstance(value, str):
+        yield value
+        if value.strip().startswith(("{", "[")):
+            with contextlib.suppress(ValueError):
+                yield from strings(json.loads(value))
+
+
+def test_the_csv_is_the_one_of_the_command_line(aws, ran, expected):
+    assert ran.told["came"][0].keys() == {"result"}, ran.out
+    csv = body(aws, layout.csv_key(aws.settings, DAY))
+    assert csv == (expected / "here.csv").read_bytes()
+    assert csv == (expected / "cli.csv").read_bytes()
+    assert csv.count(b"\n") > 300
+
+
+def test_a_warm_function_does_it_again_and_the_schedulers_time_names_the_day(aws, ran, expected):
+    assert ran.told["came"][1]["result"]["run_date"] == NEXT.isoformat()
+    assert body(aws, layout.csv_key(aws.settings, NEXT)) == (expected / "cli.csv").read_bytes()
+
+
+def test_rejects_and_manifest_are_there_too(aws, ran, expected):
+    rejects = body(aws, layout.rejects_key(aws.settings, DAY))
+    assert rejected(rejects) == rejected((expected / "cli.jsonl").read_bytes())
+    manifest = json.loads(body(aws, layout.manifest_key(aws.settings, 1, DAY)))
+    summary = json.loads((expected / "summary").read_text())
+    assert manifest["summary"] == summary
+    result = ran.told["came"][0]["result"]
+    assert result == {"run_date": "2031-09-01", **summary, "outputs": manifest["outputs"]}
+    for output in manifest["outputs"]:
+        data = body(aws, layout.split_s3(output["uri"])[1])
+        assert (output["bytes"], output["sha256"]) == (len(data), hashlib.sha256(data).hexdigest())
+
+
+def test_too_little_time_publishes_nothing_and_leaves_the_disk_empty(aws, ran):
+    assert ran.told["came"][2]["error"] == "OutOfTimeError"
+    assert "nothing was published" in ran.told["came"][2]["message"]
+    assert ran.code == 1
+    assert ran.left == []
+    assert len(keys(aws)) >= 6
+    assert not [key for key in keys(aws) if f"{LATE:%Y%m%d}" in key]
+
+
+def test_logs_and_traces_hold_no_text_of_the_table(ran):
+    texts = {text for each in [*seed.items(), *SECRETS] for text in strings(each) if len(text) > 6}
+    assert len(texts) > 2000
+    assert {"palabra-secreta", "Nombre Secreto", "USER#clave-secreta"} < texts
+    written = "\n".join([ran.out, *strings(ran.lines), *ran.traces])
+    assert [text for text in texts | {"Un secreto"} if text in written] == []
+    messages = [line["message"] for line in ran.lines if "message" in line]
+    assert messages == ["started", "published", "started", "published", "started"]
+
+
+def test_the_metrics_are_those_the_library_names(ran):
+    (result, *_) = (each["result"] for each in ran.told["came"][:1])
+    whole, *by_reason = ran.metrics()[: 1 + len(result["rejected_by_reason"])]
+    directive = whole["_aws"]["CloudWatchMetrics"][0]
+    assert directive["Namespace"] == layout.METRICS
+    assert directive["Dimensions"] == [["service"]]
+    assert whole["service"] == layout.LAMBDA
+    assert [each["Name"] for each in directive["Metrics"]] == [
+        "ItemsRead", "ItemsRejected", "Users", "Bytes", "Seconds",
+    ]  # fmt: skip
+    assert whole["ItemsRead"] == [result["items_read"]]
+    assert whole["Bytes"] == [sum(output["bytes"] for output in result["outputs"])]
+    assert 0 < whole["Seconds"][0] < 300
+    assert {each["reason"]: each["ItemsRejected"][0] for each in by_reason} == result["rejected_by_reason"]
+    assert sum(each["ItemsRejected"][0] for each in by_reason) == whole["ItemsRejected"][0] > 0
+
+
+def test_a_step_is_a_segment_of_the_trace(ran):
+    traces = "".join(ran.traces)
+    for name in ("## lambda_handler", "extract", "normalize", "publish"):
+        assert f'"name": "{name}"' in traces or f'"name":"{name}"' in traces
+
+
+def test_the_function_imports_little_and_nothing_from_elsewhere(ran, unpacked, runtime):
+    modules = set(ran.told["modules"])
+    assert not modules & {"boto3", "multiprocessing.pool", "pandas", "pyarrow", "pyspark", "typer", "rich"}
+    places = [str(unpacked), str(Path(runtime).resolve()), sys.base_prefix]
+    places += [str((runtime / name).resolve()) for name in ("boto3", "botocore", "s3transfer", "urllib3")]
+    places += [str(path.resolve()) for path in runtime.iterdir()]
+    files = [name for name in ran.told["files"] if name.startswith("/") and name != harness.__file__]
+    assert len(files) > 100
+    assert [name for name in files if not name.startswith(tuple(places))] == []
+
+
+def test_a_missing_table_is_a_failure_that_names_it(function):
+    failed = function([CALLS[0]], DYNAMODB_TABLE_NAME="no-such-table")
+    assert failed.code == 1
+    assert failed.told["came"][0]["error"] == "ExtractError"
+    assert "no-such-table" in failed.told["came"][0]["message"]
+    assert (failed.metrics(), failed.left) == ([], [])
+
+
+def test_a_text_in_a_text_would_be_noticed():
+    assert list(strings(as_json(TOLD)))[1:] == ["user", "palabra-secreta", "bot"]

@@ -1,0 +1,103 @@
+import ast
+import re
+import struct
+import subprocess
+import sys
+import zipfile
+
+import pytest
+
+from deployed.conftest import BOTO3, ROOT, build
+
+pytestmark = pytest.mark.xdist_group("deployed")
+
+MACHINES = {"x86_64": 0x3E, "arm64": 0xB7}
+GLIBC = (2, 26)  # Amazon Linux 2, where Lambda runs Python 3.11
+LOCK = (ROOT / "requirements.lock").read_text()
+
+
+def pins(text):
+    """Split a file of pins into each with its hashes."""
+    found = re.findall(r"^(\S+==\S+)((?:\s*\\\n\s+--hash=\S+)+)", text, re.MULTILINE)
+    return {pin: set(re.findall(r"--hash=(\S+)", hashes)) for pin, hashes in found}
+
+
+def test_built_twice_the_same_bytes(dist, tmp_path):
+    again = build(tmp_path / "again")
+    names = sorted(path.name for path in dist.iterdir())
+    assert names == sorted(path.name for path in again.iterdir())
+    assert [name for name in names if (dist / name).read_bytes() != (again / name).read_bytes()] == []
+    assert [name.partition("-")[0] for name in names] == [
+        "cat_normalize", "glue_job_script.py", "lambda", "lambda",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("architecture", MACHINES)
+def test_the_zip_is_small_and_of_its_platform(dist, architecture):
+    with zipfile.ZipFile(dist / f"lambda-{architecture}.zip") as archive:
+        entries = archive.infolist()
+        compiled = {each.filename: archive.read(each) for each in entries if ".so" in each.filename}
+        text = b"".join(archive.read(each) for each in entries)
+    assert sum(each.file_size for each in entries) < 15_000_000
+    assert {each.date_time[0] for each in entries} == {1980}
+    assert {each.external_attr >> 16 & 0o777 for each in entries} == {0o644}
+    assert {name.partition("/")[0] for name in compiled} == {"msgspec", "wrapt"}
+    for data in compiled.values():
+        assert struct.unpack_from("<H", data, 18)[0] == MACHINES[architecture]
+        wanted = re.findall(rb"GLIBC_(\d+)\.(\d+)", data)
+        assert max((int(major), int(minor)) for major, minor in wanted) <= GLIBC
+    assert str(ROOT).encode() not in text
+
+
+def test_the_zip_holds_what_the_function_reaches_and_no_more(dist):
+    with zipfile.ZipFile(dist / "lambda-x86_64.zip") as archive:
+        names = archive.namelist()
+    tops = {name.partition("/")[0] for name in names}
+    assert not tops & {*BOTO3, "six.py", "bin", "pandas", "pyarrow", "pyspark"}
+    assert "lambda_function.py" in tops
+    library = {name for name in names if name.startswith("cat_normalize/")}
+    assert {"cat_normalize/nightly.py", "cat_normalize/scan.py"} < library
+    assert not [name for name in library if re.search("local|cli|spark|query|notebooks", name)]
+    assert not [name for name in names if name.endswith(("/RECORD", "/INSTALLER", ".pyc"))]
+
+
+def test_every_module_of_the_library_in_the_zip_can_be_imported(unpacked, runtime):
+    modules = [path.stem for path in (unpacked / "cat_normalize").glob("*.py") if path.stem != "__init__"]
+    lines = ["import sys", f"sys.path += {[str(unpacked), str(runtime)]}"]
+    lines += [f"import cat_normalize.{module}" for module in modules]
+    subprocess.run([sys.executable, "-I", "-S", "-c", "\n".join(lines)], check=True)
+
+
+def test_the_wheel_holds_the_library(dist):
+    (wheel,) = dist.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        held = {name for name in archive.namelist() if name.startswith("cat_normalize/")}
+    files = (ROOT / "lib" / "cat_normalize").rglob("*")
+    there = {str(path.relative_to(ROOT / "lib")) for path in files if path.is_file()}
+    assert held == {name for name in there if "__pycache__" not in name}
+
+
+def test_the_glue_script_does_nothing_on_import(dist):
+    body = ast.parse((dist / "glue_job_script.py").read_text()).body
+    assert isinstance(body[-1], ast.If)
+    harmless = ast.Import | ast.ImportFrom | ast.FunctionDef | ast.Assign | ast.Expr
+    assert all(isinstance(node, harmless) for node in body[:-1])
+
+
+@pytest.mark.parametrize(
+    ("door", "names"),
+    [
+        (
+            "lambda/etl-process1",
+            "aws-lambda-powertools aws-xray-sdk msgspec typing-extensions tzdata wrapt",
+        ),
+        ("glue/etl-process2", "msgspec tzdata"),
+    ],
+)
+def test_a_doors_pins_are_those_of_the_lock_and_name_no_index(door, names):
+    text = (ROOT / door / "requirements.txt").read_text()
+    own, lock = pins(text), pins(LOCK)
+    assert [pin.partition("==")[0] for pin in own] == names.split()
+    assert {pin: hashes for pin, hashes in lock.items() if pin in own} == own
+    assert "http" not in text
+    assert "index" not in text
