@@ -1,0 +1,224 @@
+"""The Glue job's script as it is deployed: by spark-submit, with the wheel and its pins and nothing else."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import venv
+from base64 import b64encode
+from importlib.metadata import version
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from cat_normalize import convert, layout, spark
+from cat_normalize.errors import InputError, MalformedCsvError, StaleInputError
+from cat_normalize.etl1 import normalize_files
+from cat_normalize.local import running, seed
+from cat_normalize.settings import Settings
+from deployed.conftest import BOTO3, ROOT, installed
+
+pytestmark = pytest.mark.xdist_group("spark")
+
+KEY = "reports/etl-process1/data_20250915.csv"
+PLACES = [
+    "--input_bucket",
+    "{bucket}",
+    "--input_prefix",
+    "reports/etl-process1/",
+    "--output_bucket",
+    "{bucket}",
+]
+ARGUMENTS = [*PLACES, "--output_prefix", "reports/etl-process2/", "--input_key", KEY]
+GLUES_OWN = [
+    "--JOB_NAME",
+    layout.GLUE_JOB,
+    "--job-bookmark-option",
+    "job-bookmark-disable",
+    "--enable-metrics",
+]
+TELL = """
+import atexit, os, sys
+def tell():
+    files = {name: getattr(module, "__file__", None) or "" for name, module in sys.modules.items()}
+    with open(os.environ["TOLD"], "w") as stream:
+        stream.writelines(f"{name} {file}\\n" for name, file in files.items() if "." not in name)
+if "TOLD" in os.environ:
+    atexit.register(tell)
+"""
+
+
+@pytest.fixture(scope="module")
+def csv(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("csv")
+    lines = [json.dumps(each, default=lambda raw: b64encode(raw).decode()) for each in seed.items()]
+    (folder / "items.jsonl").write_text("\n".join(lines))
+    made = folder / Path(KEY).name
+    normalize_files([folder / "items.jsonl"], made, folder / "rejects.jsonl", Settings().rules)
+    return made
+
+
+@pytest.fixture(scope="module")
+def session(aws):
+    """Start Java, or find it started by another test, with credentials in its environment."""
+    with aws.activate():
+        return spark.session(aws.settings)
+
+
+@pytest.fixture(scope="module")
+def expected(csv, session):
+    """Convert the same CSV here, on disk."""
+    done = convert.convert(session, str(csv), str(csv.with_suffix(".parquet")))
+    assert done.rows > 300
+    return csv.with_suffix(".parquet")
+
+
+@pytest.fixture(scope="module")
+def aws(tmp_path_factory, csv):
+    with running(Settings(), tmp_path_factory.mktemp("aws"), seed=False) as aws:
+        aws.client("s3").upload_file(str(csv), aws.settings.bucket, KEY)
+        yield aws
+
+
+@pytest.fixture(scope="module")
+def glue(tmp_path_factory):
+    """Make what Glue brings: a Python of its own with Spark, boto3 and awsglue; and the job's two pins."""
+    folder = tmp_path_factory.mktemp("glue")
+    venv.create(folder / "python", symlinks=True)
+    lines = (ROOT / "glue/etl-process2/requirements.txt").read_text().splitlines()
+    pins = [line.split()[0] for line in lines if "==" in line]
+    assert [f"{name}=={version(name)}" for name in ("msgspec", "tzdata")] == pins
+    modules = installed(folder / "modules", *BOTO3, "awsglue", "msgspec", "py4j", "pyspark", "tzdata")
+    (modules / "sitecustomize.py").write_text(TELL)
+    return folder
+
+
+def environment(aws, glue):
+    python = str(glue / "python" / "bin" / "python")
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    return aws.child_environment(kept) | {
+        "JAVA_HOME": str(spark.java_home(os.environ)),
+        "PYSPARK_DRIVER_PYTHON": python,
+        "PYSPARK_PYTHON": python,
+        "PYTHONPATH": str(glue / "modules"),
+        "SPARK_HOME": str((glue / "modules" / "pyspark").resolve()),
+        "SPARK_LOCAL_IP": "127.0.0.1",
+        "TOLD": str(glue / "told"),
+    }
+
+
+def submit(aws, glue, dist, arguments):
+    (wheel,) = dist.glob("*.whl")
+    options = {f"spark.hadoop.{name}": value for name, value in spark.s3a_options(aws.settings).items()}
+    options |= {"spark.driver.host": "127.0.0.1", "spark.ui.enabled": "false", "spark.driver.memory": "1g"}
+    (glue / "spark.conf").write_text("".join(f"{name} {value}\n" for name, value in options.items()))
+    made = environment(aws, glue)
+    command = [f"{made['SPARK_HOME']}/bin/spark-submit", "--master", "local[2]"]
+    command += ["--properties-file", str(glue / "spark.conf"), "--py-files", str(wheel)]
+    command += ["--driver-class-path", os.pathsep.join(map(str, spark.s3a_jars()))]
+    command += [str(dist / "glue_job_script.py"), *arguments]
+    return subprocess.run(command, env=made, cwd=glue, capture_output=True, text=True, check=False)
+
+
+def filled(arguments, bucket):
+    return [each.format(bucket=bucket) for each in arguments]
+
+
+def download(aws, key, folder):
+    aws.client("s3").download_file(aws.settings.bucket, key, str(folder / "got"))
+    return folder / "got"
+
+
+def test_spark_submit_makes_the_parquet_of_the_library(aws, glue, dist, expected, tmp_path):
+    done = submit(aws, glue, dist, filled([*GLUES_OWN, *ARGUMENTS], aws.settings.bucket))
+    assert done.returncode == 0, done.stderr[-3000:]
+    got = download(aws, layout.parquet_key(aws.settings), tmp_path)
+    made, wanted = pq.ParquetFile(got), pq.ParquetFile(expected)
+    assert made.schema_arrow.equals(wanted.schema_arrow)
+    assert made.read().equals(wanted.read())
+    assert made.metadata.row_group(0).column(0).compression == "ZSTD"
+    assert made.metadata.num_rows > 300
+    manifest = json.loads(download(aws, "manifests/etl-process2/20250915.json", tmp_path).read_bytes())
+    assert manifest == json.loads(done.stdout)
+    assert manifest["source"] == layout.s3_uri(aws.settings.bucket, KEY)
+    assert manifest["summary"]["rows"] == made.metadata.num_rows
+
+
+def test_it_saw_the_wheel_and_no_other_copy_of_the_library(aws, glue, dist):
+    """Runs on what the last test left: the places that its modules came from."""
+    if not (glue / "told").exists():
+        submit(aws, glue, dist, filled(ARGUMENTS, aws.settings.bucket))
+    told = dict(line.split(" ", 1) for line in (glue / "told").read_text().splitlines())
+    (wheel,) = dist.glob("*.whl")
+    assert told["cat_normalize"].startswith(f"{wheel}/")
+    assert {"awsglue", "msgspec", "pyspark"} < told.keys()
+    assert not {"pandas", "pyarrow", "typer"} & told.keys()
+    python = glue / "python" / "bin" / "python"
+    alone = subprocess.run(
+        [python, "-c", "import msgspec, awsglue, pyspark, cat_normalize"],
+        env=environment(aws, glue),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert alone.stderr.endswith("ModuleNotFoundError: No module named 'cat_normalize'\n")
+
+
+@pytest.fixture(scope="module")
+def script():
+    spec = importlib.util.spec_from_file_location("job", ROOT / "glue/etl-process2/glue_job_script.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def job(aws, script, session):
+    """Run the script's `main` here, in the session that the tests share."""
+    with aws.activate():
+        yield lambda *arguments: script.main(["job", *filled([*PLACES, *arguments], aws.settings.bucket)])
+
+
+def test_without_a_key_it_takes_the_newest_and_a_prefix_needs_no_slash(job, aws, csv, capsys):
+    s3, bucket = aws.client("s3"), aws.settings.bucket
+    s3.upload_file(str(csv), bucket, "reports/etl-process1/data_20250916.csv")
+    s3.put_object(
+        Bucket=bucket, Key="reports/etl-process1/older/data_20250930.csv", Body=b"not of this place"
+    )
+    for key in ((), ("--input_key", "")):
+        job("--output_prefix", "elsewhere", "--input_prefix", "reports/etl-process1", *key)
+        manifest = json.loads(capsys.readouterr().out)
+        assert manifest["source"] == f"s3://{bucket}/reports/etl-process1/data_20250916.csv"
+        assert manifest["outputs"][0]["uri"] == f"s3://{bucket}/elsewhere/data.parquet"
+    with pytest.raises(StaleInputError):
+        job("--output_prefix", "elsewhere/", f"--input_key={KEY}")
+
+
+def test_a_faulty_or_missing_csv_fails_the_job_and_publishes_nothing(job, aws):
+    s3, bucket = aws.client("s3"), aws.settings.bucket
+    s3.put_object(Bucket=bucket, Key="faulty/data_20250917.csv", Body=b"usuario_id,nombre\n")
+    with pytest.raises(MalformedCsvError, match=r"data_20250917\.csv, line 1"):
+        job("--output_prefix", "none/", "--input_key", "faulty/data_20250917.csv")
+    with pytest.raises(InputError):
+        job("--output_prefix", "none/", "--input_key", "faulty/data_20250918.csv")
+    with pytest.raises(InputError, match="run ETL-1 first"):
+        job("--output_prefix", "none/", "--input_prefix", "nowhere/")
+    found = s3.list_objects_v2(Bucket=bucket)["Contents"]
+    assert not [each["Key"] for each in found if each["Key"].startswith("none/") or "20250917" in each["Key"].partition("manifests")[2]]
+
+
+def test_arguments(script):
+    given = ["job", *filled([*GLUES_OWN, *ARGUMENTS], "b")]
+    assert script.read_arguments(given) == {
+        "input_bucket": "b",
+        "input_prefix": "reports/etl-process1/",
+        "output_bucket": "b",
+        "output_prefix": "reports/etl-process2/",
+        "input_key": KEY,
+    }
+    assert script.read_arguments([*given[:-2], "--output_prefix", "/"])["output_prefix"] == ""
+    with pytest.raises(Exception, match="output_prefix"):
+        script.read_arguments(["job", *filled(PLACES, "b")])
