@@ -121,22 +121,26 @@ def test_time_is_looked_at_with_every_answer_of_the_scan(aws: LocalAws, tmp_path
 
 
 @pytest.mark.parametrize(
-    ("left", "after", "steps"),
+    ("left", "after", "before"),
     [
-        (nightly.GRACE - 1, {}, ["extract"]),  # before the scan
-        (nightly.GRACE + 0.01, {}, ["extract"]),  # in it: what was read has still to be normalised
-        (900.0, {"extract": nightly.GRACE + 0.3}, ["extract"]),
-        (900.0, {"normalize": nightly.GRACE - 1}, ["extract", "normalize"]),
+        (nightly.GRACE - 1, {}, "scanning wants"),
+        (
+            nightly.GRACE + 0.01,
+            {},
+            r"scanning on after \d{4,} bytes wants",
+        ),  # which have to be normalised yet
+        (900.0, {"extract": nightly.GRACE + 0.3}, "normalizing wants"),
+        (900.0, {"normalize": nightly.GRACE - 1}, "publishing wants"),
     ],
 )
 def test_out_of_time_stops_before_anything_is_published(
-    aws: LocalAws, tmp_path: Path, left: float, after: dict[str, float], steps: list[str]
+    aws: LocalAws, tmp_path: Path, left: float, after: dict[str, float], before: str
 ) -> None:
     clock = Clock(**after)
     clock.left = left
-    with pytest.raises(OutOfTimeError, match=r"seconds are left and .* nothing was published"):
+    with pytest.raises(OutOfTimeError, match=f"seconds are left and {before} .* nothing was published"):
         nightly.run(aws.settings, DAY, tmp_path, clock.remaining, clock.step)
-    assert clock.steps == steps
+    assert "publish" not in clock.steps
     assert published(aws) == []
     assert list(tmp_path.iterdir()) == []
 

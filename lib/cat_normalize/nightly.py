@@ -153,9 +153,9 @@ def _watched(client: Any, remaining: Callable[[], float]) -> Iterator[None]:
         nonlocal read
         with lock:
             read += len(response_dict["body"])
-        _want(reserve(read, read), remaining, f"the rest after {read} bytes of the scan")
+        _want(reserve(read, read), remaining, f"scanning on after {read} bytes")
 
-    _want(reserve(0, 0), remaining, "a scan")
+    _want(reserve(0, 0), remaining, "scanning")
     client.meta.events.register_first("before-parse.dynamodb.Scan", look)
     try:
         yield

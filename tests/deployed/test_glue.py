@@ -206,8 +206,10 @@ def test_a_faulty_or_missing_csv_fails_the_job_and_publishes_nothing(job, aws):
         job("--output_prefix", "none/", "--input_key", "faulty/data_20250918.csv")
     with pytest.raises(InputError, match="run ETL-1 first"):
         job("--output_prefix", "none/", "--input_prefix", "nowhere/")
-    found = s3.list_objects_v2(Bucket=bucket)["Contents"]
-    assert not [each["Key"] for each in found if each["Key"].startswith("none/") or "20250917" in each["Key"].partition("manifests")[2]]
+    keys = [each["Key"] for each in s3.list_objects_v2(Bucket=bucket)["Contents"]]
+    assert not [
+        key for key in keys if key.startswith(("none/", "staging/", "manifests/etl-process2/20250917"))
+    ]
 
 
 def test_arguments(script):
