@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
 
-from infra.assembly import ACCOUNT, Assembly
+from infra.assembly import ACCOUNT, CDK, Assembly
 
 pytestmark = pytest.mark.xdist_group("infra")
 
@@ -128,3 +129,9 @@ def test_the_dashboard_shows_every_alarm_and_both_processes(prod: Assembly) -> N
     assert len(titles) == 7
     assert any("ETL-1" in title for title in titles)
     assert any("ETL-2" in title for title in titles)
+
+
+def test_the_page_explains_every_alarm_and_no_other() -> None:
+    page = (CDK.parents[1] / "docs" / "operate.md").read_text()
+    explained = re.findall(r"^### `(.+)`$", page, re.MULTILINE)
+    assert sorted(explained) == sorted(ALARMS)
