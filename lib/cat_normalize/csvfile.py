@@ -17,8 +17,8 @@ from cat_normalize.schema import COLUMNS, NAMES, Column, csv_header
 HEADER = (csv_header() + "\n").encode()
 _RECORD = re.compile(r'(?:"(?:[^"]|"")*"|[^",]*)(?:,(?:"(?:[^"]|"")*"|[^",]*))*')
 _FIELD = re.compile(r'(?:^|,)(?:"((?:[^"]|"")*)"|([^",]*))')
-_DATE = re.compile(r"(\d\d)/(\d\d)/(\d{4})")
-_INT = re.compile(r"-?\d{1,10}")
+_DATE = re.compile(r"(\d\d)/(\d\d)/(\d{4})", re.ASCII)
+_INT = re.compile(r"-?\d{1,10}", re.ASCII)
 
 
 def line(fields: Sequence[str | int | None]) -> str:
