@@ -122,6 +122,13 @@ HEADER = csvfile.HEADER
         ([HEADER, good(usuario_id=b"\xed\xa0\x80")], 2, "usuario_id", "UTF-8"),
         ([HEADER, good(numero_feedback=b"1.0")], 2, "numero_feedback", "'1.0'"),
         ([HEADER, good(numero_feedback=b" 1")], 2, "numero_feedback", "' 1'"),
+        ([HEADER, good(numero_feedback="٣".encode())], 2, "numero_feedback", "'٣'"),
+        (
+            [HEADER, good(fecha_primera_conversacion="٠١/٠١/٢٠٢٥".encode())],
+            2,
+            "fecha_primera_conversacion",
+            "DD",
+        ),
         ([HEADER, good(numero_conversaciones=b"2147483648")], 2, "numero_conversaciones", "32 bits"),
         ([HEADER, good(numero_conversaciones=b"-2147483649")], 2, "numero_conversaciones", "32 bits"),
         ([HEADER, good(numero_conversaciones=b"1" * 5000)], 2, "numero_conversaciones", "32 bits"),
