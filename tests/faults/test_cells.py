@@ -86,15 +86,20 @@ def test_a_run_does_not_write_to_its_sources(bench):
     assert {path: path.read_bytes() for path in (bench.folder / "notebooks").iterdir()} == sources
 
 
+def statuses_of(cells):
+    return [cell["metadata"]["papermill"]["status"] for cell in cells]
+
+
 def test_the_copy_on_disk_follows_the_run(bench):
     wait = "import pathlib, time\nwhile not pathlib.Path(work_dir, 'go').exists():\n    time.sleep(0.05)"
     bench.write(extract=notebook("print('first')", wait, "1 / 0"))
     process = bench.start("--run-id", "r")
     copy = bench.runs / "r" / "01_extract.ipynb"
     try:
-        assert soon(lambda: copy.exists() and "first" in str(bench.cells(copy.name)[2]["outputs"]))
-        statuses = [cell["metadata"]["papermill"]["status"] for cell in bench.cells(copy.name)]
-        assert statuses[-2:] == ["running", "pending"]
+        assert soon(
+            lambda: copy.exists() and statuses_of(bench.cells(copy.name))[-2:] == ["running", "pending"]
+        )
+        assert "first" in str(bench.cells(copy.name)[2]["outputs"])
         assert bench.record()["status"] == "running"
         assert bench.statuses() == ["running", "pending", "pending", "pending"]
     finally:
