@@ -1,0 +1,187 @@
+"""The command line (contract §8): exit codes, streams, summaries, examples. Each case is a real process."""
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from cat_normalize import csvfile
+from cat_normalize.local import running
+from cat_normalize.settings import ENVIRONMENT, Settings
+
+COMMANDS = ("run", "extract", "normalize", "convert", "query", "local", "lab")
+ITEM = {
+    "PK": {"S": "USER#1"},
+    "SK": {"S": "CONVERSATION#2025-08-18"},
+    "Conversation": {"L": [{"M": {"from": {"S": "user"}, "text": {"S": "¿hola?"}}}]},
+}
+CLEAN = {name: value for name, value in os.environ.items() if name not in ENVIRONMENT}
+
+
+def call(*words, cwd=None, **environment):
+    line = [sys.executable, "-m", "cat_normalize", *map(str, words)]
+    return subprocess.run(
+        line, cwd=cwd, env=CLEAN | environment, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+@pytest.fixture
+def items(tmp_path):
+    path = tmp_path / "items.jsonl"
+    path.write_text(json.dumps(ITEM) + "\n{\n")
+    return path
+
+
+def normalize(items, *more, **environment):
+    outputs = ("--output", items.with_name("o.csv"), "--rejects", items.with_name("r.jsonl"))
+    return call("normalize", "--input", items, *outputs, *more, **environment)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_ends_with_an_example_of_the_command(command):
+    done = call(command, "--help", COLUMNS="200")
+    assert done.returncode == 0
+    example = done.stdout.strip().splitlines()[-1].strip()
+    assert shlex.split(example)[:3] == ["Example:", "cat-normalize", command]
+
+
+def test_the_json_summary_is_the_contracts(items):
+    done = normalize(items, "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    expected = {
+        "items_read": 2,
+        "conversations": 1,
+        "feedback": 0,
+        "registrations": 0,
+        "filtered": 0,
+        "rejected": 1,
+        "rejected_by_reason": {"not_json": 1},
+        "warnings": {},
+        "users": 1,
+    }
+    assert list(json.loads(done.stdout).items()) == list(expected.items())
+
+
+def test_several_paths_may_follow_one_input(items):
+    other = items.with_name("other")
+    other.write_text(json.dumps(ITEM | {"PK": {"S": "USER#2"}}))
+    done = normalize(items, "--input", other, other, "--json")
+    assert json.loads(done.stdout)["conversations"] == 3
+    outputs = ("--output", items.with_name("o.csv"), "--rejects", items.with_name("r.jsonl"))
+    assert json.loads(call("normalize", "--input", items, other, *outputs, "--json").stdout)["users"] == 2
+
+
+def test_more_rejects_than_allowed_is_3_and_the_outputs_are_there(items):
+    assert normalize(items, "--max-rejects", 1).returncode == 0
+    done = normalize(items, "--max-rejects", 0)
+    assert done.returncode == 3
+    assert done.stderr == "cat-normalize: 1 items rejected, more than --max-rejects 0\n"
+    assert done.stdout.startswith("items read          2\n")
+    assert items.with_name("o.csv").exists()
+    assert items.with_name("r.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "environment", "code", "message"),
+    [
+        (["--since", "soon"], {}, 2, "--since: 'soon' is not a day; write it as 2025-08-18 or 20250818"),
+        (["--time-zone", "Bogota"], {}, 2, "time zone 'Bogota' is unknown"),
+        (["--exclude-city", "("], {}, 2, "'(' is not a regular expression"),
+        ([], {"CAT_UNTIL": "x"}, 2, "CAT_UNTIL: 'x' is not a day"),
+        (["--since", "2025-09-01", "--until", "20250801"], {}, 2, "since 2025-09-01 is after until"),
+        (["--input", "nowhere"], {}, 1, "nowhere does not exist"),
+        (["--workers", "0"], {}, 2, "--workers"),
+        (["--inptu", "x"], {}, 2, "--inptu"),
+    ],
+)
+def test_what_is_wrong_is_said_on_stderr_and_in_the_exit_code(items, words, environment, code, message):
+    done = normalize(items, *words, **environment)
+    assert done.returncode == code
+    assert message in done.stderr
+    assert done.stdout == ""
+    assert not items.with_name("o.csv").exists()
+
+
+def test_filters_come_from_options_and_environment_and_options_win(items):
+    assert json.loads(normalize(items, "--json", CAT_SINCE="2025-09-01").stdout)["filtered"] == 1
+    done = normalize(items, "--json", "--since", "2025-08-01", CAT_SINCE="2025-09-01")
+    assert json.loads(done.stdout)["filtered"] == 0
+
+
+def test_output_and_rejects_must_differ(items):
+    done = call("normalize", "--input", items, "--output", items, "--rejects", items)
+    assert (done.returncode, items.read_text()[0]) == (2, "{")
+
+
+@pytest.mark.xdist_group("spark")
+def test_from_items_to_an_answer_on_plain_files(items):
+    normalize(items)
+    csv, parquet = items.with_name("o.csv"), items.with_name("u.parquet")
+    done = call("convert", "--input", csv, "--output", parquet, "--json")
+    assert (done.returncode, done.stderr, json.loads(done.stdout)["rows"]) == (0, "", 1)
+    asked = call("query", "most_asked_questions", "--parquet", parquet, "--json", "--param", "top=3")
+    rows = [{"place": 1, "question": "¿hola?", "user_count": 1}]
+    assert json.loads(asked.stdout) == {"query": "most_asked_questions", "rows": rows}
+    csv.write_bytes(csvfile.HEADER + b"short\n")
+    before = parquet.read_bytes()
+    failed = call("convert", "--input", csv, "--output", parquet)
+    assert (failed.returncode, failed.stdout) == (1, "")
+    assert "o.csv, line 2, column nombre" in failed.stderr
+    assert parquet.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["nothing", "--parquet", "x"], 2, "no query named 'nothing'; there are conversations_by_day, "),
+        (["totals", "--parquet", "nowhere"], 1, "nowhere: no such file"),
+        (["totals", "--param", "top"], 2, "'top' is not NAME=VALUE"),
+        (["heaviest_users", "--param", "top=many"], 2, "top='many' is not a whole number"),
+        (["totals", "--param", "top=1", "--parquet", "x"], 2, "totals has no parameter top"),
+    ],
+)
+def test_a_wrong_query_is_named(words, code, message):
+    done = call("query", *words)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert message in done.stderr
+
+
+@pytest.fixture(scope="module")
+def aws(tmp_path_factory):
+    with running(Settings(), tmp_path_factory.mktemp("aws"), seed=False) as local:
+        s3 = local.client("dynamodb")
+        s3.put_item(TableName=local.settings.table_name, Item=ITEM)
+        yield local
+
+
+@pytest.mark.xdist_group("cli-aws")
+def test_extract_tells_what_it_moved(aws, tmp_path):
+    environment = aws.child_environment()
+    words = ("extract", "--output", tmp_path / "raw", "--partitions", 3, "--json")
+    done = call(*words, **environment)
+    summary = json.loads(done.stdout)
+    assert (done.returncode, summary["items"], summary["files"]) == (0, 1, 3)
+    missing = call("extract", "--output", tmp_path / "raw", "--table", "nowhere", **environment)
+    assert missing.returncode == 1
+    assert "table nowhere could not be scanned" in missing.stderr
+    assert (tmp_path / "raw" / "part-00002.jsonl").exists()
+
+
+def test_local_prints_what_reaches_it_and_ends_on_ctrl_c(tmp_path):
+    line = [sys.executable, "-m", "cat_normalize", "local", "--log-dir", str(tmp_path)]
+    process = subprocess.Popen(line, env=CLEAN, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    exports = {}
+    for text in process.stdout:
+        name, _, value = text.removeprefix("export ").strip().partition("=")
+        exports[name] = value
+        if name == "no_proxy":
+            break
+    done = call("extract", "--output", tmp_path / "raw", "--json", **exports)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert json.loads(done.stdout)["items"] > 1000
