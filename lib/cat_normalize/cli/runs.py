@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import subprocess
 import sys
@@ -76,7 +77,7 @@ def local(
     with running(settings(), log_dir) as aws:
         typer.echo("The local AWS is up. In another terminal:\n", err=True)
         for name, value in aws.environment.items():
-            typer.echo(f"export {name}={value}")
+            typer.echo(f"export {name}={shlex.quote(value)}")
         typer.echo("\nCtrl-C ends it.", err=True)
         sys.stdout.flush()
         _until_interrupted(aws.check)
