@@ -32,7 +32,7 @@ def user(**members):
 
 
 def run(*lines, **rules):
-    return normalize([(0, n, each) for n, each in enumerate(lines, 1)], Rules(**rules), ["f.jsonl"])
+    return normalize(enumerate(lines, 1), Rules(**rules), "f.jsonl:{}".format)
 
 
 def only_row(*lines, **rules):
@@ -278,24 +278,24 @@ REJECTS = [
 @pytest.mark.parametrize(("raw", "reason", "detail"), REJECTS)
 def test_a_reject_says_why_and_where_and_is_kept_whole(raw, reason, detail):
     done = run(b"", raw)
-    ((file, number, written),) = done.rejects
+    ((place, written),) = done.rejects
     item = raw.decode() if reason == "not_json" else json.loads(raw)
     expected = {"reason": reason, "detail": detail, "source": "f.jsonl:2", "item": item}
     assert json.loads(written) == expected
     assert list(json.loads(written)) == ["reason", "detail", "source", "item"]
-    assert (file, number, done.summary.items_read, done.rows) == (0, 2, 1, [])
+    assert (place, done.summary.items_read, done.rows) == (2, 1, [])
     assert done.summary.rejected_by_reason == {reason: 1}
 
 
 def test_a_reject_of_an_export_is_the_bare_item_and_its_place_is_that_in_the_item():
     bare = line("CONVERSATION#1", Conversation={"N": "1"})
-    ((_, _, written),) = run(b' {"Item": ' + bare + b" }\r\n").rejects
+    ((_, written),) = run(b' {"Item": ' + bare + b" }\r\n").rejects
     assert json.loads(written)["item"] == json.loads(bare)
     assert json.loads(written)["detail"].endswith("at `$.Conversation`")
 
 
 def test_a_line_that_is_no_utf8_keeps_its_bytes_readable():
-    ((_, _, written),) = run(b' {"PK":{"S":"USER#1"},"x":"\xff"}\r\n').rejects
+    ((_, written),) = run(b' {"PK":{"S":"USER#1"},"x":"\xff"}\r\n').rejects
     assert json.loads(written)["item"] == r' {"PK":{"S":"USER#1"},"x":"\xff"}'
     assert json.loads(written)["reason"] == "not_json"
 
@@ -361,7 +361,7 @@ def test_since_and_until_drop_conversations_and_keep_those_of_no_day():
     days = ["2025-08-17", "2025-08-18", "2025-08-19", "2025-08-20", "ayer"]
     lines = [conversation(f"CONVERSATION#{day}", [("user", day)], UserData=user(nombre=day)) for day in days]
     rules = Rules(since=date.fromisoformat("2025-08-18"), until=date.fromisoformat("2025-08-19"))
-    done = normalize([(0, n, each) for n, each in enumerate(lines)], rules, ["f"])
+    done = normalize(enumerate(lines), rules, str)
     row = dict(zip(NAMES, done.rows[0], strict=True))
     assert row["pregunta_conversacion"] == "2025-08-18 | 2025-08-19 | ayer"
     assert row["nombre"] == "2025-08-18"
@@ -392,7 +392,7 @@ def test_the_library_reads_the_contract_as_its_independent_reading_does(lines):
     done = run(*lines)
     rows, reasons, warnings, kinds = reference.normalize(lines)
     assert [["" if value is None else str(value) for value in row] for row in done.rows] == rows
-    assert [json.loads(written)["reason"] for _, _, written in done.rejects] == reasons
+    assert [json.loads(written)["reason"] for _, written in done.rejects] == reasons
     assert sorted(done.summary.warnings.elements()) == warnings
     counts = (done.summary.conversations, done.summary.feedback, done.summary.registrations)
     assert counts == tuple(kinds.get(kind, 0) for kind in ("CONVERSATION#", "FEEDBACK#", "REGISTER"))
@@ -402,8 +402,7 @@ def test_the_library_reads_the_contract_as_its_independent_reading_does(lines):
 @settings(max_examples=100, deadline=None)
 def test_nothing_is_lost_whatever_comes(lines, random):
     rules = Rules(exclude_cities=("a",), since=date.fromisoformat("2025-08-18"))
-    numbered = [(0, n, each) for n, each in enumerate(lines)]
-    done = normalize(numbered, rules, ["f"])
+    done = normalize(enumerate(lines), rules, str)
     s = done.summary
     assert s.items_read == s.conversations + s.feedback + s.registrations + s.filtered + s.rejected
     assert s.items_read == sum(bool(each.decode(errors="replace").strip()) for each in lines)

@@ -12,17 +12,19 @@ import json
 import multiprocessing
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, Protocol, TypeVar
 
 from cat_normalize import csvfile, partitions
+from cat_normalize.dealing import Chunk, Dealt, Sources, cut, deal, dealt, sources
 from cat_normalize.errors import PipelineError
-from cat_normalize.normalize import Line, Summary, normalize
+from cat_normalize.normalize import Summary, normalize
 from cat_normalize.publish import writing
 from cat_normalize.settings import Rules
 
@@ -34,28 +36,13 @@ _QUOTED = re.compile(rb'"((?:[^"]|"")*)"')
 _Value = TypeVar("_Value")
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """Item lines to be normalised together.
+class _Run(Protocol):
+    def __call__(
+        self, function: Callable[..., _Value], tasks: Sequence[tuple[Any, ...]], /
+    ) -> Iterator[_Value]: ...
 
-    Either whole files, ``first`` being the index of the first among all files, or (``dealt``) one file of
-    lines that carry the index of their file and their number in front.
-    """
 
-    paths: tuple[Path, ...]
-    first: int = 0
-    dealt: bool = False
-
-    def lines(self) -> Iterator[Line]:
-        if self.dealt:
-            with self.paths[0].open("rb") as stream:
-                for line in stream:
-                    place, _, raw = line.partition(b"\t")
-                    yield *_numbers(place), raw
-        else:
-            for file, path in enumerate(self.paths, self.first):
-                for number, raw in enumerate(partitions.read_lines(path), start=1):
-                    yield file, number, raw
+Piece = Chunk | Dealt
 
 
 def normalize_files(
@@ -84,40 +71,40 @@ def normalize_files(
     """
     inputs = list(inputs)
     files = partitions.expand(inputs)
-    names = [path.name for path in files]
-    with tempfile.TemporaryDirectory(prefix="cat-normalize-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="cat-normalize-") as scratch, _pool(workers) as run:
         folder = Path(scratch)
-        parts = _parts(inputs, files, folder, partition_bytes)
-        tasks = [
-            (part, folder / f"{number}.csv", folder / f"{number}.rejects")
-            for number, part in enumerate(parts)
-        ]
+        parts, source = _parts(inputs, files, folder, partition_bytes, workers, run)
+        outputs = [(folder / f"{number}.csv", folder / f"{number}.rejects") for number in range(len(parts))]
+        tasks = [(part, *output, rules, source) for part, output in zip(parts, outputs, strict=True)]
         summary = Summary()
-        for counts in _run([(part, out, bad, rules, names) for part, out, bad in tasks], workers):
+        for counts in run(_normalize_part, tasks):
             summary.add(counts)
         with writing(rejects) as stream:
-            for line in _merged([bad for _, _, bad in tasks], _place):
+            for line in _merged([bad for _, bad in outputs], _place):
                 stream.write(line.partition(b"\t")[2])
         with writing(csv) as stream:
             stream.write(csvfile.HEADER)
-            stream.writelines(_merged([out for _, out, _ in tasks], _user_id))
+            stream.writelines(_merged([out for out, _ in outputs], _user_id))
     return summary
 
 
-def _parts(inputs: list[Path], files: list[Path], folder: Path, partition_bytes: int) -> list[_Part]:
+def _parts(
+    inputs: list[Path], files: list[Path], folder: Path, partition_bytes: int, workers: int, run: _Run
+) -> tuple[list[tuple[Piece, ...]], Sources]:
+    """Return what is to be normalised together: files where they lie, or partitions dealt of them."""
     sizes = [_weight(path) for path in files]
+    whole = [Chunk(number, number, path) for number, path in enumerate(files)]
+    in_place = sources(files, whole, [0] * len(files))
     if sum(sizes) <= partition_bytes:
-        return [_Part(tuple(files))]
+        return [tuple(whole)], in_place
     if len(inputs) == 1 and _holds_whole_users(inputs[0], files) and max(sizes) <= 2 * partition_bytes:
-        return [_Part((path,), first=index) for index, path in enumerate(files)]
+        return [(chunk,) for chunk in whole], in_place
     count = min(-(-sum(sizes) // partition_bytes), MAX_PARTITIONS)
-    (folder / "dealt").mkdir()
-    with partitions.Writer(folder / "dealt", count) as writer:
-        for file, number, raw in _Part(tuple(files)).lines():
-            writer.write(
-                partitions.of_line(raw, count), b"%d:%d\t%b\n" % (file, number, raw.removesuffix(b"\n"))
-            )
-    return [_Part((path,), dealt=True) for path in writer.paths]
+    chunks = cut(files, workers)
+    folders = [folder / f"chunk-{chunk.index}" for chunk in chunks]
+    lines = list(run(deal, [(chunk, each, count) for chunk, each in zip(chunks, folders, strict=True)]))
+    parts = zip(*(dealt(each, count) for each in folders), strict=True)
+    return list(parts), sources(files, chunks, lines)
 
 
 def _weight(path: Path) -> int:
@@ -130,35 +117,40 @@ def _holds_whole_users(folder: Path, files: list[Path]) -> bool:
     return record.is_file() and json.loads(record.read_bytes())["files"] == [path.name for path in files]
 
 
-def _normalize_part(part: _Part, out: Path, bad: Path, rules: Rules, names: list[str]) -> Summary:
-    done = normalize(part.lines(), rules, names)
+def _normalize_part(part: tuple[Piece, ...], out: Path, bad: Path, rules: Rules, source: Sources) -> Summary:
+    done = normalize(chain.from_iterable(piece.lines() for piece in part), rules, source)
     with out.open("wb") as stream:
         stream.writelines(csvfile.line(row).encode() for row in done.rows)
     with bad.open("wb") as stream:
-        stream.writelines(b"%d:%d\t%b" % reject for reject in done.rejects)
+        stream.writelines(b"%d\t%b" % reject for reject in done.rejects)
     return done.summary
 
 
-def _run(tasks: list[tuple[_Part, Path, Path, Rules, list[str]]], workers: int) -> Iterator[Summary]:
-    if workers == 1 or len(tasks) == 1:
-        for task in tasks:
-            yield _normalize_part(*task)
+@contextmanager
+def _pool(workers: int) -> Iterator[_Run]:
+    """Yield a way to call a function for every tuple of arguments, on that many processes."""
+    if workers == 1:
+        yield _one_by_one
         return
     context = multiprocessing.get_context("fork")
-    with ProcessPoolExecutor(min(workers, len(tasks)), context, initializer=gc.disable) as pool:
+    with ProcessPoolExecutor(workers, context, initializer=gc.disable) as pool:
         try:
-            for future in _submitted(pool, tasks):
-                yield future.result()
+            yield partial(_side_by_side, pool)
         except BrokenProcessPool as error:
             raise PipelineError(
                 "a worker was killed, for want of memory most likely; run again with fewer --workers"
             ) from error
 
 
-def _submitted(
-    pool: Executor, tasks: list[tuple[_Part, Path, Path, Rules, list[str]]]
-) -> list[Future[Summary]]:
-    return [pool.submit(_normalize_part, *task) for task in tasks]
+def _one_by_one(function: Callable[..., _Value], tasks: Sequence[tuple[Any, ...]]) -> Iterator[_Value]:
+    return (function(*task) for task in tasks)
+
+
+def _side_by_side(
+    pool: Executor, function: Callable[..., _Value], tasks: Sequence[tuple[Any, ...]]
+) -> Iterator[_Value]:
+    futures = [pool.submit(function, *task) for task in tasks]
+    return (future.result() for future in futures)
 
 
 def _merged(paths: list[Path], key: Callable[[bytes], object]) -> Iterator[bytes]:
@@ -179,10 +171,5 @@ def _user_id(line: bytes) -> bytes:
     return line[: line.index(b",")]
 
 
-def _place(line: bytes) -> tuple[int, int]:
-    return _numbers(line.partition(b"\t")[0])
-
-
-def _numbers(place: bytes) -> tuple[int, int]:
-    file, _, number = place.partition(b":")
-    return int(file), int(number)
+def _place(line: bytes) -> int:
+    return int(line[: line.index(b"\t")])

@@ -7,6 +7,7 @@ structs are; what it ignores is never looked at.
 from __future__ import annotations
 
 import re
+from operator import attrgetter
 from typing import Literal, TypeVar
 
 from msgspec import UNSET, DecodeError, Raw, Struct, UnsetType, ValidationError, field
@@ -28,11 +29,18 @@ class RejectError(Exception):
         self.reason, self.detail = reason, detail
 
 
-class Item(Struct, gc=False):
-    """The attributes the contract reads, not looked into yet; an absent one is an empty ``Raw``."""
+class _String(Struct, forbid_unknown_fields=True, gc=False):
+    S: str
 
-    PK: Raw = Raw()
-    SK: Raw = Raw()
+
+class Item(Struct, gc=False):
+    """The attributes the contract reads; what depends on the kind is not looked into yet.
+
+    An absent key is UNSET, any other absent attribute an empty ``Raw``.
+    """
+
+    PK: _String | UnsetType = UNSET
+    SK: _String | UnsetType = UNSET
     UserData: Raw = Raw()
     CreatedAt: Raw = Raw()
     Conversation: Raw = Raw()
@@ -42,10 +50,6 @@ class Item(Struct, gc=False):
 
 class _Wrapper(Struct, forbid_unknown_fields=True, gc=False):
     Item: Raw
-
-
-class _String(Struct, forbid_unknown_fields=True, gc=False):
-    S: str
 
 
 class _Optional(Struct, forbid_unknown_fields=True, gc=False):
@@ -119,6 +123,7 @@ class User(Struct, gc=False):
 
 _item = Decoder(Item)
 _wrapper = Decoder(_Wrapper)
+_object = Decoder(dict[str, Raw])
 _string = Decoder(_String)
 _conversation = Decoder(_Conversation)
 _messages = Decoder(list[Message])
@@ -126,37 +131,54 @@ _feedback = Decoder(_Feedback)
 _plain_feedback = Decoder(Feedback)
 _user = Decoder(_User)
 _plain_user = Decoder(User)
+_members = attrgetter("M")
 
 
-def open_item(line: bytes) -> tuple[Item, bytes]:
-    """Decode one line, bare or wrapped as an export wraps it; also return the bare item's bytes.
+def open_item(line: bytes) -> Item:
+    """Decode one line, bare or wrapped as an export wraps it.
 
     Raises:
-        RejectError: ``not_json``.
+        RejectError: ``not_json``, or ``bad_key`` where a key is no string.
 
-    >>> item, bare = open_item(b'{"Item":{"PK":{"S":"USER#7"}}}')
-    >>> bare
-    b'{"PK":{"S":"USER#7"}}'
+    >>> open_item(b'{"Item":{"PK":{"S":"USER#7"}}}').PK.S
+    'USER#7'
     """
     try:
         if not line.isascii():
             line.decode()  # msgspec does not look into what it skips
+        if line.startswith(b'{"Item":'):  # an export's line, most likely: a pass less than below
+            line = bare_item(line)
         item = _item.decode(line)
-        if item.Item and not item.PK:
-            line = _unwrapped(line)
+        if item.PK is UNSET and item.Item:
+            line = bare_item(line)
             item = _item.decode(line)
+    except ValidationError as error:
+        raise _fault_of_key(line, error) from error
     except (DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RejectError("not_json", _said(error)) from error
-    return item, line
+    return item
 
 
-def _unwrapped(line: bytes) -> bytes:
-    """Return the one member of an export's line; a bare item with an attribute ``Item`` stays."""
+def bare_item(line: bytes) -> bytes:
+    """Return the one member of an export's line; a bare item, also with an attribute ``Item``, stays.
+
+    >>> bare_item(b'{"Item":{"PK":5}}'), bare_item(b'{"PK":5}')
+    (b'{"PK":5}', b'{"PK":5}')
+    """
     try:
         inner = bytes(_wrapper.decode(line).Item)
-    except ValidationError:  # more members than the one: an item without a PK, for the caller to reject
+    except ValidationError:  # other members than that one: no wrapper
         return line
     return inner if inner.startswith(b"{") else line
+
+
+def _fault_of_key(line: bytes, error: ValidationError) -> RejectError:
+    """Tell a key that is no string from a line that is no object, or that breaks off after its key."""
+    try:
+        _object.decode(line)
+    except (DecodeError, RecursionError) as worse:
+        return RejectError("not_json", _said(worse))
+    return RejectError("bad_key", str(error))
 
 
 def read_key(item: Item) -> tuple[str, str, Kind]:
@@ -165,11 +187,13 @@ def read_key(item: Item) -> tuple[str, str, Kind]:
     Raises:
         RejectError: ``bad_key`` or ``unknown_kind``.
 
-    >>> read_key(open_item(b'{"PK":{"S":"USER#7"},"SK":{"S":"REGISTER"}}')[0])
+    >>> read_key(open_item(b'{"PK":{"S":"USER#7"},"SK":{"S":"REGISTER"}}'))
     ('7', 'REGISTER', 'REGISTER')
     """
-    pk = _decode(_string, item.PK, "bad_key", "$.PK").S
-    sk = _decode(_string, item.SK, "bad_key", "$.SK").S
+    if item.PK is UNSET or item.SK is UNSET:
+        missing = "PK" if item.PK is UNSET else "SK"
+        raise RejectError("bad_key", f"Object missing required field `{missing}` - at `$`")
+    pk, sk = item.PK.S, item.SK.S
     if not pk.startswith(USER) or len(pk) == len(USER):
         raise RejectError("bad_key", f"Expected `{USER}` and an id - at `$.PK.S`")
     if has_control(pk):
@@ -197,8 +221,8 @@ def read_conversation(item: Item) -> list[Message]:
         raise RejectError("bad_conversation", f"Expected either `L` or `S` - at `{at}`")
     try:
         return [
-            Message(m.M.sender.S, _optional(m.M.text, "text"), _optional(m.M.timestamp, "timestamp"))
-            for m in value.L
+            Message(m.sender.S, _optional(m.text, "text"), _optional(m.timestamp, "timestamp"))
+            for m in map(_members, value.L)
         ]
     except ValueError:
         raise _fault_of_list(value.L) from None
@@ -260,11 +284,10 @@ def read_created_at(item: Item) -> str | None:
 def _optional(value: _Optional | UnsetType, name: str) -> str | None:
     if value is UNSET:
         return None
-    if value.S is UNSET:
-        if value.NULL is True:
-            return None
-    elif value.NULL is UNSET:
+    if value.NULL is UNSET and value.S is not UNSET:
         return value.S
+    if value.NULL is True and value.S is UNSET:
+        return None
     raise ValueError(name)
 
 

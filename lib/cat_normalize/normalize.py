@@ -8,7 +8,7 @@ rows and not the DynamoDB JSON.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from operator import attrgetter
@@ -25,6 +25,7 @@ from cat_normalize.items import (
     Reason,
     RejectError,
     User,
+    bare_item,
     open_item,
     read_conversation,
     read_created_at,
@@ -36,8 +37,8 @@ from cat_normalize.settings import Rules
 from cat_normalize.text import compact_json, distinct, read_day, sender, tidy, without_remark
 
 NO_NAME = "Usuario Anónimo"
-Line = tuple[int, int, bytes]
-"""Where a line stands (index of its file, number of the line from 1) and its bytes."""
+Line = tuple[int, bytes]
+"""Where a line stands, a number that grows in reading order, and its bytes."""
 Row = tuple[str | int | None, ...]
 """The twelve columns as the CSV writes them: the date is text already."""
 
@@ -96,7 +97,7 @@ class Normalized:
     """Rows in byte order of ``usuario_id``; rejects with the place each was read at, in reading order."""
 
     rows: list[Row] = field(default_factory=list)
-    rejects: list[tuple[int, int, bytes]] = field(default_factory=list)
+    rejects: list[tuple[int, bytes]] = field(default_factory=list)
     summary: Summary = field(default_factory=Summary)
 
 
@@ -121,39 +122,40 @@ _by_sk = attrgetter("sk")
 _encode = Encoder().encode
 
 
-def normalize(lines: Iterable[Line], rules: Rules, files: Sequence[str]) -> Normalized:
+def normalize(lines: Iterable[Line], rules: Rules, source: Callable[[int], str]) -> Normalized:
     """Turn the items of whole users into rows and rejects.
 
     Args:
         lines: raw items, one a line, bare or wrapped; blank lines are skipped and not counted.
         rules: time zone and filters.
-        files: the names that a reject's ``source`` calls the files by, at their index.
+        source: gives a place the name that a reject's ``source`` has, such as ``part-00003.jsonl:1842``.
 
     >>> feedback = b'{"PK":{"S":"USER#7"},"SK":{"S":"FEEDBACK#1"},"Feedback":{"M":{"type":{"S":"like"}}}}'
-    >>> done = normalize([(0, 1, feedback), (0, 2, b"{")], Rules(), ["a.jsonl"])
+    >>> done = normalize([(1, feedback), (2, b"{")], Rules(), "a.jsonl:{}".format)
     >>> done.rows[0][0], done.rows[0][7], done.summary.rejected
     ('7', '[{"sk":"FEEDBACK#1","type":"like"}]', 1)
     """
     done = Normalized()
     users: dict[str, list[_Entry]] = {}
-    for file, number, raw in lines:
-        line = raw.strip()
-        if not line:
+    read = 0
+    for place, raw in lines:
+        if not raw or raw.isspace():
             continue
-        bare = line
         try:
-            item, bare = open_item(line)
-            user_id, entry = _read(item, rules, done.summary)
+            user_id, entry = _read(open_item(raw), rules, done.summary)
         except RejectError as error:
-            if error.reason == "not_json" and _blank(line):
+            if error.reason == "not_json" and _blank(raw):
                 continue
-            reject = _reject(error, f"{files[file]}:{number}", raw, bare)
-            done.rejects.append((file, number, reject))
+            done.rejects.append((place, _reject(error, source(place), raw)))
             done.summary.rejected_by_reason[error.reason] += 1
         else:
             if entry is not None:
-                users.setdefault(user_id, []).append(entry)
-        done.summary.items_read += 1
+                if user_id in users:
+                    users[user_id].append(entry)
+                else:
+                    users[user_id] = [entry]
+        read += 1
+    done.summary.items_read = read
     for user_id in sorted(users):
         _close_user(user_id, users.pop(user_id), rules, done)
     return done
@@ -254,10 +256,11 @@ def _thumbs(thumbs: set[str]) -> str | None:
     return None if not known else known[0] if len(known) == 1 else "mixed"
 
 
-def _reject(error: RejectError, source: str, raw: bytes, bare: bytes) -> bytes:
-    item: Raw | str = Raw(bare)
+def _reject(error: RejectError, source: str, raw: bytes) -> bytes:
     if error.reason == "not_json":
-        item = raw.removesuffix(b"\n").removesuffix(b"\r").decode(errors="backslashreplace")
+        item: Raw | str = raw.removesuffix(b"\n").removesuffix(b"\r").decode(errors="backslashreplace")
+    else:
+        item = Raw(bare_item(raw.strip()))
     return _encode(Reject(error.reason, error.detail, source, item)) + b"\n"
 
 

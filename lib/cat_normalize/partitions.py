@@ -14,13 +14,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
-from msgspec import DecodeError, Raw, Struct
+from msgspec import UNSET, DecodeError, Raw, Struct, UnsetType
 from msgspec.json import Decoder
 
 from cat_normalize.errors import InputError
 
 RECORD = "_extract.json"
 """Beside the partitions of an extract: what it read, and that its files hold whole users."""
+_GZIP = b"\x1f\x8b"
 _SUFFIXES = (".jsonl", ".jsonl.gz", ".json", ".json.gz")
 
 
@@ -29,12 +30,11 @@ class _Pk(Struct, gc=False):
 
 
 class _Key(Struct, gc=False):
-    PK: Raw = Raw()
+    PK: _Pk | UnsetType = UNSET
     Item: Raw = Raw()
 
 
 _key = Decoder(_Key)
-_pk = Decoder(_Pk)
 
 
 def name(number: int) -> str:
@@ -57,11 +57,11 @@ def of_line(line: bytes, count: int) -> int:
     """
     try:
         key = _key.decode(line)
-        if key.Item and not key.PK:
+        if key.PK is UNSET and key.Item:
             key = _key.decode(key.Item)
-        return zlib.crc32(_pk.decode(key.PK).S.encode()) % count
     except (DecodeError, RecursionError):
         return 0
+    return 0 if key.PK is UNSET else zlib.crc32(key.PK.S.encode()) % count
 
 
 def expand(paths: Iterable[Path]) -> list[Path]:
@@ -98,11 +98,20 @@ def read_lines(path: Path) -> Iterator[bytes]:
     """
     try:
         with path.open("rb") as plain:
-            packed = plain.peek(2).startswith(b"\x1f\x8b")
+            packed = plain.peek(2).startswith(_GZIP)
             with gzip.open(plain) if packed else nullcontext(plain) as stream:
                 yield from stream
     except (EOFError, zlib.error, OSError) as error:
         raise InputError(f"{path} cannot be read to its end: {error}") from error
+
+
+def is_packed(path: Path) -> bool:
+    """Tell a gzip file by its first bytes; what cannot be read is for `read_lines` to say."""
+    try:
+        with path.open("rb") as stream:
+            return stream.read(2) == _GZIP
+    except OSError:
+        return True
 
 
 class Writer:

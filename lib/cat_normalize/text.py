@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 JOINT = " | "
-_SENDERS = {"usuario": "user", "assistant": "bot", "catia": "bot"}
+_SENDERS = {"user": "user", "usuario": "user", "bot": "bot", "assistant": "bot", "catia": "bot"}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _CONTROL_JSON_LEAVES = re.compile(r"[\x7f-\x9f]")
 _encode = msgspec.json.Encoder().encode
@@ -22,7 +22,10 @@ def tidy(text: str) -> str:
     >>> tidy(" a\t\x00 b|c\u3000")
     'a b/c'
     """
-    if not text.isprintable():  # printable text holds no control character: the usual case, and quick
+    if text.isprintable():  # no control character, and no white space but the space: the usual case
+        if "  " not in text and text[:1] != " " and text[-1:] != " ":
+            return text.replace("|", "/")
+    else:
         text = _CONTROL.sub(" ", text)
     return " ".join(text.split()).replace("|", "/")
 
@@ -49,6 +52,9 @@ def sender(name: str) -> str:
     >>> sender(" Usuario "), sender("CATIA"), sender("Supervisor")
     ('user', 'bot', 'supervisor')
     """
+    known = _SENDERS.get(name)
+    if known is not None:
+        return known
     name = name.strip().lower()
     return _SENDERS.get(name, name)
 
