@@ -34,10 +34,15 @@ def test_every_query_answers_as_json(call, parquet, name):
     assert all(isinstance(row, dict) for row in told["rows"])
 
 
-def test_nothing_is_null_in_json(call, parquet):
+def test_null_is_null_in_json(call, parquet):
     _, out, _ = call("query", "users_by_city", "--parquet", parquet, "--json")
     assert json.loads(out)["rows"][0]["ciudad"] is None
-    assert "NaN" not in out
+
+
+def test_a_share_of_nothing_is_null_in_json_not_nan(call, tmp_path):
+    pq.write_table(schema.arrow_schema().empty_table(), tmp_path / "empty.parquet")
+    _, out, _ = call("query", "feedback_share", "--parquet", tmp_path / "empty.parquet", "--json")
+    assert json.loads(out)["rows"][0]["share_of_users"] is None
 
 
 def test_a_parameter_is_given(call, parquet):
