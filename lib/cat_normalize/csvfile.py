@@ -21,25 +21,24 @@ _DATE = re.compile(r"(\d\d)/(\d\d)/(\d{4})", re.ASCII)
 _INT = re.compile(r"-?\d{1,10}", re.ASCII)
 
 
-def line(fields: Sequence[str | int | None]) -> str:
-    r"""Write one record, its LF included.
+def line(fields: Sequence[str | bytes | int | None]) -> bytes:
+    r"""Write one record, its LF included; a field of bytes is UTF-8 already.
 
-    >>> line(["u1", None, 'say "no", twice', 3])
-    'u1,,"say ""no"", twice",3\n'
+    >>> line(["u1", None, 'say "no", twice', b'["a"]', 3])
+    b'u1,,"say ""no"", twice","[""a""]",3\n'
     """
     written = []
     for value in fields:
         if value is None:
-            written.append("")
-        elif isinstance(value, int):
-            written.append(str(value))
-        elif '"' in value:
-            written.append('"' + value.replace('"', '""') + '"')
-        elif "," in value:
-            written.append('"' + value + '"')
-        else:
-            written.append(value)
-    return ",".join(written) + "\n"
+            written.append(b"")
+            continue
+        data = value if isinstance(value, bytes) else str(value).encode()
+        if b'"' in data:
+            data = b'"' + data.replace(b'"', b'""') + b'"'
+        elif b"," in data:
+            data = b'"' + data + b'"'
+        written.append(data)
+    return b",".join(written) + b"\n"
 
 
 def day(value: date | None) -> str | None:

@@ -39,8 +39,8 @@ from cat_normalize.text import compact_json, distinct, read_day, sender, tidy, w
 NO_NAME = "Usuario Anónimo"
 Line = tuple[int, bytes]
 """Where a line stands, a number that grows in reading order, and its bytes."""
-Row = tuple[str | int | None, ...]
-"""The twelve columns as the CSV writes them: the date is text already."""
+Row = tuple[str | bytes | int | None, ...]
+"""The twelve columns as the CSV writes them: the date is text already, JSON is UTF-8 bytes."""
 
 
 class Reject(Struct, gc=False):
@@ -107,7 +107,7 @@ class _Entry(Struct, gc=False):
     sk: str
     kind: Kind
     user: User | None
-    json: str = ""
+    json: bytes = b""
     said: list[str] = []
     day: date | None = None
     thumb: str = ""
@@ -133,7 +133,7 @@ def normalize(lines: Iterable[Line], rules: Rules, source: Callable[[int], str])
     >>> feedback = b'{"PK":{"S":"USER#7"},"SK":{"S":"FEEDBACK#1"},"Feedback":{"M":{"type":{"S":"like"}}}}'
     >>> done = normalize([(1, feedback), (2, b"{")], Rules(), "a.jsonl:{}".format)
     >>> done.rows[0][0], done.rows[0][7], done.summary.rejected
-    ('7', '[{"sk":"FEEDBACK#1","type":"like"}]', 1)
+    ('7', b'[{"sk":"FEEDBACK#1","type":"like"}]', 1)
     """
     done = Normalized()
     users: dict[str, list[_Entry]] = {}
@@ -172,7 +172,7 @@ def _read(item: Item, rules: Rules, summary: Summary) -> tuple[str, _Entry | Non
             summary.warnings["date_unreadable"] += 1
     elif kind == "FEEDBACK":
         feedback = read_feedback(item)
-        entry.json = f'{{"sk":{compact_json(sk)},{compact_json(feedback)[1:]}'
+        entry.json = b'{"sk":%b,%b' % (compact_json(sk), compact_json(feedback)[1:])
         entry.said = [tidy(value) for value in (feedback.comment, feedback.option) if value]
         entry.thumb = feedback.type.strip().lower()
     try:
@@ -186,12 +186,15 @@ def _read(item: Item, rules: Rules, summary: Summary) -> tuple[str, _Entry | Non
 
 
 def _add_conversation(entry: _Entry, messages: list[Message]) -> None:
+    said = []
     for message in messages:
-        message.sender = sender(message.sender)
+        message.sender = who = sender(message.sender)
         if message.text is None:
             message.text = ""
+        elif who == "user":
+            said.append(tidy(message.text))
+    entry.said = said
     entry.json = compact_json(_Conversation(entry.sk, messages))
-    entry.said = [tidy(message.text) for message in messages if message.sender == "user" and message.text]
 
 
 def _day(item: Item, sk: str, rules: Rules) -> date | None:
@@ -242,8 +245,8 @@ def _first(values: Iterable[str | None], remark: bool = False) -> str | None:
     return None
 
 
-def _json_list(entries: list[_Entry]) -> str:
-    return "[" + ",".join(entry.json for entry in entries) + "]"
+def _json_list(entries: list[_Entry]) -> bytes:
+    return b"[" + b",".join([entry.json for entry in entries]) + b"]"
 
 
 def _thumbs(thumbs: set[str]) -> str | None:

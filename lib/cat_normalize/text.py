@@ -12,7 +12,8 @@ import msgspec
 JOINT = " | "
 _SENDERS = {"user": "user", "usuario": "user", "bot": "bot", "assistant": "bot", "catia": "bot"}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_CONTROL_JSON_LEAVES = re.compile(r"[\x7f-\x9f]")
+_DEL_AND_C1 = re.compile(r"[\x7f-\x9f]")
+_C1 = re.compile(rb"\xc2[\x80-\x9f]")
 _encode = msgspec.json.Encoder().encode
 
 
@@ -94,13 +95,14 @@ def has_control(text: str) -> bool:
     return not text.isprintable() and _CONTROL.search(text) is not None
 
 
-def compact_json(value: object) -> str:
-    r"""Encode without spaces, non-ASCII as it is, every control character (Cc) escaped.
+def compact_json(value: object) -> bytes:
+    r"""Encode in UTF-8 without spaces, non-ASCII as it is, every control character (Cc) escaped.
 
-    >>> compact_json(["é\n\x85"])
-    '["é\\n\\u0085"]'
+    >>> compact_json(["¿\n\x7f\x85"]).decode()
+    '["¿\\n\\u007f\\u0085"]'
     """
-    text = _encode(value).decode()
-    if text.isprintable():
-        return text
-    return _CONTROL_JSON_LEAVES.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    data = _encode(value)
+    # msgspec leaves U+007F to U+009F; looking for them in bytes costs less than decoding.
+    if b"\x7f" in data or (b"\xc2" in data and _C1.search(data)):
+        data = _DEL_AND_C1.sub(lambda found: f"\\u{ord(found[0]):04x}", data.decode()).encode()
+    return data
