@@ -19,7 +19,6 @@ from msgspec.json import Encoder
 
 from cat_normalize.csvfile import day as written_day
 from cat_normalize.items import (
-    Item,
     Kind,
     Message,
     Reason,
@@ -34,6 +33,7 @@ from cat_normalize.items import (
     read_user,
 )
 from cat_normalize.settings import Rules
+from cat_normalize.shapes import Item
 from cat_normalize.text import compact_json, distinct, read_day, sender, tidy, without_remark
 
 NO_NAME = "Usuario Anónimo"

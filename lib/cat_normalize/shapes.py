@@ -1,0 +1,94 @@
+"""DynamoDB JSON as typed structs (contract §1): strict where the contract is, blind to what it ignores.
+
+An attribute value is an object with one member, its type descriptor; another one is an unknown field.
+"""
+
+from __future__ import annotations
+
+from msgspec import UNSET, Raw, Struct, UnsetType, field
+
+
+class StringValue(Struct, forbid_unknown_fields=True, gc=False):
+    """An attribute value that has to be a string."""
+
+    S: str
+
+
+class Item(Struct, gc=False):
+    """The attributes the contract reads; what depends on the kind is not looked into yet.
+
+    An absent key is UNSET, any other absent attribute an empty ``Raw``.
+    """
+
+    PK: StringValue | UnsetType = UNSET
+    SK: StringValue | UnsetType = UNSET
+    UserData: Raw = Raw()
+    CreatedAt: Raw = Raw()
+    Conversation: Raw = Raw()
+    Feedback: Raw = Raw()
+    Item: Raw = Raw()
+
+
+class Wrapper(Struct, forbid_unknown_fields=True, gc=False):
+    """A line of an export: an object with this one member."""
+
+    Item: Raw
+
+
+class OptionalString(Struct, forbid_unknown_fields=True, gc=False):
+    """A string, or DynamoDB's NULL."""
+
+    S: str | UnsetType = UNSET
+    NULL: bool | UnsetType = UNSET
+
+
+class MessageMembers(Struct, gc=False):
+    """What the contract reads of a message; what stands beside it is ignored."""
+
+    sender: StringValue = field(name="from")
+    text: OptionalString | UnsetType = UNSET
+    timestamp: OptionalString | UnsetType = UNSET
+
+
+class MessageValue(Struct, forbid_unknown_fields=True, gc=False):
+    """One message: a map."""
+
+    M: MessageMembers
+
+
+class ConversationValue(Struct, forbid_unknown_fields=True, gc=False):
+    """The messages: a list, or a string of JSON."""
+
+    L: list[MessageValue] | UnsetType = UNSET
+    S: str | UnsetType = UNSET
+
+
+class FeedbackMembers(Struct, gc=False):
+    """What the contract reads of a feedback."""
+
+    type: StringValue
+    comment: OptionalString | UnsetType = UNSET
+    option: OptionalString | UnsetType = UNSET
+
+
+class FeedbackValue(Struct, forbid_unknown_fields=True, gc=False):
+    """The feedback: a map, or a string of JSON."""
+
+    M: FeedbackMembers | UnsetType = UNSET
+    S: str | UnsetType = UNSET
+
+
+class UserMembers(Struct, gc=False):
+    """What the contract reads of a user."""
+
+    nombre: OptionalString | UnsetType = UNSET
+    gerencia: OptionalString | UnsetType = UNSET
+    ciudad: OptionalString | UnsetType = UNSET
+
+
+class UserValue(Struct, forbid_unknown_fields=True, gc=False):
+    """Who the user is: a map, a string of JSON, or NULL."""
+
+    M: UserMembers | UnsetType = UNSET
+    S: str | UnsetType = UNSET
+    NULL: bool | UnsetType = UNSET
