@@ -3,7 +3,6 @@
 import json
 import os
 import shlex
-import signal
 import subprocess
 import sys
 
@@ -169,19 +168,3 @@ def test_extract_tells_what_it_moved(aws, tmp_path):
     assert missing.returncode == 1
     assert "table nowhere could not be scanned" in missing.stderr
     assert (tmp_path / "raw" / "part-00002.jsonl").exists()
-
-
-def test_local_prints_what_reaches_it_and_ends_on_ctrl_c(tmp_path):
-    line = [sys.executable, "-m", "cat_normalize", "local", "--log-dir", str(tmp_path)]
-    process = subprocess.Popen(line, env=CLEAN, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    exports = {}
-    for text in process.stdout:
-        name, _, value = text.removeprefix("export ").strip().partition("=")
-        exports[name] = value
-        if name == "no_proxy":
-            break
-    done = call("extract", "--output", tmp_path / "raw", "--json", **exports)
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
-    assert process.returncode == 0
-    assert json.loads(done.stdout)["items"] > 1000
