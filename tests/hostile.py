@@ -162,7 +162,13 @@ LINE = mostly(
     st.sampled_from(
         [
             *(b"", b"  ", b"\r", "\u3000".encode(), b"{", b"[1]", b"null", b'"x"', b'{"PK":NaN}'),
-            *(b'{"a":"\xff"}', b'{"a":"\\ud800"}', b"[" * 2000, b"{}"),
+            *(
+                b'{"a":"\xff"}',
+                b'{"PK":{"S":"USER#\xff"},"SK":{"S":"REGISTER"}}',
+                b'{"a":"\\ud800"}',
+                b"[" * 2000,
+                b"{}",
+            ),
             *(b'{"Item":5}', b'{"Item":{},"x":1}', b'{"Item":{"Item":{}}}'),
         ]
     ),

@@ -39,6 +39,7 @@ def test_a_users_items_share_a_partition_however_they_are_written(pk, count, oth
         b'"PK"',
         b"{}",
         b'{"PK":5}',
+        b'{"PK":{"S":"USER#\xff"}}',
         b'{"PK":{"N":"1"}}',
         b'{"PK":{"S":5}}',
         b'{"PK":{"S":"a"}',

@@ -59,7 +59,7 @@ def of_line(line: bytes, count: int) -> int:
         key = _key.decode(line)
         if key.PK is UNSET and key.Item:
             key = _key.decode(key.Item)
-    except (DecodeError, RecursionError):
+    except (DecodeError, UnicodeDecodeError, RecursionError):
         return 0
     return 0 if key.PK is UNSET else zlib.crc32(key.PK.S.encode()) % count
 
