@@ -36,7 +36,7 @@ lab: setup
 	$(BIN)/cat-normalize lab
 
 test: setup lint package
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 2 --dist loadfile
 
 lint: setup
 	$(BIN)/ruff check .

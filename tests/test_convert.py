@@ -27,8 +27,6 @@ from cat_normalize.settings import Settings
 from cat_normalize.spark import session
 from cat_normalize.staging import staging
 
-pytestmark = pytest.mark.xdist_group("spark")
-
 Row = list[str | int | date | None]
 GOOD: Row = ["u1", "Ana", "G", None, date(2025, 8, 18), 2, '[{"sk":"x, y"}]', None, 0, "a | b", "like", None]
 

@@ -18,8 +18,6 @@ from cat_normalize.local import LocalAws, running, seed
 from cat_normalize.local.ddb import as_json, item
 from cat_normalize.settings import Settings, today
 
-pytestmark = pytest.mark.xdist_group("deployed")
-
 DAY = date(2025, 9, 15)
 LONG = [
     item(

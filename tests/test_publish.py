@@ -18,8 +18,6 @@ from cat_normalize.aws import client
 from cat_normalize.errors import PipelineError, StaleInputError, UsageError
 from cat_normalize.settings import Settings
 
-pytestmark = pytest.mark.xdist_group("publish")
-
 BUCKET = "bucket"
 AUGUST, SEPTEMBER = date(2025, 8, 31), date(2025, 9, 1)
 

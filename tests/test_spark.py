@@ -10,8 +10,6 @@ from moto.server import ThreadedMotoServer
 from cat_normalize import spark
 from cat_normalize.settings import Settings
 
-pytestmark = pytest.mark.xdist_group("spark")
-
 LIBRARY = Path(spark.__file__).parents[1]
 
 

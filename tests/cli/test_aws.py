@@ -12,8 +12,6 @@ from cat_normalize.local import running
 from cat_normalize.settings import Settings
 from faults.kit import COMMAND, Bench, alive, environment, soon
 
-pytestmark = pytest.mark.xdist_group("cli")
-
 DAY = "2025-09-15"
 ODD = "^Prueba (QA|'x')$"
 

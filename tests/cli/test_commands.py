@@ -116,7 +116,6 @@ def test_output_and_rejects_must_differ(items):
     assert (done.returncode, items.read_text()[0]) == (2, "{")
 
 
-@pytest.mark.xdist_group("spark")
 def test_from_items_to_an_answer_on_plain_files(items):
     normalize(items)
     csv, parquet = items.with_name("o.csv"), items.with_name("u.parquet")
@@ -157,7 +156,6 @@ def aws(tmp_path_factory):
         yield local
 
 
-@pytest.mark.xdist_group("cli-aws")
 def test_extract_tells_what_it_moved(aws, tmp_path):
     environment = aws.child_environment()
     words = ("extract", "--output", tmp_path / "raw", "--partitions", 3, "--json")

@@ -21,8 +21,6 @@ from cat_normalize.local import running, seed
 from cat_normalize.settings import Settings
 from deployed.conftest import BOTO3, ROOT, installed
 
-pytestmark = pytest.mark.xdist_group("spark")
-
 KEY = "reports/etl-process1/data_20250915.csv"
 PLACES = [
     "--input_bucket",

@@ -20,8 +20,6 @@ from cat_normalize.local.ddb import as_json, item, m, message, messages, s
 from cat_normalize.settings import Settings
 from deployed import runtime as harness
 
-pytestmark = pytest.mark.xdist_group("deployed")
-
 DAY, NEXT, LATE = date(2031, 9, 1), date(2031, 9, 2), date(2031, 9, 3)
 CALLS = [
     {"event": {"run_date": "20310901"}, "seconds": 900},

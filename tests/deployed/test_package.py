@@ -9,8 +9,6 @@ import pytest
 
 from deployed.conftest import BOTO3, ROOT, build
 
-pytestmark = pytest.mark.xdist_group("deployed")
-
 MACHINES = {"x86_64": 0x3E, "arm64": 0xB7}
 GLIBC = (2, 26)  # Amazon Linux 2, where Lambda runs Python 3.11
 LOCK = (ROOT / "requirements.lock").read_text()

@@ -4,8 +4,6 @@ import pytest
 
 from faults.kit import errors, notebook, soon
 
-pytestmark = pytest.mark.xdist_group("faults")
-
 
 def last_but_one_cell_failed(bench, name="01_extract.ipynb"):
     """Check that the run stopped at the cell before the last; return its one error output."""

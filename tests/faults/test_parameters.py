@@ -5,8 +5,6 @@ import pytest
 from cat_normalize import cli
 from faults.kit import PARAMETERS, notebook, write_notebooks
 
-pytestmark = pytest.mark.xdist_group("faults")
-
 EVERY = (
     PARAMETERS
     + """

@@ -10,8 +10,6 @@ import pytest
 
 from faults.kit import COMMAND, alive, environment, notebook, soon
 
-pytestmark = pytest.mark.xdist_group("faults")
-
 WAIT = (
     "import pathlib, time\n"
     "pathlib.Path(work_dir, 'here').touch()\n"

@@ -3,11 +3,7 @@
 import hashlib
 import json
 
-import pytest
-
 from faults.kit import PARAMETERS, notebook
-
-pytestmark = pytest.mark.xdist_group("faults")
 
 SECRET = "hunter\"2'\\ñ-first\nline-two-of-it"
 PARTS = ("hunter", "line-two-of-it")

@@ -11,8 +11,6 @@ from moto.events.models import EventPattern
 
 from infra.assembly import ACCOUNT, CDK, Assembly
 
-pytestmark = pytest.mark.xdist_group("infra")
-
 FUNCTION = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:cat-prod-lambda-normalize"
 MACHINE = f"arn:aws:states:us-east-1:{ACCOUNT}:stateMachine:cat-prod-etl2-start"
 LETTERS = f"arn:aws:sqs:us-east-1:{ACCOUNT}:cat-prod-{{}}-dead-letters"

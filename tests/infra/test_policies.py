@@ -8,8 +8,6 @@ import pytest
 
 from infra.assembly import ACCOUNT, Assembly, Template
 
-pytestmark = pytest.mark.xdist_group("infra")
-
 Grants = set[tuple[str, str, str]]
 """Action, resource, and condition (nothing, or operator, key and values in one text)."""
 

@@ -10,8 +10,6 @@ from cat_normalize import layout, schema
 from cat_normalize.settings import Settings
 from infra.assembly import ACCOUNT, Assembly
 
-pytestmark = pytest.mark.xdist_group("infra")
-
 NAMES = [
     ("etl1", "AWS::S3::Bucket", "BucketName", ["cat-{}-normalize-access-logs", "cat-{}-normalize-reports"]),
     ("etl1", "AWS::Lambda::Function", "FunctionName", ["cat-{}-lambda-normalize"]),

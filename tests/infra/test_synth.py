@@ -12,8 +12,6 @@ import pytest
 
 from infra.assembly import CDK, Assembly, Tried
 
-pytestmark = pytest.mark.xdist_group("infra")
-
 
 @pytest.mark.parametrize("environment", ["prod", "test"])
 def test_synth_needs_no_credentials_no_network_and_says_nothing(

@@ -10,8 +10,6 @@ import pytest
 
 from infra.assembly import ACCOUNT, CDK, Assembly
 
-pytestmark = pytest.mark.xdist_group("infra")
-
 MACHINE = f"arn:aws:states:us-east-1:{ACCOUNT}:stateMachine:cat-prod-etl2-start"
 ERRORS = ("AWS/Lambda", "Errors", {"FunctionName": "cat-prod-lambda-normalize"}, "Sum", 300)
 LETTERS = ("AWS/SQS", "ApproximateNumberOfMessagesVisible")

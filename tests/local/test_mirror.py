@@ -14,8 +14,6 @@ import pytest
 from cat_normalize.errors import InputError
 from cat_normalize.local import LocalAws, mirror
 
-pytestmark = pytest.mark.xdist_group("local")
-
 NUMBERS = itertools.count()
 KEYS = (
     "reports/etl-process1/data_20250901.csv",

@@ -17,8 +17,6 @@ from cat_normalize.errors import LocalAwsError
 from cat_normalize.local import LocalAws, running
 from cat_normalize.settings import Settings
 
-pytestmark = pytest.mark.xdist_group("local")
-
 USERS_OWN = {
     "AWS_PROFILE": "mine",
     "AWS_ACCESS_KEY_ID": "real",

@@ -17,8 +17,6 @@ import pytest
 from cat_normalize.errors import LocalAwsError
 from cat_normalize.local import LocalAws, broken, odd, seed
 
-pytestmark = pytest.mark.xdist_group("local")
-
 Item = dict[str, Any]
 ORDINARY = seed.ordinary()
 

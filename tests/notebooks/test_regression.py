@@ -15,8 +15,6 @@ from cat_normalize.local import running
 from cat_normalize.settings import Settings
 from faults.kit import environment
 
-pytestmark = pytest.mark.xdist_group("nbval")
-
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 LIBRARY = Path(cat_normalize.__file__).parent
 

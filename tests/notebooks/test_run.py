@@ -17,8 +17,6 @@ import pytest
 from cat_normalize.schema import COLUMNS, arrow_schema
 from faults.kit import COMMAND, STAGES
 
-pytestmark = pytest.mark.xdist_group("runs")
-
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 KEYS = [
     "manifests/etl-process1/20250915.json",
