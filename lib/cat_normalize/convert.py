@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from cat_normalize import csvfile, layout, staging
 from cat_normalize.errors import ConvertError, InputError, UsageError
-from cat_normalize.schema import COLUMNS, spark_ddl
+from cat_normalize.schema import COLUMNS, NAMES, spark_ddl
 from cat_normalize.settings import Settings
 
 if TYPE_CHECKING:
@@ -33,8 +33,11 @@ _FIELDS = {
 }
 RECORD = r"\A" + ",".join(_FIELDS[column.kind] for column in COLUMNS) + r"\z"
 
+_FAULTY = "_faulty"
+_NOT_OURS = "a line is not the contract's"
 _PARSING = {
-    "mode": "FAILFAST",
+    "mode": "PERMISSIVE",  # FAILFAST quotes the record in its error, and Glue keeps what Spark logs
+    "columnNameOfCorruptRecord": _FAULTY,
     "quote": '"',
     "escape": '"',
     "charToEscapeQuoteEscaping": "\r",  # what no line holds; by default NUL, which is lost after a quote
@@ -138,14 +141,14 @@ def frame(spark: SparkSession, path: str, seen: Observation) -> DataFrame:
         line, f.col("_metadata.file_block_start").alias("block"), f.monotonically_increasing_id().alias("row")
     )
     header = (f.col("block") == 0) & (f.col("row").bitwiseAND((1 << 33) - 1) == 0)
-    record = f.when(_well_formed(line), f.from_csv(line, spark_ddl(), _PARSING)).otherwise(
-        f.raise_error(f.lit("a line is not the contract's"))
-    )
+    parsed = f.when(_well_formed(line), f.from_csv(line, f"{spark_ddl()}, {_FAULTY} STRING", _PARSING))
     size = f.octet_length(line) + 1
-    parsed = placed.where(~header).select("block", "row", record.alias("record"), size.alias("size"))
-    ordered = parsed.repartition(1).sortWithinPartitions("block", "row")
+    records = placed.where(~header).select("block", "row", parsed.alias("record"), size.alias("size"))
+    ordered = records.repartition(1).sortWithinPartitions("block", "row")
     counted = ordered.observe(seen, f.count(f.lit(1)).alias("rows"), f.sum("size").alias("bytes"))
-    return counted.select("record.*")
+    good = f.col("record").isNotNull() & f.col(f"record.{_FAULTY}").isNull()
+    first = f.when(good, f.col(f"record.{NAMES[0]}")).otherwise(f.raise_error(f.lit(_NOT_OURS)))
+    return counted.select(first.alias(NAMES[0]), *(f"record.{name}" for name in NAMES[1:]))
 
 
 def _well_formed(line: Column) -> Column:

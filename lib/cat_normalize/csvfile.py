@@ -1,12 +1,14 @@
 r"""The CSV of contract §4: how a row becomes a line, and what is wrong with a line that is none.
 
 The dialect is tiny: UTF-8, comma, `"` quoting with `""`, LF, one record a line. NULL is nothing
-between two commas; no field is an empty string, and none holds CR or LF.
+between two commas; no field is an empty string, and none holds CR or LF. An error tells the place of a
+fault and never what stands there: it ends in a log, and what stands there may be a conversation.
 """
 
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from typing import BinaryIO
@@ -70,7 +72,7 @@ def cast(column: Column, value: str | None) -> str | int | date | None:
     """Give a field its column's type.
 
     Raises:
-        ValueError: saying what the value is not.
+        ValueError: saying what the value is not; the value is not quoted.
 
     >>> cast(COLUMNS[4], "18/08/2025")
     datetime.date(2025, 8, 18)
@@ -79,15 +81,15 @@ def cast(column: Column, value: str | None) -> str | int | date | None:
         return value
     if column.kind == "int":
         if not _INT.fullmatch(value) or not -(2**31) <= int(value) < 2**31:
-            raise ValueError(f"{value!r} is not an int of 32 bits")
+            raise ValueError("not an int of 32 bits")
         return int(value)
     found = _DATE.fullmatch(value)
     if found is None:
-        raise ValueError(f"{value!r} is not a date DD/MM/YYYY")
+        raise ValueError("not a date DD/MM/YYYY")
     try:
         return date(int(found[3]), int(found[2]), int(found[1]))
-    except ValueError as error:
-        raise ValueError(f"{value!r} is not a date DD/MM/YYYY: {error}") from error
+    except ValueError:
+        raise ValueError("not a day that there is") from None
 
 
 def rows(stream: Iterable[bytes], file: str) -> Iterator[list[str | int | date | None]]:
@@ -149,14 +151,16 @@ def _row(raw: bytes, file: str, number: int) -> list[str | int | date | None]:
 
 
 def _header_fault(raw: bytes) -> tuple[str, str]:
-    found = raw.rstrip(b"\r\n").decode(errors="backslashreplace").split(",")
+    if raw.startswith(BOM_UTF8):
+        return NAMES[0], "a byte order mark before the header"
+    found = raw.rstrip(b"\r\n").decode(errors="replace").split(",")
     for name, there in zip(NAMES, found, strict=False):
         if name != there:
-            return name, f"the header has {there!r} here"
+            return name, "the header has another name here, or there is no header"
     if len(found) < len(NAMES):
         return NAMES[len(found)], "missing from the header"
     if len(found) > len(NAMES):
-        return found[len(NAMES)], f"the header has {len(found)} columns, not {len(NAMES)}"
+        return str(len(NAMES) + 1), f"the header has {len(found)} columns, not {len(NAMES)}"
     return NAMES[-1], "the header ends in CR LF; lines end in LF alone"
 
 

@@ -60,8 +60,8 @@ class InputError(PipelineError):
 class MalformedCsvError(PipelineError):
     """A CSV that is not the contract's (§4, §5).
 
-    >>> str(MalformedCsvError("data.csv", 3, "numero_feedback", "'x' is not an int"))
-    "data.csv, line 3, column numero_feedback: 'x' is not an int"
+    >>> str(MalformedCsvError("data.csv", 3, "numero_feedback", "not an int of 32 bits"))
+    'data.csv, line 3, column numero_feedback: not an int of 32 bits'
     """
 
     def __init__(self, file: str, line: int, column: str, problem: str) -> None:

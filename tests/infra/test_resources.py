@@ -131,7 +131,7 @@ def test_the_lambda(prod: Assembly) -> None:
         "Timeout": 900,
         "ReservedConcurrentExecutions": 1,
         "TracingConfig": {"Mode": "Active"},
-        "LoggingConfig": {"LogGroup": "/aws/lambda/cat-prod-lambda-normalize"},
+        "LoggingConfig": {"LogGroup": "/aws/lambda/cat-prod-lambda-normalize", "LogFormat": "JSON"},
     }
     assert {key: function[key] for key in expected} == expected
 

@@ -58,6 +58,7 @@ class Function(Construct):
             environment=settings_of(env),
             role=role,
             log_group=log_group,
+            logging_format=lambda_.LoggingFormat.JSON,  # a runtime's own line too, such as of a time-out
             retry_attempts=2,
             max_event_age=cdk.Duration.hours(HOURS_TO_TRY),
             on_failure=destinations.SqsDestination(failures),
