@@ -373,7 +373,7 @@ def test_s3_to_s3_leaves_two_objects(spark: Any, s3: Any, tmp_path: Path) -> Non
     done = run(spark, s3)
     assert keys(s3) == [CSV, PARQUET]
     found = s3.head_object(Bucket="bucket", Key=PARQUET)
-    assert found["Metadata"] == {publish.RUN_DATE: "2025-09-01"}
+    assert found["Metadata"] == {publish.RUN_DATE: "2025-09-01", publish.SHA256: done.sha256}
     assert (done.bytes, done.etag) == (found["ContentLength"], found["ETag"])
     assert done.source_etag == s3.head_object(Bucket="bucket", Key=CSV)["ETag"]
     s3.download_file("bucket", PARQUET, str(tmp_path / "x"))
@@ -400,7 +400,7 @@ def test_an_older_csv_is_refused_and_the_same_day_again_is_not(spark: Any, s3: A
     put(s3, written([GOOD, GOOD, GOOD]))
     assert run(spark, s3).rows == 3
     assert run(spark, s3, older, run_date=date(2025, 9, 2)).rows == 2
-    assert s3.head_object(Bucket="bucket", Key=PARQUET)["Metadata"] == {publish.RUN_DATE: "2025-09-02"}
+    assert s3.head_object(Bucket="bucket", Key=PARQUET)["Metadata"][publish.RUN_DATE] == "2025-09-02"
 
 
 @pytest.mark.parametrize("case", ["other header", "no final LF", "no such day", "not UTF-8"])

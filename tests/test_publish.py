@@ -165,11 +165,56 @@ def test_an_older_or_equal_object_is_replaced(s3: Any, there: date | str | None,
         dated = {publish.RUN_DATE: there.isoformat()} if isinstance(there, date) else {}
         s3.put_object(Bucket=BUCKET, Key="data", Body=b"old", Metadata=dated)
     s3.put_object(Bucket=BUCKET, Key="staged", Body=b"new", Metadata={"other": "x"})
-    etag = publish.replace_object(s3, BUCKET, "staged", "data", ours)
+    etag = publish.replace_object(s3, BUCKET, "staged", "data", ours, "new's")
     found = s3.head_object(Bucket=BUCKET, Key="data")
     assert body(s3, "data") == b"new"
-    assert found["Metadata"] == ({publish.RUN_DATE: ours.isoformat()} if ours else {})
+    dated = {publish.RUN_DATE: ours.isoformat()} if ours else {}
+    assert found["Metadata"] == dated | {publish.SHA256: "new's"}
     assert found["ETag"] == etag
+
+
+def versions(s3: Any) -> list[str]:
+    listed = s3.list_object_versions(Bucket=BUCKET, Prefix="data").get("Versions", [])
+    return [each["VersionId"] for each in listed]
+
+
+@pytest.fixture
+def versioned(s3: Any) -> Iterator[Any]:
+    """A staged object, published once; the bucket keeps every version."""
+    s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+    s3.put_object(Bucket=BUCKET, Key="staged", Body=b"new")
+    publish.replace_object(s3, BUCKET, "staged", "data", AUGUST, "new's")
+    yield s3
+    s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Suspended"})
+
+
+def test_the_same_content_of_the_same_day_again_changes_nothing(versioned: Any) -> None:
+    before, first = versions(versioned), versioned.head_object(Bucket=BUCKET, Key="data")
+    etag = publish.replace_object(versioned, BUCKET, "staged", "data", AUGUST, "new's")
+    again = versioned.head_object(Bucket=BUCKET, Key="data")
+    assert versions(versioned) == before
+    assert etag == again["ETag"] == first["ETag"]
+    assert (again["VersionId"], again["LastModified"]) == (first["VersionId"], first["LastModified"])
+
+
+@pytest.mark.parametrize(
+    ("ours", "sha256"),
+    [(SEPTEMBER, "new's"), (AUGUST, "another's")],
+    ids=["a later day", "other content"],
+)
+def test_what_differs_in_day_or_content_is_replaced(versioned: Any, ours: date, sha256: str) -> None:
+    before = versions(versioned)
+    publish.replace_object(versioned, BUCKET, "staged", "data", ours, sha256)
+    assert len(versions(versioned)) == len(before) + 1
+    kept = versioned.head_object(Bucket=BUCKET, Key="data")["Metadata"]
+    assert kept == {publish.RUN_DATE: ours.isoformat(), publish.SHA256: sha256}
+
+
+def test_an_object_put_by_hand_is_replaced_whatever_its_content(versioned: Any) -> None:
+    versioned.put_object(Bucket=BUCKET, Key="data", Body=b"new", Metadata={publish.RUN_DATE: "2025-08-31"})
+    before = versions(versioned)
+    publish.replace_object(versioned, BUCKET, "staged", "data", AUGUST, "new's")
+    assert len(versions(versioned)) == len(before) + 1
 
 
 @pytest.mark.parametrize("ours", [AUGUST, None])
@@ -177,14 +222,14 @@ def test_a_newer_object_stays(s3: Any, ours: date | None) -> None:
     s3.put_object(Bucket=BUCKET, Key="data", Body=b"old", Metadata={publish.RUN_DATE: "2025-09-01"})
     s3.put_object(Bucket=BUCKET, Key="staged", Body=b"new")
     with pytest.raises(StaleInputError, match=r"s3://bucket/data is of 2025-09-01 already"):
-        publish.replace_object(s3, BUCKET, "staged", "data", ours)
+        publish.replace_object(s3, BUCKET, "staged", "data", ours, "new's")
     assert body(s3, "data") == b"old"
 
 
 def test_a_large_object_is_copied_in_parts(s3: Any) -> None:
     data = os.urandom((11 << 20) + 1)
     s3.put_object(Bucket=BUCKET, Key="staged", Body=data)
-    etag = publish.replace_object(s3, BUCKET, "staged", "data", AUGUST, part_bytes=5 << 20)
+    etag = publish.replace_object(s3, BUCKET, "staged", "data", AUGUST, "its", part_bytes=5 << 20)
     assert body(s3, "data") == data
     assert etag.endswith('-3"')
 
@@ -198,7 +243,7 @@ def test_a_failed_copy_leaves_the_older_object_and_no_upload(s3: Any) -> None:
 
     s3.meta.events.register("before-call.s3.CompleteMultipartUpload", fail)
     with pytest.raises(ConnectionError):
-        publish.replace_object(s3, BUCKET, "staged", "data", AUGUST)
+        publish.replace_object(s3, BUCKET, "staged", "data", AUGUST, "its")
     assert body(s3, "data") == b"old"
     assert "Uploads" not in s3.list_multipart_uploads(Bucket=BUCKET)
 
@@ -233,7 +278,7 @@ def test_of_two_runs_at_once_the_newer_wins(s3: Any, endpoint: str, first: bytes
     s3.put_object(Bucket=BUCKET, Key="staged", Body=b"august")
     as_s3_would(s3, endpoint, [(b"september", "2025-09-01")])
     with pytest.raises(StaleInputError):
-        publish.replace_object(s3, BUCKET, "staged", "data", AUGUST)
+        publish.replace_object(s3, BUCKET, "staged", "data", AUGUST, "its")
     assert body(s3, "data") == b"september"
     assert "Uploads" not in s3.list_multipart_uploads(Bucket=BUCKET)
 
@@ -241,7 +286,7 @@ def test_of_two_runs_at_once_the_newer_wins(s3: Any, endpoint: str, first: bytes
 def test_of_two_runs_at_once_the_older_gives_way(s3: Any, endpoint: str) -> None:
     s3.put_object(Bucket=BUCKET, Key="staged", Body=b"september")
     as_s3_would(s3, endpoint, [(b"august", "2025-08-31"), (b"august again", "2025-08-31")])
-    publish.replace_object(s3, BUCKET, "staged", "data", SEPTEMBER)
+    publish.replace_object(s3, BUCKET, "staged", "data", SEPTEMBER, "its")
     assert body(s3, "data") == b"september"
 
 
@@ -249,10 +294,10 @@ def test_endless_races_end(s3: Any, endpoint: str) -> None:
     s3.put_object(Bucket=BUCKET, Key="staged", Body=b"ours")
     as_s3_would(s3, endpoint, [(bytes([n]), "2025-08-31") for n in range(99)])
     with pytest.raises(PipelineError, match="run again"):
-        publish.replace_object(s3, BUCKET, "staged", "data", AUGUST)
+        publish.replace_object(s3, BUCKET, "staged", "data", AUGUST, "its")
     assert body(s3, "data") == bytes([4])
 
 
 def test_another_s3_error_is_not_a_race(s3: Any) -> None:
     with pytest.raises(ClientError, match="404"):
-        publish.replace_object(s3, BUCKET, "not staged", "data", AUGUST)
+        publish.replace_object(s3, BUCKET, "not staged", "data", AUGUST, "its")

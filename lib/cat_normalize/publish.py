@@ -19,6 +19,7 @@ from cat_normalize.errors import PipelineError, StaleInputError, UsageError
 from cat_normalize.layout import is_s3, s3_uri, split_s3
 
 RUN_DATE = "run-date"
+SHA256 = "sha256"
 _PART_BYTES = 5 * 1024**3  # the most S3 copies in one request
 _TRIES = 5
 _LOST = {
@@ -118,13 +119,15 @@ def replace_object(
     source_key: str,
     target_key: str,
     run_date: date | None,
+    sha256: str,
     part_bytes: int = _PART_BYTES,
 ) -> str:
     """Copy a staged object over the published one, unless that one is of a later run; return its ETag.
 
-    The run date is kept in the object's metadata. Replacing is conditional on the very object whose
-    date was read (S3's conditional writes), so of two runs at once the later date wins. An equal date
-    replaces; an object without a date is older than any; without a date nothing dated is replaced.
+    Run date and SHA-256 of the content are kept in the object's metadata; an object that has both
+    already stays as it is. Replacing is conditional on the very object whose metadata were read (S3's
+    conditional writes), so of two runs at once the later date wins. An equal date replaces; an object
+    without a date is older than any; without a date nothing dated is replaced.
 
     Raises:
         StaleInputError: the object there carries a later run date.
@@ -132,31 +135,37 @@ def replace_object(
     """
     from botocore.exceptions import ClientError
 
+    metadata = ({RUN_DATE: run_date.isoformat()} if run_date else {}) | {SHA256: sha256}
     for _ in range(_TRIES):
-        condition = _condition(s3, bucket, target_key, run_date)
+        there = _there(s3, bucket, target_key)
+        if there is not None:
+            _refuse_older(there["Metadata"].get(RUN_DATE), run_date, s3_uri(bucket, target_key))
+            if there["Metadata"] == metadata:
+                return str(there["ETag"])
+        condition = {"If-Match": there["ETag"]} if there else {"If-None-Match": "*"}
         try:
-            return _copy(s3, bucket, source_key, target_key, run_date, condition, part_bytes)
+            return _copy(s3, bucket, source_key, target_key, metadata, condition, part_bytes)
         except ClientError as error:
             if (error.operation_name, error.response["Error"]["Code"]) not in _LOST:
                 raise
     raise PipelineError(f"{s3_uri(bucket, target_key)}: other runs kept replacing it; run again")
 
 
-def _condition(s3: Any, bucket: str, key: str, run_date: date | None) -> dict[str, str]:
-    """Check the run date of the object there; return the header that holds for that object alone."""
+def _there(s3: Any, bucket: str, key: str) -> dict[str, Any] | None:
     from botocore.exceptions import ClientError
 
     try:
-        there = s3.head_object(Bucket=bucket, Key=key)
+        return dict(s3.head_object(Bucket=bucket, Key=key))
     except ClientError as error:
         if error.response["Error"]["Code"] in {"404", "NoSuchKey"}:
-            return {"If-None-Match": "*"}
+            return None
         raise
-    dated = there["Metadata"].get(RUN_DATE)
+
+
+def _refuse_older(dated: str | None, run_date: date | None, uri: str) -> None:
     if dated and (run_date is None or dated > run_date.isoformat()):
         ours = f"of {run_date}" if run_date else "without a run date; name it data_YYYYMMDD.csv"
-        raise StaleInputError(f"{s3_uri(bucket, key)} is of {dated} already; this CSV is {ours}")
-    return {"If-Match": there["ETag"]}
+        raise StaleInputError(f"{uri} is of {dated} already; this CSV is {ours}")
 
 
 def _copy(
@@ -164,7 +173,7 @@ def _copy(
     bucket: str,
     source_key: str,
     target_key: str,
-    run_date: date | None,
+    metadata: dict[str, str],
     condition: dict[str, str],
     part_bytes: int,
 ) -> str:
@@ -172,7 +181,6 @@ def _copy(
     place = {"Bucket": bucket, "Key": target_key}
     source = {"Bucket": bucket, "Key": source_key}
     size = s3.head_object(**source)["ContentLength"]
-    metadata = {RUN_DATE: run_date.isoformat()} if run_date else {}
     upload = s3.create_multipart_upload(**place, Metadata=metadata)["UploadId"]
     try:
         parts = []

@@ -84,8 +84,9 @@ def publish_only(
         found = s3.get_object(Bucket=bucket, Key=key)
         for chunk in found["Body"].iter_chunks(1 << 20):
             digest.update(chunk)
-        etag = publish.replace_object(s3, bucket, key, split_s3(target)[1], run_date)
-        return Published(target, found["ContentLength"], digest.hexdigest(), etag)
+        sha256 = digest.hexdigest()
+        etag = publish.replace_object(s3, bucket, key, split_s3(target)[1], run_date, sha256)
+        return Published(target, found["ContentLength"], sha256, etag)
     file = Path(_only([str(each) for each in Path(folder).iterdir()], suffix, folder))
     with file.open("rb") as stream:
         while chunk := stream.read(1 << 20):

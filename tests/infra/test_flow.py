@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 import json
+from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
 from moto.events.models import EventPattern
 
+from cat_normalize.errors import StaleInputError
 from infra.assembly import ACCOUNT, CDK, Assembly
 
 FUNCTION = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:cat-prod-lambda-normalize"
@@ -140,22 +142,79 @@ def definition(assembly: Assembly) -> dict[str, Any]:
 
 def test_the_state_machine_runs_the_job_with_the_key_and_waits(prod: Assembly) -> None:
     made = definition(prod)
-    (name,) = made["States"]
-    state = made["States"][name]
-    assert made["StartAt"] == name
+    state = made["States"]["Run the Glue job"]
+    assert made["StartAt"] == "Run the Glue job"
     assert (state["Type"], state["End"]) == ("Task", True)
     assert state["Resource"] == "arn:aws:states:::glue:startJobRun.sync"
     assert state["Parameters"] == {
         "JobName": "cat-prod-etl2-parquet",
         "Arguments": {"--input_key.$": "$.detail.object.key"},
     }
-    assert not {"InputPath", "OutputPath", "ResultPath", "Catch"} & set(state)
+    assert not {"InputPath", "OutputPath", "ResultPath"} & set(state)
+
+
+def job_run(message: str, **other: Any) -> str:
+    """Return the cause of a failed run as Step Functions gives it: Glue's JobRun as a text of JSON."""
+    run = {
+        "AllocatedCapacity": 2,
+        "Arguments": {"--input_key": "reports/etl-process1/data_20250915.csv"},
+        "Attempt": 0,
+        "ErrorMessage": message,
+        "ExecutionTime": 61,
+        "GlueVersion": "5.1",
+        "Id": "jr_0123456789abcdef",
+        "JobName": "cat-prod-etl2-parquet",
+        "JobRunState": "FAILED",
+        "LogGroupName": "/aws-glue/jobs/cat-prod-etl2-parquet",
+        "Timeout": 60,
+    }
+    return json.dumps(run | other)
+
+
+def ends(made: dict[str, Any], error: str, cause: str) -> str:
+    """Return the name of the state in which an execution ends whose job failed like that."""
+    (caught,) = made["States"]["Run the Glue job"]["Catch"]
+    assert caught.keys() == {"ErrorEquals", "Next"}  # the output is Error and Cause, nothing else
+    assert caught["ErrorEquals"] == ["States.TaskFailed"]  # all errors but a timeout
+    choice = made["States"][caught["Next"]]
+    (rule,) = choice["Choices"]
+    assert (choice["Type"], rule["Variable"]) == ("Choice", "$.Cause")
+    return str(rule["Next"] if fnmatchcase(cause, rule["StringMatches"]) else choice["Default"])
+
+
+OLDER = str(StaleInputError("s3://cat/data.parquet is of 2025-09-16 already; this CSV is of 2025-09-15"))
+
+
+@pytest.mark.parametrize(
+    ("error", "cause", "kind"),
+    [
+        ("States.TaskFailed", job_run(f"StaleInputError: {OLDER}"), "Succeed"),
+        ("States.TaskFailed", job_run(f"cat_normalize.errors.StaleInputError: {OLDER}"), "Succeed"),
+        ("States.TaskFailed", job_run(f"Error Category: UNCLASSIFIED; StaleInputError: {OLDER}"), "Succeed"),
+        ("States.TaskFailed", job_run("InputError: no such key"), "Fail"),
+        ("States.TaskFailed", job_run("MalformedCsvError: s3://cat/data.csv, line 3"), "Fail"),
+        ("States.TaskFailed", job_run("", JobRunState="TIMEOUT"), "Fail"),
+        ("States.TaskFailed", job_run("", JobRunState="STOPPED"), "Fail"),
+        ("Glue.ConcurrentRunsExceededException", "Concurrent runs exceeded for the job", "Fail"),
+        ("Glue.EntityNotFoundException", "", "Fail"),
+    ],
+)
+def test_only_an_older_csv_is_no_failure(prod: Assembly, error: str, cause: str, kind: str) -> None:
+    made = definition(prod)
+    assert made["States"][ends(made, error, cause)]["Type"] == kind
+
+
+def test_the_two_ends_say_what_happened(prod: Assembly) -> None:
+    states = definition(prod)["States"]
+    assert states["The Glue job failed"] == {"Type": "Fail", "ErrorPath": "$.Error", "CausePath": "$.Cause"}
+    assert states["The newer Parquet stays"]["Type"] == "Succeed"
+    assert len(states) == 4
 
 
 def test_a_start_is_tried_again_when_glue_is_busy_or_throttles(
     prod: Assembly,
 ) -> None:
-    (state,) = definition(prod)["States"].values()
+    state = definition(prod)["States"]["Run the Glue job"]
     busy, throttled = state["Retry"]
     assert busy == {
         "ErrorEquals": ["Glue.ConcurrentRunsExceededException"],

@@ -12,7 +12,7 @@ from constructs import Construct
 
 import names
 from artefacts import Artefacts
-from cat_normalize import layout, staging
+from cat_normalize import arrival, layout, staging
 from environments import Environment
 from parts import roles
 from parts.roles import Grant, acknowledge
@@ -101,10 +101,7 @@ def arguments(env: Environment, artefacts: Artefacts) -> dict[str, str]:
     """Return the job's default arguments: contract §7's, and those that Glue itself reads."""
     settings = env.settings
     return {
-        "--input_bucket": settings.bucket,
-        "--input_prefix": settings.csv_prefix,
-        "--output_bucket": settings.bucket,
-        "--output_prefix": settings.parquet_prefix,
+        **arrival.job_arguments(settings),
         "--extra-py-files": layout.s3_uri(settings.bucket, settings.scripts_prefix + artefacts.wheel.name),
         "--additional-python-modules": ",".join(artefacts.glue_modules),
         "--job-language": "python",

@@ -17,8 +17,7 @@ from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 
-from cat_normalize import layout
-from cat_normalize.settings import Settings
+from cat_normalize import arrival, layout
 from environments import Environment
 from parts import roles
 from parts.roles import Grant
@@ -59,12 +58,29 @@ class StateMachine(Construct):
             self,
             "Machine",
             state_machine_name=env.named(layout.STATE_MACHINE),
-            definition_body=sfn.DefinitionBody.from_chainable(self._run_job(env)),
+            definition_body=sfn.DefinitionBody.from_chainable(self._steps(env)),
             role=roles.role(self, "Role", "states", calls, own_account=True),
             timeout=cdk.Duration.minutes(5 * env.glue_minutes),
             tracing_enabled=True,
             logs=sfn.LogOptions(destination=log_group, level=sfn.LogLevel.ALL, include_execution_data=True),
         )
+
+    def _steps(self, env: Environment) -> sfn.IChainable:
+        """Run the job; its failure is the execution's, but for an older CSV that left a newer Parquet."""
+        run = self._run_job(env)
+        stays = sfn.Succeed(
+            self,
+            "Stays",
+            state_name="The newer Parquet stays",
+            comment="The CSV is of an earlier day than the Parquet, or of none: refused, all is in order.",
+        )
+        failed = sfn.Fail(
+            self, "Failed", state_name="The Glue job failed", error_path="$.Error", cause_path="$.Cause"
+        )
+        older = sfn.Choice(self, "Older", state_name="Was the CSV an older one?")
+        older.when(sfn.Condition.string_matches("$.Cause", arrival.IN_ORDER), stays).otherwise(failed)
+        run.add_catch(older, errors=[sfn.Errors.TASKS_FAILED])
+        return run
 
     def _run_job(self, env: Environment) -> tasks.GlueStartJobRun:
         run = tasks.GlueStartJobRun(
@@ -73,7 +89,7 @@ class StateMachine(Construct):
             state_name="Run the Glue job",
             glue_job_name=env.named(layout.GLUE_JOB),
             arguments=sfn.TaskInput.from_object(
-                {"--input_key": sfn.JsonPath.string_at("$.detail.object.key")}
+                {name: sfn.JsonPath.string_at(place) for name, place in arrival.RUN_ARGUMENTS.items()}
             ),
             integration_pattern=sfn.IntegrationPattern.RUN_JOB,
         )
@@ -90,22 +106,11 @@ class StateMachine(Construct):
         return run
 
 
-def pattern(settings: Settings) -> events.EventPattern:
-    """Return the events that start ETL-2: a CSV of ETL-1's made, copied or replaced in the bucket."""
-    return events.EventPattern(
-        source=["aws.s3"],
-        detail_type=["Object Created"],
-        detail={
-            "bucket": {"name": [settings.bucket]},
-            "object": {"key": [{"wildcard": f"{settings.csv_prefix}data_*.csv"}]},
-        },
-    )
-
-
 def rule(
     scope: Construct, id: str, env: Environment, machine: sfn.StateMachine, failures: sqs.IQueue
 ) -> events.Rule:
     """Start a state machine for every new CSV; keep the event if that does not succeed within a day."""
+    pattern = arrival.pattern(env.settings)
     role = roles.role(
         scope,
         f"{id}Role",
@@ -125,6 +130,8 @@ def rule(
         id,
         rule_name=env.named(layout.RULE),
         description="A new CSV of ETL-1 starts ETL-2",
-        event_pattern=pattern(env.settings),
+        event_pattern=events.EventPattern(
+            source=pattern["source"], detail_type=pattern["detail-type"], detail=pattern["detail"]
+        ),
         targets=[target],
     )
