@@ -119,7 +119,7 @@ def _holds_whole_users(folder: Path, files: list[Path]) -> bool:
 
 def _normalize_part(part: tuple[Piece, ...], out: Path, bad: Path, rules: Rules, source: Sources) -> Summary:
     done = normalize(chain.from_iterable(piece.lines() for piece in part), rules, source)
-    with out.open("wb") as stream:
+    with out.open("wb", partitions.BUFFER) as stream:
         stream.writelines(map(csvfile.line, done.rows))
     with bad.open("wb") as stream:
         stream.writelines(b"%d\t%b" % reject for reject in done.rejects)

@@ -6,20 +6,11 @@ import re
 from operator import attrgetter
 from typing import Literal, TypeVar
 
-from msgspec import UNSET, DecodeError, Raw, Struct, UnsetType, ValidationError, field
+from msgspec import UNSET, DecodeError, Raw, Struct, UnsetType, field
 from msgspec.json import Decoder
 
-from cat_normalize.shapes import (
-    ConversationValue,
-    FeedbackValue,
-    Item,
-    MessageValue,
-    OptionalString,
-    StringValue,
-    UserValue,
-    Wrapper,
-)
-from cat_normalize.text import has_control
+from cat_normalize.shapes import Envelope, Item, MessageValue, OptionalString
+from cat_normalize.text import SENDERS, has_control, sender
 
 Reason = Literal["not_json", "bad_key", "unknown_kind", "bad_conversation", "bad_feedback"]
 Kind = Literal["CONVERSATION", "FEEDBACK", "REGISTER"]
@@ -59,73 +50,21 @@ class User(Struct, gc=False):
     ciudad: str | None = None
 
 
-_item = Decoder(Item)
-_wrapper = Decoder(Wrapper)
-_object = Decoder(dict[str, Raw])
-_string = Decoder(StringValue)
-_conversation = Decoder(ConversationValue)
 _messages = Decoder(list[Message])
-_feedback = Decoder(FeedbackValue)
 _plain_feedback = Decoder(Feedback)
-_user = Decoder(UserValue)
 _plain_user = Decoder(User)
 _members = attrgetter("M")
+_known = SENDERS.get
 
 
-def open_item(line: bytes) -> Item:
-    """Decode one line, bare or wrapped as an export wraps it.
-
-    Raises:
-        RejectError: ``not_json``, or ``bad_key`` where a key is no string.
-
-    >>> open_item(b'{"Item":{"PK":{"S":"USER#7"}}}').PK.S
-    'USER#7'
-    """
-    try:
-        if not line.isascii():
-            line.decode()  # msgspec does not look into what it skips
-        if line.startswith(b'{"Item":'):  # an export's line, most likely: a pass less than below
-            line = bare_item(line)
-        item = _item.decode(line)
-        if item.PK is UNSET and item.Item:
-            line = bare_item(line)
-            item = _item.decode(line)
-    except ValidationError as error:
-        raise _fault_of_key(line, error) from error
-    except (DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise RejectError("not_json", _said(error)) from error
-    return item
-
-
-def bare_item(line: bytes) -> bytes:
-    """Return the one member of an export's line; a bare item, also with an attribute ``Item``, stays.
-
-    >>> bare_item(b'{"Item":{"PK":5}}'), bare_item(b'{"PK":5}')
-    (b'{"PK":5}', b'{"PK":5}')
-    """
-    try:
-        inner = bytes(_wrapper.decode(line).Item)
-    except ValidationError:  # other members than that one: no wrapper
-        return line
-    return inner if inner.startswith(b"{") else line
-
-
-def _fault_of_key(line: bytes, error: ValidationError) -> RejectError:
-    """Tell a key that is no string from a line that is no object, or that breaks off after its key."""
-    try:
-        _object.decode(line)
-    except (DecodeError, RecursionError) as worse:
-        return RejectError("not_json", _said(worse))
-    return RejectError("bad_key", str(error))
-
-
-def read_key(item: Item) -> tuple[str, str, Kind]:
+def read_key(item: Item | Envelope) -> tuple[str, str, Kind]:
     """Return user id, SK and kind.
 
     Raises:
         RejectError: ``bad_key`` or ``unknown_kind``.
 
-    >>> read_key(open_item(b'{"PK":{"S":"USER#7"},"SK":{"S":"REGISTER"}}'))
+    >>> from cat_normalize.shapes import StringValue
+    >>> read_key(Item(StringValue("USER#7"), StringValue("REGISTER")))
     ('7', 'REGISTER', 'REGISTER')
     """
     if item.PK is UNSET or item.SK is UNSET:
@@ -146,22 +85,25 @@ def read_key(item: Item) -> tuple[str, str, Kind]:
 
 
 def read_conversation(item: Item) -> list[Message]:
-    """Return the messages in order, from either form.
+    """Return the messages in order, from either form, with canonical senders and a text each.
 
     Raises:
         RejectError: ``bad_conversation``.
     """
     at = "$.Conversation"
-    value = _decode(_conversation, item.Conversation, "bad_conversation", at)
+    value = item.Conversation
+    if value is UNSET:
+        raise missing("bad_conversation", at)
     if value.S is not UNSET and value.L is UNSET:
-        return _decode(_messages, value.S, "bad_conversation", f"{at}.S")
+        messages = decode(_messages, value.S, "bad_conversation", f"{at}.S")
+        return [Message(sender(each.sender), each.text or "", each.timestamp) for each in messages]
     if value.L is UNSET or value.S is not UNSET:
         raise RejectError("bad_conversation", f"Expected either `L` or `S` - at `{at}`")
     try:
         return [  # the usual case is inline: a call less for each of millions of values
             Message(
-                m.sender.S,
-                t.S if (t := m.text) and t.NULL is UNSET and t.S is not UNSET else _optional(t, "text"),
+                _known(m.sender.S) or sender(m.sender.S),
+                t.S if (t := m.text) and t.NULL is UNSET and t.S is not UNSET else _optional(t, "text") or "",
                 t.S
                 if (t := m.timestamp) and t.NULL is UNSET and t.S is not UNSET
                 else _optional(t, "timestamp"),
@@ -179,9 +121,11 @@ def read_feedback(item: Item) -> Feedback:
         RejectError: ``bad_feedback``.
     """
     at = "$.Feedback"
-    value = _decode(_feedback, item.Feedback, "bad_feedback", at)
+    value = item.Feedback
+    if value is UNSET:
+        raise missing("bad_feedback", at)
     if value.S is not UNSET and value.M is UNSET:
-        return _decode(_plain_feedback, value.S, "bad_feedback", f"{at}.S")
+        return decode(_plain_feedback, value.S, "bad_feedback", f"{at}.S")
     if value.M is UNSET or value.S is not UNSET:
         raise RejectError("bad_feedback", f"Expected either `M` or `S` - at `{at}`")
     members = value.M
@@ -199,17 +143,17 @@ def read_user(item: Item) -> User | None:
     Raises:
         ValueError: ``UserData`` has another shape, so that it counts as absent and as a warning.
     """
-    if not item.UserData:
+    value = item.UserData
+    if value is UNSET:
         return None
-    try:
-        value = _user.decode(item.UserData)
-        if value.S is not UNSET and value.M is UNSET and value.NULL is UNSET:
-            return _plain_user.decode(value.S)
-    except (DecodeError, RecursionError) as error:
-        raise ValueError(_said(error)) from error
     if value.M is not UNSET and value.S is UNSET and value.NULL is UNSET:
         m = value.M
         return User(_optional(m.nombre, ""), _optional(m.gerencia, ""), _optional(m.ciudad, ""))
+    if value.S is not UNSET and value.M is UNSET and value.NULL is UNSET:
+        try:
+            return _plain_user.decode(value.S)
+        except (DecodeError, RecursionError) as error:
+            raise ValueError(said(error)) from error
     if value.NULL is True and value.M is UNSET and value.S is UNSET:
         return None
     raise ValueError("Expected one of `M`, `S`, `NULL`")
@@ -217,12 +161,7 @@ def read_user(item: Item) -> User | None:
 
 def read_created_at(item: Item) -> str | None:
     """Return ``CreatedAt`` as it stands; None where it is absent or no string."""
-    if not item.CreatedAt:
-        return None
-    try:
-        return _string.decode(item.CreatedAt).S
-    except (DecodeError, RecursionError):  # of another shape is unreadable, and the SK is asked (§2)
-        return None
+    return None if item.CreatedAt is UNSET else item.CreatedAt.S
 
 
 def _optional(value: OptionalString | UnsetType, name: str) -> str | None:
@@ -247,16 +186,27 @@ def _fault_of_list(messages: list[MessageValue]) -> RejectError:
     raise AssertionError("no fault in a list that was found faulty")
 
 
-def _decode(decoder: Decoder[_Decoded], value: Raw | str, reason: Reason, at: str) -> _Decoded:
+def decode(decoder: Decoder[_Decoded], value: Raw | str, reason: Reason, at: str) -> _Decoded:
+    """Decode an attribute's value, which stands at ``at``.
+
+    Raises:
+        RejectError: ``reason``, where it is absent or of another shape.
+    """
     if not value and isinstance(value, Raw):
-        raise RejectError(reason, f"Object missing required field `{at[2:]}` - at `$`")
+        raise missing(reason, at)
     try:
         return decoder.decode(value)
     except (DecodeError, RecursionError) as error:
-        raise RejectError(reason, _located(_said(error), at)) from error
+        raise RejectError(reason, _located(said(error), at)) from error
 
 
-def _said(error: Exception) -> str:
+def missing(reason: Reason, at: str) -> RejectError:
+    """Say that an attribute is absent."""
+    return RejectError(reason, f"Object missing required field `{at[2:]}` - at `$`")
+
+
+def said(error: Exception) -> str:
+    """Return what a decoder's error says; Python's of too deep a recursion names Python's own limits."""
     return "Nested too deeply" if isinstance(error, RecursionError) else str(error)
 
 

@@ -18,14 +18,13 @@ from msgspec import Raw, Struct
 from msgspec.json import Encoder
 
 from cat_normalize.csvfile import day as written_day
+from cat_normalize.envelope import bare_item, open_item
 from cat_normalize.items import (
     Kind,
     Message,
     Reason,
     RejectError,
     User,
-    bare_item,
-    open_item,
     read_conversation,
     read_created_at,
     read_feedback,
@@ -34,7 +33,7 @@ from cat_normalize.items import (
 )
 from cat_normalize.settings import Rules
 from cat_normalize.shapes import Item
-from cat_normalize.text import compact_json, distinct, read_day, sender, tidy, without_remark
+from cat_normalize.text import compact_json, distinct, read_day, tidy, without_remark
 
 NO_NAME = "Usuario Anónimo"
 Line = tuple[int, bytes]
@@ -166,7 +165,9 @@ def _read(item: Item, rules: Rules, summary: Summary) -> tuple[str, _Entry | Non
     user_id, sk, kind = read_key(item)
     entry = _Entry(sk, kind, None)
     if kind == "CONVERSATION":
-        _add_conversation(entry, read_conversation(item))
+        messages = read_conversation(item)
+        entry.json = compact_json(_Conversation(sk, messages))
+        entry.said = [tidy(each.text) for each in messages if each.sender == "user" and each.text]
         entry.day = _day(item, sk, rules)
         if entry.day is None:
             summary.warnings["date_unreadable"] += 1
@@ -183,18 +184,6 @@ def _read(item: Item, rules: Rules, summary: Summary) -> tuple[str, _Entry | Non
         summary.filtered += 1
         return user_id, None
     return user_id, entry
-
-
-def _add_conversation(entry: _Entry, messages: list[Message]) -> None:
-    said = []
-    for message in messages:
-        message.sender = who = sender(message.sender)
-        if message.text is None:
-            message.text = ""
-        elif who == "user":
-            said.append(tidy(message.text))
-    entry.said = said
-    entry.json = compact_json(_Conversation(entry.sk, messages))
 
 
 def _day(item: Item, sk: str, rules: Rules) -> date | None:

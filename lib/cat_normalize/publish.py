@@ -44,7 +44,7 @@ def writing(target: Path) -> Iterator[BinaryIO]:
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")
     try:
-        with temporary.open("xb") as file:
+        with temporary.open("xb", 1 << 20) as file:
             yield file
         move_file(temporary, target)
     finally:

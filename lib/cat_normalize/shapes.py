@@ -14,27 +14,6 @@ class StringValue(Struct, forbid_unknown_fields=True, gc=False):
     S: str
 
 
-class Item(Struct, gc=False):
-    """The attributes the contract reads; what depends on the kind is not looked into yet.
-
-    An absent key is UNSET, any other absent attribute an empty ``Raw``.
-    """
-
-    PK: StringValue | UnsetType = UNSET
-    SK: StringValue | UnsetType = UNSET
-    UserData: Raw = Raw()
-    CreatedAt: Raw = Raw()
-    Conversation: Raw = Raw()
-    Feedback: Raw = Raw()
-    Item: Raw = Raw()
-
-
-class Wrapper(Struct, forbid_unknown_fields=True, gc=False):
-    """A line of an export: an object with this one member."""
-
-    Item: Raw
-
-
 class OptionalString(Struct, forbid_unknown_fields=True, gc=False):
     """A string, or DynamoDB's NULL."""
 
@@ -92,3 +71,41 @@ class UserValue(Struct, forbid_unknown_fields=True, gc=False):
     M: UserMembers | UnsetType = UNSET
     S: str | UnsetType = UNSET
     NULL: bool | UnsetType = UNSET
+
+
+class Item(Struct, gc=False):
+    """An item as nearly every one is; one that is not is looked at again as an `Envelope`."""
+
+    PK: StringValue
+    SK: StringValue
+    UserData: UserValue | UnsetType = UNSET
+    CreatedAt: StringValue | UnsetType = UNSET
+    Conversation: ConversationValue | UnsetType = UNSET
+    Feedback: FeedbackValue | UnsetType = UNSET
+
+
+class WrappedItem(Struct, forbid_unknown_fields=True, gc=False):
+    """A line of an export: an object with this one member."""
+
+    Item: Item
+
+
+class Envelope(Struct, gc=False):
+    """The attributes the contract reads, of any shape but the keys'.
+
+    An absent key is UNSET, any other absent attribute an empty ``Raw``.
+    """
+
+    PK: StringValue | UnsetType = UNSET
+    SK: StringValue | UnsetType = UNSET
+    UserData: Raw = Raw()
+    CreatedAt: Raw = Raw()
+    Conversation: Raw = Raw()
+    Feedback: Raw = Raw()
+    Item: Raw = Raw()
+
+
+class Wrapper(Struct, forbid_unknown_fields=True, gc=False):
+    """A line of an export, whatever the item."""
+
+    Item: Raw

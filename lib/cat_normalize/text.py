@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 JOINT = " | "
-_SENDERS = {"user": "user", "usuario": "user", "bot": "bot", "assistant": "bot", "catia": "bot"}
+SENDERS = {"user": "user", "usuario": "user", "bot": "bot", "assistant": "bot", "catia": "bot"}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _DEL_AND_C1 = re.compile(r"[\x7f-\x9f]")
 _C1 = re.compile(rb"\xc2[\x80-\x9f]")
@@ -53,11 +53,11 @@ def sender(name: str) -> str:
     >>> sender(" Usuario "), sender("CATIA"), sender("Supervisor")
     ('user', 'bot', 'supervisor')
     """
-    known = _SENDERS.get(name)
+    known = SENDERS.get(name)
     if known is not None:
         return known
     name = name.strip().lower()
-    return _SENDERS.get(name, name)
+    return SENDERS.get(name, name)
 
 
 def distinct(values: Iterable[str]) -> str | None:
