@@ -165,12 +165,12 @@ def test_an_older_or_equal_object_is_replaced(s3: Any, there: date | str | None,
         dated = {publish.RUN_DATE: there.isoformat()} if isinstance(there, date) else {}
         s3.put_object(Bucket=BUCKET, Key="data", Body=b"old", Metadata=dated)
     s3.put_object(Bucket=BUCKET, Key="staged", Body=b"new", Metadata={"other": "x"})
-    etag = publish.replace_object(s3, BUCKET, "staged", "data", ours, "new's")
+    replaced = publish.replace_object(s3, BUCKET, "staged", "data", ours, "new's", "new")
     found = s3.head_object(Bucket=BUCKET, Key="data")
     assert body(s3, "data") == b"new"
     dated = {publish.RUN_DATE: ours.isoformat()} if ours else {}
-    assert found["Metadata"] == dated | {publish.SHA256: "new's"}
-    assert found["ETag"] == etag
+    assert found["Metadata"] == dated | {publish.SHA256: "new's", publish.CONTENT: "new"}
+    assert replaced == (found["ETag"], "new's")
 
 
 def versions(s3: Any) -> list[str]:
@@ -183,37 +183,38 @@ def versioned(s3: Any) -> Iterator[Any]:
     """A staged object, published once; the bucket keeps every version."""
     s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
     s3.put_object(Bucket=BUCKET, Key="staged", Body=b"new")
-    publish.replace_object(s3, BUCKET, "staged", "data", AUGUST, "new's")
+    publish.replace_object(s3, BUCKET, "staged", "data", AUGUST, "new's", "new")
     yield s3
     s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Suspended"})
 
 
 def test_the_same_content_of_the_same_day_again_changes_nothing(versioned: Any) -> None:
     before, first = versions(versioned), versioned.head_object(Bucket=BUCKET, Key="data")
-    etag = publish.replace_object(versioned, BUCKET, "staged", "data", AUGUST, "new's")
+    kept = publish.replace_object(versioned, BUCKET, "staged", "data", AUGUST, "another's", "new")
     again = versioned.head_object(Bucket=BUCKET, Key="data")
     assert versions(versioned) == before
-    assert etag == again["ETag"] == first["ETag"]
+    assert kept == (first["ETag"], "new's")
+    assert again["ETag"] == first["ETag"]
     assert (again["VersionId"], again["LastModified"]) == (first["VersionId"], first["LastModified"])
 
 
 @pytest.mark.parametrize(
-    ("ours", "sha256"),
-    [(SEPTEMBER, "new's"), (AUGUST, "another's")],
+    ("ours", "content"),
+    [(SEPTEMBER, "new"), (AUGUST, "other")],
     ids=["a later day", "other content"],
 )
-def test_what_differs_in_day_or_content_is_replaced(versioned: Any, ours: date, sha256: str) -> None:
+def test_what_differs_in_day_or_content_is_replaced(versioned: Any, ours: date, content: str) -> None:
     before = versions(versioned)
-    publish.replace_object(versioned, BUCKET, "staged", "data", ours, sha256)
+    publish.replace_object(versioned, BUCKET, "staged", "data", ours, "its", content)
     assert len(versions(versioned)) == len(before) + 1
     kept = versioned.head_object(Bucket=BUCKET, Key="data")["Metadata"]
-    assert kept == {publish.RUN_DATE: ours.isoformat(), publish.SHA256: sha256}
+    assert kept == {publish.RUN_DATE: ours.isoformat(), publish.SHA256: "its", publish.CONTENT: content}
 
 
 def test_an_object_put_by_hand_is_replaced_whatever_its_content(versioned: Any) -> None:
     versioned.put_object(Bucket=BUCKET, Key="data", Body=b"new", Metadata={publish.RUN_DATE: "2025-08-31"})
     before = versions(versioned)
-    publish.replace_object(versioned, BUCKET, "staged", "data", AUGUST, "new's")
+    publish.replace_object(versioned, BUCKET, "staged", "data", AUGUST, "new's", "new")
     assert len(versions(versioned)) == len(before) + 1
 
 
@@ -222,14 +223,14 @@ def test_a_newer_object_stays(s3: Any, ours: date | None) -> None:
     s3.put_object(Bucket=BUCKET, Key="data", Body=b"old", Metadata={publish.RUN_DATE: "2025-09-01"})
     s3.put_object(Bucket=BUCKET, Key="staged", Body=b"new")
     with pytest.raises(StaleInputError, match=r"s3://bucket/data is of 2025-09-01 already"):
-        publish.replace_object(s3, BUCKET, "staged", "data", ours, "new's")
+        publish.replace_object(s3, BUCKET, "staged", "data", ours, "new's", "new")
     assert body(s3, "data") == b"old"
 
 
 def test_a_large_object_is_copied_in_parts(s3: Any) -> None:
     data = os.urandom((11 << 20) + 1)
     s3.put_object(Bucket=BUCKET, Key="staged", Body=data)
-    etag = publish.replace_object(s3, BUCKET, "staged", "data", AUGUST, "its", part_bytes=5 << 20)
+    etag, _ = publish.replace_object(s3, BUCKET, "staged", "data", AUGUST, "its", "it", part_bytes=5 << 20)
     assert body(s3, "data") == data
     assert etag.endswith('-3"')
 
@@ -243,7 +244,7 @@ def test_a_failed_copy_leaves_the_older_object_and_no_upload(s3: Any) -> None:
 
     s3.meta.events.register("before-call.s3.CompleteMultipartUpload", fail)
     with pytest.raises(ConnectionError):
-        publish.replace_object(s3, BUCKET, "staged", "data", AUGUST, "its")
+        publish.replace_object(s3, BUCKET, "staged", "data", AUGUST, "its", "it")
     assert body(s3, "data") == b"old"
     assert "Uploads" not in s3.list_multipart_uploads(Bucket=BUCKET)
 
@@ -278,7 +279,7 @@ def test_of_two_runs_at_once_the_newer_wins(s3: Any, endpoint: str, first: bytes
     s3.put_object(Bucket=BUCKET, Key="staged", Body=b"august")
     as_s3_would(s3, endpoint, [(b"september", "2025-09-01")])
     with pytest.raises(StaleInputError):
-        publish.replace_object(s3, BUCKET, "staged", "data", AUGUST, "its")
+        publish.replace_object(s3, BUCKET, "staged", "data", AUGUST, "its", "it")
     assert body(s3, "data") == b"september"
     assert "Uploads" not in s3.list_multipart_uploads(Bucket=BUCKET)
 
@@ -286,7 +287,7 @@ def test_of_two_runs_at_once_the_newer_wins(s3: Any, endpoint: str, first: bytes
 def test_of_two_runs_at_once_the_older_gives_way(s3: Any, endpoint: str) -> None:
     s3.put_object(Bucket=BUCKET, Key="staged", Body=b"september")
     as_s3_would(s3, endpoint, [(b"august", "2025-08-31"), (b"august again", "2025-08-31")])
-    publish.replace_object(s3, BUCKET, "staged", "data", SEPTEMBER, "its")
+    publish.replace_object(s3, BUCKET, "staged", "data", SEPTEMBER, "its", "it")
     assert body(s3, "data") == b"september"
 
 
@@ -294,10 +295,10 @@ def test_endless_races_end(s3: Any, endpoint: str) -> None:
     s3.put_object(Bucket=BUCKET, Key="staged", Body=b"ours")
     as_s3_would(s3, endpoint, [(bytes([n]), "2025-08-31") for n in range(99)])
     with pytest.raises(PipelineError, match="run again"):
-        publish.replace_object(s3, BUCKET, "staged", "data", AUGUST, "its")
+        publish.replace_object(s3, BUCKET, "staged", "data", AUGUST, "its", "it")
     assert body(s3, "data") == bytes([4])
 
 
 def test_another_s3_error_is_not_a_race(s3: Any) -> None:
     with pytest.raises(ClientError, match="404"):
-        publish.replace_object(s3, BUCKET, "not staged", "data", AUGUST, "its")
+        publish.replace_object(s3, BUCKET, "not staged", "data", AUGUST, "its", "it")

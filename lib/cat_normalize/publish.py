@@ -20,6 +20,7 @@ from cat_normalize.layout import is_s3, s3_uri, split_s3
 
 RUN_DATE = "run-date"
 SHA256 = "sha256"
+CONTENT = "content"
 _PART_BYTES = 5 * 1024**3  # the most S3 copies in one request
 _TRIES = 5
 _LOST = {
@@ -120,14 +121,18 @@ def replace_object(
     target_key: str,
     run_date: date | None,
     sha256: str,
+    content: str,
     part_bytes: int = _PART_BYTES,
-) -> str:
-    """Copy a staged object over the published one, unless that one is of a later run; return its ETag.
+) -> tuple[str, str]:
+    """Copy a staged object over the published one, unless that one is of a later run.
 
-    Run date and SHA-256 of the content are kept in the object's metadata; an object that has both
-    already stays as it is. Replacing is conditional on the very object whose metadata were read (S3's
-    conditional writes), so of two runs at once the later date wins. An equal date replaces; an object
-    without a date is older than any; without a date nothing dated is replaced.
+    Run date, SHA-256 and what `ContentHash` gives are kept in the object's metadata; an object of the
+    same date and content stays as it is. Replacing is conditional on the very object whose metadata were
+    read (S3's conditional writes), so of two runs at once the later date wins. An equal date replaces; an
+    object without a date is older than any; without a date nothing dated is replaced.
+
+    Returns:
+        ETag and SHA-256 of the object that is there now.
 
     Raises:
         StaleInputError: the object there carries a later run date.
@@ -135,16 +140,19 @@ def replace_object(
     """
     from botocore.exceptions import ClientError
 
-    metadata = ({RUN_DATE: run_date.isoformat()} if run_date else {}) | {SHA256: sha256}
+    dated = {RUN_DATE: run_date.isoformat()} if run_date else {}
+    metadata = {**dated, SHA256: sha256, CONTENT: content}
     for _ in range(_TRIES):
         there = _there(s3, bucket, target_key)
         if there is not None:
-            _refuse_older(there["Metadata"].get(RUN_DATE), run_date, s3_uri(bucket, target_key))
-            if there["Metadata"] == metadata:
-                return str(there["ETag"])
+            kept = there["Metadata"]
+            _refuse_older(kept.get(RUN_DATE), run_date, s3_uri(bucket, target_key))
+            if SHA256 in kept and kept == metadata | {SHA256: kept[SHA256]}:
+                return str(there["ETag"]), str(kept[SHA256])
         condition = {"If-Match": there["ETag"]} if there else {"If-None-Match": "*"}
         try:
-            return _copy(s3, bucket, source_key, target_key, metadata, condition, part_bytes)
+            etag = _copy(s3, bucket, source_key, target_key, metadata, condition, part_bytes)
+            return etag, sha256
         except ClientError as error:
             if (error.operation_name, error.response["Error"]["Code"]) not in _LOST:
                 raise

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from cat_normalize import publish
+from cat_normalize.content import ContentHash
 from cat_normalize.errors import PipelineError
 from cat_normalize.layout import is_s3, s3_uri, split_s3
 
@@ -22,7 +23,7 @@ STALE = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What was made visible; ``etag`` is S3's."""
+    """What is visible now; ``etag`` is S3's."""
 
     target: str
     bytes: int
@@ -81,11 +82,13 @@ def publish_only(
     if is_s3(target):
         bucket, prefix = split_s3(folder)
         key = _only([each["Key"] for each in _listed(s3, bucket, prefix + "/")], suffix, folder)
-        found = s3.get_object(Bucket=bucket, Key=key)
+        found, content = s3.get_object(Bucket=bucket, Key=key), ContentHash()
         for chunk in found["Body"].iter_chunks(1 << 20):
             digest.update(chunk)
-        sha256 = digest.hexdigest()
-        etag = publish.replace_object(s3, bucket, key, split_s3(target)[1], run_date, sha256)
+            content.update(chunk)
+        etag, sha256 = publish.replace_object(
+            s3, bucket, key, split_s3(target)[1], run_date, digest.hexdigest(), content.hexdigest()
+        )
         return Published(target, found["ContentLength"], sha256, etag)
     file = Path(_only([str(each) for each in Path(folder).iterdir()], suffix, folder))
     with file.open("rb") as stream:
