@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import venv
 import zipfile
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
+from cat_normalize.local import job
+
 ROOT = Path(__file__).parents[2]
 BOTO3 = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six", "urllib3")
 """What Lambda's Python brings along, and Glue's too."""
+TELL = """
+import atexit, os, sys
+def tell():
+    files = {name: getattr(module, "__file__", None) or "" for name, module in sys.modules.items()}
+    with open(os.environ["TOLD"], "w") as stream:
+        stream.writelines(f"{name} {file}\\n" for name, file in files.items() if "." not in name)
+if "TOLD" in os.environ:
+    atexit.register(tell)
+"""
 
 
 def build(folder: Path) -> Path:
@@ -48,3 +61,20 @@ def installed(folder: Path, *names: str) -> Path:
 @pytest.fixture(scope="session")
 def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return installed(tmp_path_factory.mktemp("runtime"), *BOTO3)
+
+
+@pytest.fixture(scope="session")
+def glue(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make what Glue brings: a Python of its own with Spark, boto3 and awsglue; and the job's two pins."""
+    folder = tmp_path_factory.mktemp("glue")
+    venv.create(folder / "python", symlinks=True)
+    lines = (ROOT / "glue/etl-process2/requirements.txt").read_text().splitlines()
+    pins = [line.split()[0] for line in lines if "==" in line]
+    assert [f"{name}=={version(name)}" for name in ("msgspec", "tzdata")] == pins
+    modules = installed(folder / "modules", *BOTO3, "awsglue", "msgspec", "py4j", "pyspark", "tzdata")
+    (modules / "sitecustomize.py").write_text(TELL)
+    return folder
+
+
+def glues_python(glue: Path) -> job.Python:
+    return job.Python(str(glue / "python" / "bin" / "python"), str(glue / "modules"))

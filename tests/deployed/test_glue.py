@@ -6,9 +6,7 @@ import importlib.util
 import json
 import os
 import subprocess
-import venv
 from base64 import b64encode
-from importlib.metadata import version
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -17,9 +15,10 @@ import pytest
 from cat_normalize import convert, layout, spark
 from cat_normalize.errors import InputError, MalformedCsvError, StaleInputError
 from cat_normalize.etl1 import normalize_files
+from cat_normalize.local import job as job_
 from cat_normalize.local import running, seed
 from cat_normalize.settings import Settings
-from deployed.conftest import BOTO3, ROOT, installed
+from deployed.conftest import ROOT, glues_python
 
 KEY = "reports/etl-process1/data_20250915.csv"
 PLACES = [
@@ -38,15 +37,6 @@ GLUES_OWN = [
     "job-bookmark-disable",
     "--enable-metrics",
 ]
-TELL = """
-import atexit, os, sys
-def tell():
-    files = {name: getattr(module, "__file__", None) or "" for name, module in sys.modules.items()}
-    with open(os.environ["TOLD"], "w") as stream:
-        stream.writelines(f"{name} {file}\\n" for name, file in files.items() if "." not in name)
-if "TOLD" in os.environ:
-    atexit.register(tell)
-"""
 
 
 @pytest.fixture(scope="module")
@@ -81,44 +71,18 @@ def aws(tmp_path_factory, csv):
         yield aws
 
 
-@pytest.fixture(scope="module")
-def glue(tmp_path_factory):
-    """Make what Glue brings: a Python of its own with Spark, boto3 and awsglue; and the job's two pins."""
-    folder = tmp_path_factory.mktemp("glue")
-    venv.create(folder / "python", symlinks=True)
-    lines = (ROOT / "glue/etl-process2/requirements.txt").read_text().splitlines()
-    pins = [line.split()[0] for line in lines if "==" in line]
-    assert [f"{name}=={version(name)}" for name in ("msgspec", "tzdata")] == pins
-    modules = installed(folder / "modules", *BOTO3, "awsglue", "msgspec", "py4j", "pyspark", "tzdata")
-    (modules / "sitecustomize.py").write_text(TELL)
-    return folder
-
-
 def environment(aws, glue):
-    python = str(glue / "python" / "bin" / "python")
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    return aws.child_environment(kept) | {
-        "JAVA_HOME": str(spark.java_home(os.environ)),
-        "PYSPARK_DRIVER_PYTHON": python,
-        "PYSPARK_PYTHON": python,
-        "PYTHONPATH": str(glue / "modules"),
-        "SPARK_HOME": str((glue / "modules" / "pyspark").resolve()),
-        "SPARK_LOCAL_IP": "127.0.0.1",
-        "TOLD": str(glue / "told"),
-    }
+    made = job_.environment(aws.child_environment(kept), glues_python(glue))
+    return made | {"TOLD": str(glue / "told")}
 
 
 def submit(aws, glue, dist, arguments):
     (wheel,) = dist.glob("*.whl")
-    options = {f"spark.hadoop.{name}": value for name, value in spark.s3a_options(aws.settings).items()}
-    options |= {"spark.driver.host": "127.0.0.1", "spark.ui.enabled": "false", "spark.driver.memory": "1g"}
-    (glue / "spark.conf").write_text("".join(f"{name} {value}\n" for name, value in options.items()))
-    made = environment(aws, glue)
-    command = [f"{made['SPARK_HOME']}/bin/spark-submit", "--master", "local[2]"]
-    command += ["--properties-file", str(glue / "spark.conf"), "--py-files", str(wheel)]
-    command += ["--driver-class-path", os.pathsep.join(map(str, spark.s3a_jars()))]
-    command += [str(dist / "glue_job_script.py"), *arguments]
-    return subprocess.run(command, env=made, cwd=glue, capture_output=True, text=True, check=False)
+    command = job_.command(aws.settings, glue, dist / "glue_job_script.py", arguments, [wheel])
+    return subprocess.run(
+        command, env=environment(aws, glue), cwd=glue, capture_output=True, text=True, check=False
+    )
 
 
 def filled(arguments, bucket):
@@ -146,7 +110,7 @@ def test_spark_submit_makes_the_parquet_of_the_library(aws, glue, dist, expected
 
 
 def test_it_saw_the_wheel_and_no_other_copy_of_the_library(aws, glue, dist):
-    """Runs on what the last test left: the places that its modules came from."""
+    """Run on what the last test left: the places that its modules came from."""
     if not (glue / "told").exists():
         submit(aws, glue, dist, filled(ARGUMENTS, aws.settings.bucket))
     told = dict(line.split(" ", 1) for line in (glue / "told").read_text().splitlines())

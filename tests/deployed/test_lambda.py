@@ -3,10 +3,8 @@
 import contextlib
 import hashlib
 import json
-import socket
 import subprocess
 import sys
-from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from cat_normalize.extract import extract_table
 from cat_normalize.local import running, seed
 from cat_normalize.local.ddb import as_json, item, m, message, messages, s
 from cat_normalize.settings import Settings
+from deployed import function as function_
 from deployed import runtime as harness
 
 DAY, NEXT, LATE = date(2031, 9, 1), date(2031, 9, 2), date(2031, 9, 3)
@@ -26,7 +25,6 @@ CALLS = [
     {"event": {"time": "2031-09-03T04:30:00Z", "detail": {"text": "Un secreto"}}, "seconds": 900},
     {"event": {"run_date": "2031-09-03"}, "seconds": 12},
 ]
-TRACE = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
 TOLD = [{"from": "user", "text": "palabra-secreta"}, {"from": "bot", "text": 7}]
 SECRETS = [
     item("clave-secreta", "CONVERSATION#2025-08-01", Conversation=as_json(TOLD)),
@@ -42,22 +40,6 @@ SECRETS = [
 ]
 
 
-@dataclass
-class Ran:
-    code: int
-    out: str
-    told: dict
-    traces: list[str]
-    left: list[str]
-    lines: list[dict] = field(init=False)
-
-    def __post_init__(self):
-        self.lines = [json.loads(line) for line in self.out.splitlines()]  # each line is JSON
-
-    def metrics(self):
-        return [line for line in self.lines if "_aws" in line]
-
-
 @pytest.fixture(scope="module")
 def aws(tmp_path_factory):
     with running(Settings(), tmp_path_factory.mktemp("aws")) as aws:
@@ -67,49 +49,10 @@ def aws(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def function(aws, unpacked, runtime, tmp_path_factory):
-    """Call the function in one process: a warm function keeps its process and its disk."""
-
     def call(calls, **environment):
-        folder = tmp_path_factory.mktemp("lambda")
-        (folder / "tmp").mkdir()
-        (folder / "calls").write_text(json.dumps(calls))
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as daemon:
-            daemon.bind(("127.0.0.1", 0))
-            daemon.setblocking(False)
-            made = aws.child_environment({}) | {
-                "AWS_LAMBDA_FUNCTION_NAME": layout.LAMBDA,
-                "AWS_XRAY_DAEMON_ADDRESS": f"127.0.0.1:{daemon.getsockname()[1]}",
-                "LAMBDA_TASK_ROOT": str(unpacked),
-                "TMPDIR": str(folder / "tmp"),
-                "_X_AMZN_TRACE_ID": TRACE,
-            }
-            command = [sys.executable, "-I", "-S", "-B", harness.__file__, str(unpacked), str(runtime)]
-            done = subprocess.run(
-                [*command, str(folder / "calls"), str(folder / "told")],
-                env=made | environment,
-                cwd=folder / "tmp",
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                check=False,
-            )
-            told = json.loads((folder / "told").read_text())
-            return Ran(done.returncode, done.stdout, told, received(daemon), left(folder / "tmp"))
+        return function_.call(aws, unpacked, runtime, tmp_path_factory.mktemp("lambda"), calls, **environment)
 
     return call
-
-
-def received(daemon):
-    datagrams = []
-    while True:
-        try:
-            datagrams.append(daemon.recv(1 << 16).decode())
-        except BlockingIOError:
-            return datagrams
-
-
-def left(folder):
-    return [str(path) for path in folder.rglob("*")]
 
 
 @pytest.fixture(scope="module")

@@ -70,17 +70,23 @@ def run(
 def local(
     log_dir: Annotated[Path, typer.Option(help="Where its log goes.")] = RUNS / "local",
 ) -> None:
-    """Keep a local AWS with a sample table up until Ctrl-C; print how to reach it."""
+    """Keep a local AWS with a sample table up until Ctrl-C; a CSV put there starts the Glue job."""
+    from cat_normalize.cli import loop
     from cat_normalize.local import running
 
     signal.signal(signal.SIGTERM, _interrupt)
-    with running(settings(), log_dir) as aws:
-        typer.echo("The local AWS is up. In another terminal:\n", err=True)
-        for name, value in aws.environment.items():
-            typer.echo(f"export {name}={shlex.quote(value)}")
-        typer.echo("\nCtrl-C ends it.", err=True)
-        sys.stdout.flush()
-        _until_interrupted(aws.check)
+    try:
+        with running(settings(), log_dir) as aws:
+            worker = loop.start(aws, log_dir, _of_project(Path("glue/etl-process2/glue_job_script.py")))
+            typer.echo("The local AWS is up. In another terminal:\n", err=True)
+            for name, value in aws.environment.items():
+                typer.echo(f"export {name}={shlex.quote(value)}")
+            sys.stdout.flush()
+            loop.explain(aws.settings, log_dir, worker)
+            typer.echo("\nCtrl-C ends it.", err=True)
+            loop.serve(aws, worker)
+    except KeyboardInterrupt:
+        return
 
 
 @command("cat-normalize lab")
@@ -98,10 +104,15 @@ def lab(
 
 def _notebooks() -> Path:
     """Return the notebooks' folder: the one here, or the one beside the library's sources."""
-    for folder in (Path("notebooks"), Path(__file__).parents[3] / "notebooks"):
-        if (folder / "01_extract.ipynb").is_file():
-            return folder
-    raise UsageError("no notebooks here; go to the project's folder, or name theirs with --notebooks")
+    found = _of_project(Path("notebooks/01_extract.ipynb"))
+    if found is None:
+        raise UsageError("no notebooks here; go to the project's folder, or name theirs with --notebooks")
+    return found.parent
+
+
+def _of_project(file: Path) -> Path | None:
+    """Return a file of the project: the one here, else the one beside the library's sources, else None."""
+    return next((each for each in (file, Path(__file__).parents[3] / file) if each.is_file()), None)
 
 
 def _now() -> datetime:
@@ -110,17 +121,6 @@ def _now() -> datetime:
 
 def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
-
-
-def _until_interrupted(check: Callable[[], None]) -> None:
-    import time
-
-    try:
-        while True:
-            check()
-            time.sleep(0.5)
-    except KeyboardInterrupt:
-        return
 
 
 def _progress() -> Callable[[str, int, int, str], None]:

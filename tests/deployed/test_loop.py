@@ -1,0 +1,211 @@
+"""Lambda → CSV → event → rule → queue → Glue job → Parquet → queries: what is deployed, wired as deployed.
+
+The rule's pattern, the job's definition and the arguments of its run come from the synthesised templates;
+zip, script and wheel are the artefacts. In place of state machine and Glue is the library's local worker.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cat_normalize import arrival, csvfile, layout, query
+from cat_normalize.local import LocalAws, loop, running
+from cat_normalize.local.loop import Queues
+from cat_normalize.local.worker import Worker
+from cat_normalize.schema import NAMES
+from cat_normalize.settings import Settings
+from deployed import function
+from deployed.conftest import glues_python
+from infra.assembly import Assembly, Template
+from infra.synth import Synth
+
+DAY = date(2031, 9, 1)
+KEY = "reports/etl-process1/data_20310901.csv"
+OLDER = "reports/etl-process1/data_20310831.csv"
+BROKEN = "reports/etl-process1/data_20310930.csv"
+OTHERS = (
+    "reports/etl-process1/notes.txt",
+    "reports/etl-process1/data_20310901.csv.gz",
+    "reports/etl-process2/data_20310901.csv",
+    "rejects/etl-process1/data_20310901.jsonl",
+    "manifests/etl-process1/20310901.json",
+    "old/reports/etl-process1/data_20310901.csv",
+)
+JOB = ("Name", "Role", "Command", "DefaultArguments", "GlueVersion", "MaxRetries", "Timeout", "WorkerType")
+
+
+@pytest.fixture(scope="module")
+def etl2(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Template:
+    """The template of ETL-2's stack, made of the real artefacts."""
+    tried = Synth("prod", dist, tmp_path_factory.mktemp("synth")).tried()
+    assert tried.code == 0, tried.err
+    return Assembly(tried.folder, "prod").etl2
+
+
+@pytest.fixture(scope="module")
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
+    with running(Settings(), tmp_path_factory.mktemp("aws")) as aws:
+        yield aws
+
+
+@pytest.fixture(scope="module")
+def queues(aws: LocalAws, etl2: Template, dist: Path) -> Queues:
+    """Deploy: the two files under the key of their BucketDeployment, the job, the rule."""
+    prefix = etl2.one("Custom::CDKBucketDeployment")["DestinationBucketKeyPrefix"]
+    assert prefix == "scripts/etl-process2/"
+    for file in (dist / "glue_job_script.py", *dist.glob("*.whl")):
+        aws.client("s3").upload_file(str(file), aws.settings.bucket, prefix + file.name)
+    job = etl2.one("AWS::Glue::Job")
+    aws.client("glue").create_job(**{name: job[name] for name in JOB})
+    return loop.listen(aws.settings, etl2.one("AWS::Events::Rule")["EventPattern"])
+
+
+@pytest.fixture(scope="module")
+def machine(etl2: Template) -> dict[str, Any]:
+    states: dict[str, Any] = json.loads(etl2.one("AWS::StepFunctions::StateMachine")["DefinitionString"])[
+        "States"
+    ]
+    return states
+
+
+@pytest.fixture(scope="module")
+def worker(
+    aws: LocalAws, queues: Queues, machine: dict[str, Any], glue: Path, tmp_path_factory: Any
+) -> Worker:
+    """The worker of `cat-normalize local`, in Glue's own Python, as the state machine forms the arguments."""
+    run = machine["Run the Glue job"]["Parameters"]
+    assert run["JobName"] == layout.GLUE_JOB
+    places = {name.removesuffix(".$"): place for name, place in run["Arguments"].items()}
+    return Worker(aws, queues, tmp_path_factory.mktemp("worker"), glues_python(glue), places)
+
+
+@pytest.fixture(scope="module")
+def night(
+    aws: LocalAws, worker: Worker, unpacked: Path, runtime: Path, glue: Path, tmp_path_factory: Any
+) -> dict[str, Any]:
+    """Let the Lambda run, as the schedule calls it, and then all that follows from it."""
+    calls = [{"event": {"time": "2031-09-02T04:30:00Z"}, "seconds": 900}]
+    ran = function.call(aws, unpacked, runtime, tmp_path_factory.mktemp("lambda"), calls)
+    assert ran.code == 0, ran.out
+    arrived = worker.take()
+    assert arrived is not None
+    ended = worker.run(arrived)
+    assert ended.status == "done", (ended, worker.log.read_text()[-3000:])
+    return {"lambda": ran.told["came"][0]["result"], "arrived": arrived, "manifest": ended.manifest}
+
+
+def put(aws: LocalAws, key: str, body: bytes) -> None:
+    aws.client("s3").put_object(Bucket=aws.settings.bucket, Key=key, Body=body)
+
+
+def body(aws: LocalAws, key: str) -> bytes:
+    return bytes(aws.client("s3").get_object(Bucket=aws.settings.bucket, Key=key)["Body"].read())
+
+
+def parquet(aws: LocalAws) -> dict[str, Any]:
+    """Return which object is there, and how many versions there were."""
+    s3, key = aws.client("s3"), layout.parquet_key(aws.settings)
+    found = s3.head_object(Bucket=aws.settings.bucket, Key=key)
+    listed = s3.list_object_versions(Bucket=aws.settings.bucket, Prefix=key)["Versions"]
+    return {name: found[name] for name in ("ETag", "VersionId", "LastModified")} | {"versions": len(listed)}
+
+
+def waiting(aws: LocalAws, queues: Queues) -> list[int]:
+    """Return how many messages each of the two queues holds, those taken and not yet done included."""
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    sqs = aws.client("sqs")
+    counts = [
+        sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+        for url in (queues.events, queues.failed)
+    ]
+    return [sum(int(each[name]) for name in names) for each in counts]
+
+
+def test_the_lambdas_csv_alone_starts_the_job_once(aws: LocalAws, queues: Queues, night: Any) -> None:
+    assert night["arrived"].key == KEY
+    assert waiting(aws, queues) == [0, 0]  # nothing came of rejects, manifests, staging, Parquet
+
+
+def test_the_parquet_answers_the_named_queries(aws: LocalAws, night: Any, tmp_path: Path) -> None:
+    (tmp_path / "users.parquet").write_bytes(body(aws, layout.parquet_key(aws.settings)))
+    rows = list(csvfile.rows(io.BytesIO(body(aws, KEY)), KEY))
+    assert len(rows) == night["lambda"]["users"] == night["manifest"]["summary"]["rows"] > 300
+    (totals,) = query.run_local("totals", tmp_path / "users.parquet").to_dict(orient="records")
+    assert totals == {
+        "user_count": len(rows),
+        "conversation_count": sum(row[NAMES.index("numero_conversaciones")] for row in rows),
+        "feedback_count": sum(row[NAMES.index("numero_feedback")] for row in rows),
+    }
+    for name in query.names():
+        assert len(query.run_local(name, tmp_path / "users.parquet")) > 0, name
+
+
+def test_the_manifest_names_what_the_lambda_wrote(aws: LocalAws, night: Any) -> None:
+    kept = json.loads(body(aws, layout.manifest_key(aws.settings, 2, DAY)))
+    assert kept == night["manifest"]
+    assert kept["source"] == night["lambda"]["outputs"][1]["uri"] == layout.s3_uri(aws.settings.bucket, KEY)
+
+
+def test_the_same_csv_again_changes_nothing(
+    aws: LocalAws, queues: Queues, worker: Worker, night: Any
+) -> None:
+    before = parquet(aws)
+    put(aws, KEY, body(aws, KEY))
+    arrived = worker.take()
+    assert arrived is not None
+    assert worker.run(arrived).status == "done"
+    assert parquet(aws) == before
+    assert waiting(aws, queues) == [0, 0]
+
+
+@pytest.mark.parametrize("key", OTHERS)
+def test_what_is_no_csv_of_etl1_starts_nothing(
+    aws: LocalAws, queues: Queues, worker: Worker, key: str
+) -> None:
+    put(aws, key, b"x")
+    assert worker.take() is None
+    assert waiting(aws, queues)[0] == 0
+
+
+def test_an_older_csv_leaves_the_parquet_and_is_no_failure(
+    aws: LocalAws, queues: Queues, worker: Worker, machine: dict[str, Any], night: Any
+) -> None:
+    before, failed = parquet(aws), waiting(aws, queues)[1]
+    put(aws, OLDER, body(aws, KEY))
+    arrived = worker.take()
+    assert arrived is not None
+    ended = worker.run(arrived)
+    assert (ended.key, ended.status) == (OLDER, "stays")
+    assert ended.reason.endswith("is of 2031-09-01 already; this CSV is of 2031-08-31")
+    (rule,) = machine["Was the CSV an older one?"]["Choices"]
+    assert rule["StringMatches"] == arrival.IN_ORDER
+    assert parquet(aws) == before
+    assert waiting(aws, queues) == [0, failed]
+
+
+def test_a_failed_run_is_told_with_its_key_and_kept_and_the_next_goes_on(
+    aws: LocalAws, queues: Queues, worker: Worker, night: Any
+) -> None:
+    before = parquet(aws)
+    put(aws, BROKEN, b"usuario_id,nombre\n")
+    arrived = worker.take()
+    assert arrived is not None
+    ended = worker.run(arrived)
+    assert (ended.key, ended.status) == (BROKEN, "failed")
+    assert ended.reason.startswith("MalformedCsvError: s3://")
+    assert f"{BROKEN}, line 1" in ended.reason
+    assert ended.tail.endswith(ended.reason)
+    assert parquet(aws) == before
+    assert waiting(aws, queues) == [0, 1]
+    (letter,) = aws.client("sqs").receive_message(
+        QueueUrl=queues.failed, MessageAttributeNames=["All"], VisibilityTimeout=0
+    )["Messages"]
+    assert json.loads(letter["Body"])["detail"]["object"]["key"] == BROKEN
+    assert letter["MessageAttributes"]["ERROR_MESSAGE"]["StringValue"] == ended.reason
