@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from infra.assembly import ACCOUNT, Assembly, Template
-
-Grants = set[tuple[str, str, str]]
-"""Action, resource, and condition (nothing, or operator, key and values in one text)."""
+from infra.grants import Grant, grants, roles
 
 BUCKET = "arn:aws:s3:::cat-{env}-normalize-reports"
 LOGS = f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:"
 ASSETS = f"arn:aws:s3:::cdk-hnb659fds-assets-{ACCOUNT}-us-east-1/"
 
 
-def each(actions: str, *resources: str, condition: str = "") -> Grants:
-    """Return every action on every resource."""
-    return {(action, resource, condition) for action in actions.split() for resource in resources}
+def each(actions: str, *resources: str, conditions: tuple[str, ...] = ("",)) -> set[Grant]:
+    """Return every action on every resource under each of the conditions."""
+    return {
+        Grant(action, resource, condition)
+        for action in actions.split()
+        for resource in resources
+        for condition in conditions
+    }
 
 
-def prefixed(*prefixes: str) -> str:
-    return "StringLike s3:prefix " + " ".join(f"{prefix}*" for prefix in prefixes)
+def listed(*prefixes: str, operator: str = "StringLike") -> set[Grant]:
+    return each("s3:ListBucket", BUCKET, conditions=tuple(f"{operator} s3:prefix {it}" for it in prefixes))
 
 
 STREAMS = "logs:CreateLogStream logs:PutLogEvents"
-ROLES: dict[str, tuple[str, str, Grants]] = {
+DELIVERY = (
+    "logs:CreateLogDelivery logs:GetLogDelivery logs:UpdateLogDelivery logs:DeleteLogDelivery "
+    "logs:ListLogDeliveries logs:PutResourcePolicy logs:DescribeResourcePolicies logs:DescribeLogGroups"
+)
+TRACES = "xray:PutTraceSegments xray:PutTelemetryRecords"
+ROLES: dict[str, tuple[str, str, set[Grant]]] = {
     "Lambda": (
         "etl1/NormalizeRole",
         "lambda",
@@ -42,7 +51,7 @@ ROLES: dict[str, tuple[str, str, Grants]] = {
         | each("s3:PutObject", f"{BUCKET}/manifests/etl-process1/*")
         | each("sqs:SendMessage", f"arn:aws:sqs:us-east-1:{ACCOUNT}:cat-{{env}}-normalize-dead-letters")
         | each(STREAMS, f"{LOGS}/aws/lambda/cat-{{env}}-lambda-normalize:*")
-        | each("xray:PutTraceSegments xray:PutTelemetryRecords", "*"),
+        | each(TRACES, "*"),
     ),
     "schedule": (
         "etl1/NightlyRole",
@@ -57,22 +66,27 @@ ROLES: dict[str, tuple[str, str, Grants]] = {
         "etl2/ScriptsRole",
         "lambda",
         each("s3:GetObject", f"{ASSETS}{{asset}}")
-        | each("s3:ListBucket", BUCKET, condition=prefixed("scripts/etl-process2/"))
+        | listed("scripts/etl-process2/*")
         | each("s3:PutObject", f"{BUCKET}/scripts/etl-process2/*")
         | each(STREAMS, f"{LOGS}/aws/lambda/cat-{{env}}-etl2-scripts:*"),
     ),
     "Glue job": (
         "etl2/ConvertRole",
         "glue",
-        each(
-            "s3:ListBucket",
-            BUCKET,
-            condition=prefixed(
-                "reports/etl-process1/", "reports/etl-process2/", "staging/reports/etl-process2/"
-            ),
+        listed("reports/etl-process1/*", "reports/etl-process2/*", "staging/reports/etl-process2/*")
+        | listed(
+            "staging",
+            "staging/",
+            "staging/reports",
+            "staging/reports/",
+            "staging/reports/etl-process2",
+            operator="StringEquals",
         )
         | each(
             "s3:GetObject",
+            f"{BUCKET}/staging",
+            f"{BUCKET}/staging/reports",
+            f"{BUCKET}/staging/reports/etl-process2",
             f"{BUCKET}/reports/etl-process1/*",
             f"{BUCKET}/scripts/etl-process2/*",
             f"{BUCKET}/reports/etl-process2/*",
@@ -90,7 +104,7 @@ ROLES: dict[str, tuple[str, str, Grants]] = {
             f"{LOGS}/aws-glue/jobs/cat-{{env}}-etl2-parquet/error:*",
             f"{LOGS}/aws-glue/jobs/cat-{{env}}-etl2-parquet/output:*",
         )
-        | each("cloudwatch:PutMetricData", "*", condition="StringEquals cloudwatch:namespace Glue"),
+        | each("cloudwatch:PutMetricData", "*", conditions=("StringEquals cloudwatch:namespace Glue",)),
     ),
     "state machine": (
         "etl2/StartRole",
@@ -99,16 +113,8 @@ ROLES: dict[str, tuple[str, str, Grants]] = {
             "glue:StartJobRun glue:GetJobRun glue:GetJobRuns glue:BatchStopJobRun",
             f"arn:aws:glue:us-east-1:{ACCOUNT}:job/cat-{{env}}-etl2-parquet",
         )
-        | each(
-            "logs:CreateLogDelivery logs:GetLogDelivery logs:UpdateLogDelivery "
-            "logs:DeleteLogDelivery logs:ListLogDeliveries logs:PutResourcePolicy "
-            "logs:DescribeResourcePolicies logs:DescribeLogGroups",
-            "*",
-        )
-        | each(
-            "xray:PutTraceSegments xray:PutTelemetryRecords xray:GetSamplingRules xray:GetSamplingTargets",
-            "*",
-        ),
+        | each(DELIVERY, "*")
+        | each(f"{TRACES} xray:GetSamplingRules xray:GetSamplingTargets", "*"),
     ),
     "rule": (
         "etl2/CsvCreatedRole",
@@ -120,40 +126,6 @@ ROLES: dict[str, tuple[str, str, Grants]] = {
 }
 
 
-def many(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
-
-
-def grants(role: dict[str, Any]) -> Grants:
-    """Flatten a role's inline policies; anything but a plain Allow raises."""
-    found: Grants = set()
-    for policy in role["Policies"]:
-        for statement in policy["PolicyDocument"]["Statement"]:
-            assert set(statement) <= {"Effect", "Action", "Resource", "Condition"}
-            assert statement["Effect"] == "Allow"
-            condition = " ".join(
-                f"{operator} {key} {' '.join(many(values))}"
-                for operator, keys in statement.get("Condition", {}).items()
-                for key, values in keys.items()
-            )
-            found |= {
-                (action, resource, condition)
-                for action in many(statement["Action"])
-                for resource in many(statement["Resource"])
-            }
-    return found
-
-
-def roles(assembly: Assembly) -> dict[str, dict[str, Any]]:
-    """Return every role by process and id, less the hash that the CDK adds."""
-    return {
-        f"{process}/{name[:-8]}": body["Properties"]
-        for process, template in (("etl1", assembly.etl1), ("etl2", assembly.etl2))
-        for name, body in template.resources.items()
-        if body["Type"] == "AWS::IAM::Role"
-    }
-
-
 @pytest.mark.parametrize("name", ROLES)
 @pytest.mark.parametrize("environment", ["prod", "test"])
 def test_a_role_grants_this_and_nothing_else(
@@ -163,10 +135,62 @@ def test_a_role_grants_this_and_nothing_else(
     id, _, expected = ROLES[name]
     (asset,) = assembly.etl2.one("Custom::CDKBucketDeployment")["SourceObjectKeys"]
     filled = {
-        (action, resource.format(env=environment, asset=asset), condition)
-        for action, resource, condition in expected
+        grant._replace(resource=grant.resource.format(env=environment, asset=asset)) for grant in expected
     }
     assert grants(roles(assembly)[id]) == filled
+
+
+INTEGRATIONS = {
+    "arn:aws:states:::glue:startJobRun.sync": "glue:StartJobRun glue:GetJobRun glue:GetJobRuns "
+    "glue:BatchStopJobRun"
+}
+"""What a task of a state machine calls: https://docs.aws.amazon.com/step-functions/latest/dg/connect-glue.html."""
+
+
+def wanted(assembly: Assembly) -> dict[str, set[Grant]]:
+    """Return what the templates themselves have the services do as the roles that no code of ours runs as."""
+    target = assembly.etl1.one("AWS::Scheduler::Schedule")["Target"]
+    (started,) = assembly.etl2.one("AWS::Events::Rule")["Targets"]
+    copied = assembly.etl2.one("Custom::CDKBucketDeployment")
+    bucket, prefix = (copied[f"DestinationBucket{name}"] for name in ("Name", "KeyPrefix"))
+    sources = zip(copied["SourceBucketNames"], copied["SourceObjectKeys"], strict=True)
+    (copier,) = assembly.etl2.all("AWS::Lambda::Function")
+    assert (copied["Prune"], prefix[-1]) == (False, "/")  # else it would delete too, or list what is beside
+    return {
+        "schedule": each("lambda:InvokeFunction", target["Arn"])
+        | each("sqs:SendMessage", target["DeadLetterConfig"]["Arn"]),
+        "rule": each("states:StartExecution", started["Arn"]),
+        "scripts": each("s3:GetObject", *(f"arn:aws:s3:::{place}/{key}" for place, key in sources))
+        | each("s3:PutObject", f"arn:aws:s3:::{bucket}/{prefix}*")
+        | each("s3:ListBucket", f"arn:aws:s3:::{bucket}", conditions=(f"StringLike s3:prefix {prefix}*",))
+        | each(STREAMS, f"{LOGS}{copier['LoggingConfig']['LogGroup']}:*"),
+        "state machine": of_the_machine(assembly.etl2.one("AWS::StepFunctions::StateMachine")),
+    }
+
+
+def of_the_machine(machine: dict[str, Any]) -> set[Grant]:
+    """Return what its tasks call, and what its log and its traces take.
+
+    https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html
+    https://docs.aws.amazon.com/step-functions/latest/dg/concepts-xray-tracing.html
+    """
+    assert machine["LoggingConfiguration"]["Level"] != "OFF"
+    assert machine["TracingConfiguration"] == {"Enabled": True}
+    found = each(DELIVERY, "*") | each(f"{TRACES} xray:GetSamplingRules xray:GetSamplingTargets", "*")
+    for state in json.loads(machine["DefinitionString"])["States"].values():
+        if state["Type"] == "Task":
+            job = f"arn:aws:glue:us-east-1:{ACCOUNT}:job/{state['Parameters']['JobName']}"
+            found |= each(INTEGRATIONS[state["Resource"]], job)
+    return found
+
+
+@pytest.mark.parametrize("environment", ["prod", "test"])
+def test_the_services_roles_grant_what_the_templates_have_them_do(
+    request: pytest.FixtureRequest, environment: str
+) -> None:
+    assembly: Assembly = request.getfixturevalue(environment)
+    for name, expected in wanted(assembly).items():
+        assert grants(roles(assembly)[ROLES[name][0]]) == expected, name
 
 
 @pytest.mark.parametrize("environment", ["prod", "test"])

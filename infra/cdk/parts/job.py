@@ -118,6 +118,7 @@ def _calls(scope: Construct, env: Environment) -> list[Grant]:
     bucket = settings.bucket
     return [
         roles.listing(bucket, settings.csv_prefix, settings.parquet_prefix, shelf),
+        *roles.look_up(bucket, shelf),
         Grant(["s3:GetObject"], roles.objects(bucket, *read), wildcard=roles.PREFIX),
         Grant(
             ["s3:PutObject", "s3:AbortMultipartUpload"],

@@ -75,6 +75,21 @@ def listing(bucket: str, *prefixes: str) -> Grant:
     return Grant(["s3:ListBucket"], [f"arn:aws:s3:::{bucket}"], condition)
 
 
+def look_up(bucket: str, prefix: str) -> list[Grant]:
+    """Let a folder and those above it be looked for, as a key and as a prefix, and be told as missing.
+
+    S3A does so before it makes a folder there, up to the first that it finds (Hadoop's ``MkdirOperation``).
+    Refused, Hadoop 3.3 fails; 3.4 goes on unchecked. No object ever has one of these keys.
+    """
+    parts = prefix.strip("/").split("/")
+    folders = ["/".join(parts[:depth]) for depth in range(1, len(parts) + 1)]
+    asked = sorted([*folders, *(f"{folder}/" for folder in folders[:-1])])
+    return [
+        Grant(["s3:GetObject"], [f"arn:aws:s3:::{bucket}/{folder}" for folder in folders]),
+        Grant(["s3:ListBucket"], [f"arn:aws:s3:::{bucket}"], {"StringEquals": {"s3:prefix": asked}}),
+    ]
+
+
 def write_logs(scope: Construct, *names: str, create: bool = False) -> Grant:
     """Let streams of log groups be made and written.
 

@@ -1,0 +1,296 @@
+"""The two doors' roles against the calls that the doors make: none is refused, no grant is in vain.
+
+Recorded are runs on the local AWS: the Lambda's zip, and the Glue script by spark-submit with S3A.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from cat_normalize import arrival
+from cat_normalize.etl1 import normalize_files
+from cat_normalize.local import LocalAws, job, running, seed
+from cat_normalize.local.ddb import as_json, item, message, messages, s
+from cat_normalize.settings import Settings
+from deployed import calls, function
+from deployed.conftest import glues_python
+from infra.assembly import ACCOUNT, Assembly
+from infra.grants import Call, Grant, grants, refused, roles, superfluous, too_wide
+from infra.synth import Synth
+
+BUCKET = "arn:aws:s3:::cat-prod-normalize-reports"
+TABLE = f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/cat-prod-catia-conversations-table"
+LOGS = f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:"
+JOB_LOGS = f"{LOGS}/aws-glue/jobs/cat-prod-etl2-parquet"
+DOCS = "https://docs.aws.amazon.com"
+GLUES_ROLE = f"{DOCS}/aws-managed-policy/latest/reference/AWSGlueServiceRole.html"
+STREAMS = "logs:CreateLogStream logs:PutLogEvents"
+ROLES = {"Lambda": "etl1/NormalizeRole", "Glue job": "etl2/ConvertRole"}
+BY_THE_SERVICE = {
+    "Lambda": [
+        (STREAMS, f"{LOGS}/aws/lambda/cat-prod-lambda-normalize:*", "", "Lambda writes the function's log",
+         f"{DOCS}/lambda/latest/dg/lambda-intro-execution-role.html"),
+        ("xray:PutTraceSegments xray:PutTelemetryRecords", "*", "", "Lambda's daemon passes the traces on",
+         f"{DOCS}/lambda/latest/dg/services-xray.html"),
+        ("sqs:SendMessage", f"arn:aws:sqs:us-east-1:{ACCOUNT}:cat-prod-normalize-dead-letters", "",
+         "Lambda leaves the letter of a failure",
+         f"{DOCS}/lambda/latest/dg/invocation-async-retain-records.html"),
+    ],
+    "Glue job": [
+        ("s3:GetObject", f"{BUCKET}/scripts/etl-process2/*", "", "Glue fetches script and wheel",
+         f"{DOCS}/glue/latest/dg/create-an-iam-role.html"),
+        (f"logs:CreateLogGroup {STREAMS}", f"{JOB_LOGS}/error:*", "", "Glue writes its own log", GLUES_ROLE),
+        (f"logs:CreateLogGroup {STREAMS}", f"{JOB_LOGS}/output:*", "", "and the script's", GLUES_ROLE),
+        ("cloudwatch:PutMetricData", "*", "StringEquals cloudwatch:namespace Glue", "Glue measures the job",
+         GLUES_ROLE),
+    ],
+}  # fmt: skip
+"""What a service itself does as the role: actions, resource, condition, what for, and where it says so."""
+
+DRIVER = """
+import json, runpy, sys
+from pyspark.sql import SparkSession
+session = SparkSession.builder.config("spark.hadoop.fs.s3a.multipart.size", "5M")
+session.config("spark.hadoop.fs.s3a.directory.marker.retention", "keep").getOrCreate()
+script, *runs = sys.argv[1:]
+for run in runs:
+    sys.argv = [script, *json.loads(run)]
+    try:
+        runpy.run_path(script, run_name="__main__")
+    except Exception as error:
+        print(json.dumps({"error": type(error).__name__}))
+"""
+"""Runs the script several times in one Java. Parts are small, so that a Parquet has two; folders' markers are
+kept, which is Hadoop 3.4's default: 3.3's is to delete those of all folders above, whether it may or not."""
+
+
+@pytest.fixture(scope="module")
+def tape(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("tape") / "recording"
+
+
+@pytest.fixture(scope="module")
+def aws(tmp_path_factory: pytest.TempPathFactory, tape: Path) -> Iterator[LocalAws]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MOTO_RECORDER_FILEPATH", str(tape))
+        with running(Settings(), tmp_path_factory.mktemp("aws"), seed=False) as aws:
+            yield aws
+
+
+Recorded = Callable[[Callable[[], None]], set[Call]]
+
+
+@pytest.fixture(scope="module")
+def recorded(aws: LocalAws, tape: Path) -> Recorded:
+    """Run something; return what it asked of IAM."""
+
+    def tell(verb: str) -> None:
+        moto = HTTPConnection(urlsplit(aws.endpoint).netloc)
+        moto.request("POST", f"/moto-api/recorder/{verb}-recording")
+        assert moto.getresponse().status == 200
+        moto.close()
+
+    def run(something: Callable[[], None]) -> set[Call]:
+        objects = aws.client("s3").list_objects_v2(Bucket=aws.settings.bucket).get("Contents", [])
+        tell("start")
+        something()
+        tell("stop")
+        asked = set(calls.replay(calls.read(tape), [f"{BUCKET}/{each['Key']}" for each in objects]))
+        tape.unlink()
+        return asked
+
+    return run
+
+
+def refuse_parts(aws: LocalAws, *keys: str) -> None:
+    """Let moto begin uploads of those keys and refuse their parts: it knows this policy for PUT alone."""
+    deny = {"Effect": "Deny", "Principal": "*", "Action": "s3:PutObject"}
+    policy = {"Statement": [deny | {"Resource": [f"{BUCKET}/{key}" for key in keys]}]}
+    aws.client("s3").put_bucket_policy(Bucket=aws.settings.bucket, Policy=json.dumps(policy))
+
+
+@pytest.fixture(scope="module")
+def nights(
+    aws: LocalAws, unpacked: Path, runtime: Path, recorded: Recorded, tmp_path_factory: Any
+) -> set[Call]:
+    """Three nights of 8 MB and more a file, so in parts: all is well, the CSV fails, the rejects fail."""
+    items = []
+    noise = s("\x01" * 300_000)  # a control character is a byte in the table and six in JSON
+    for n in range(5):
+        told = messages(message("bot", text=noise))
+        items.append(item(f"7{n}", "CONVERSATION#2031-08-01", Conversation=told))
+        items.append(item(f"7{n}", "PROFILE", Noise=noise))
+    seed.put(aws.client("dynamodb"), aws.settings.table_name, items)
+    refuse_parts(aws, "reports/etl-process1/data_20310902.csv", "rejects/etl-process1/data_20310903.jsonl")
+    days = [{"event": {"run_date": day}, "seconds": 900} for day in ("20310901", "20310902", "20310903")]
+
+    def run() -> None:
+        ran = function.call(aws, unpacked, runtime, tmp_path_factory.mktemp("lambda"), days)
+        assert [each.get("error") for each in ran.told["came"]] == [None, "PipelineError", "PipelineError"]
+
+    return recorded(run)
+
+
+@pytest.fixture(scope="module")
+def csvs(aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Put three CSVs: one whose Parquet is over 5 MB, and two of later days."""
+    folder, noise = tmp_path_factory.mktemp("csvs"), random.Random(7)
+    lines = []
+    for n in range(10, 36):
+        told = [{"from": "bot", "text": b64encode(noise.randbytes(225_000)).decode()}]
+        lines.append(json.dumps(item(f"{n}", "CONVERSATION#2031-08-01", Conversation=as_json(told))) + "\n")
+    (folder / "items.jsonl").write_text("".join(lines))
+    normalize_files([folder / "items.jsonl"], folder / "csv", folder / "rejects", aws.settings.rules)
+    csv = (folder / "csv").read_bytes().splitlines(keepends=True)
+    for day, length in (("20310911", len(csv)), ("20310912", 2), ("20310913", 3)):
+        key, body = f"reports/etl-process1/data_{day}.csv", b"".join(csv[:length])
+        aws.client("s3").put_object(Bucket=aws.settings.bucket, Key=key, Body=body)
+
+
+@pytest.fixture(scope="module")
+def jobs(
+    aws: LocalAws, glue: Path, dist: Path, csvs: None, recorded: Recorded, tmp_path_factory: Any
+) -> set[Call]:
+    """Four runs: the first, one that finds the newest CSV and replaces, two whose uploads fail midway."""
+    folder, (wheel,) = tmp_path_factory.mktemp("driven"), dist.glob("*.whl")
+    (folder / "driver.py").write_text(DRIVER)
+    refuse_parts(
+        aws, "reports/etl-process2/refused/data.parquet", "staging/reports/etl-process2/broken/*.parquet"
+    )
+    arguments = [str(dist / "glue_job_script.py")]
+    for below, day in (("", "20310912"), ("", ""), ("refused/", "20310912"), ("broken/", "20310911")):
+        given = arrival.job_arguments(aws.settings)
+        given["--output_prefix"] += below
+        given |= {"--input_key": f"reports/etl-process1/data_{day}.csv"} if day else {}
+        arguments.append(json.dumps([word for pair in given.items() for word in pair]))
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+
+    def run() -> None:
+        done = subprocess.run(
+            job.command(aws.settings, folder, folder / "driver.py", arguments, [wheel]),
+            env=job.environment(aws.child_environment(kept), glues_python(glue)),
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        told = [json.loads(line) for line in done.stdout.splitlines()]
+        came = [each.get("error") or each["run_date"] for each in told]
+        assert came == ["2031-09-12", "2031-09-13", "ClientError", "ConvertError"], done.stderr[-3000:]
+
+    return recorded(run)
+
+
+@pytest.fixture(scope="module")
+def prod(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Assembly:
+    tried = Synth("prod", dist, tmp_path_factory.mktemp("synth")).tried()
+    assert tried.code == 0, tried.err
+    return Assembly(tried.folder, "prod")
+
+
+Held = tuple[set[Call], set[Grant], set[Grant]]
+
+
+def of(name: str, prod: Assembly, nights: set[Call], jobs: set[Call]) -> Held:
+    """Return a door's calls, what its role grants, and what of that its service wants."""
+    service = {
+        Grant(action, resource, condition)
+        for actions, resource, condition, _, _ in BY_THE_SERVICE[name]
+        for action in actions.split()
+    }
+    asked = {"Lambda": nights, "Glue job": jobs}[name]
+    return asked, grants(roles(prod)[ROLES[name]]), service
+
+
+@pytest.fixture(params=ROLES)
+def held(request: pytest.FixtureRequest, prod: Assembly, nights: set[Call], jobs: set[Call]) -> Held:
+    return of(request.param, prod, nights, jobs)
+
+
+def test_every_call_is_granted(held: Held) -> None:
+    asked, given, _ = held
+    assert refused(asked, given) == []
+
+
+def test_every_grant_is_wanted(held: Held) -> None:
+    asked, given, service = held
+    assert superfluous(asked, given - service) == []
+    assert service <= given
+
+
+def test_no_grant_reaches_further_than_the_folder_of_its_calls(held: Held) -> None:
+    asked, given, service = held
+    assert too_wide(asked, given - service) == []
+
+
+def noticed(asked: set[Call], given: set[Grant], service: set[Grant]) -> bool:
+    ours = given - service
+    wrong = refused(asked, given) or superfluous(asked, ours) or too_wide(asked, ours)
+    return bool(wrong) or not service <= given
+
+
+def test_each_grant_removed_would_be_noticed(held: Held) -> None:
+    asked, given, service = held
+    assert not noticed(asked, given, service)
+    assert [gone for gone in given if not noticed(asked, given - {gone}, service)] == []
+
+
+def test_each_grant_widened_or_beside_another_would_be_noticed(held: Held) -> None:
+    asked, given, service = held
+    for grant in given - service:
+        for other in (*wider(grant), *beside(grant)):
+            assert noticed(asked, given | {other}, service), f"{other} besides"
+            assert noticed(asked, given - {grant} | {other}, service), f"{other} for {grant}"
+
+
+def wider(grant: Grant) -> Iterator[Grant]:
+    """Yield a grant with a star one folder up, and with a star for everything."""
+    for part in ("resource", "condition"):
+        text: str = getattr(grant, part)
+        if text.endswith("/*"):
+            yield grant._replace(**{part: text[: text.rindex("/", 0, -2) + 1] + "*"})
+            yield grant._replace(**{part: text[:-2] + "*"})
+    if grant.condition:
+        yield grant._replace(condition="")
+
+
+def beside(grant: Grant) -> Iterator[Grant]:
+    """Yield grants of another action, another resource and another prefix."""
+    yield grant._replace(action=f"{grant.action}Version")
+    yield grant._replace(resource=grant.resource.replace("etl-process", "etl-other").replace("cat-", "dog-"))
+    if grant.condition:
+        yield grant._replace(condition=f"{grant.condition}else")
+
+
+@pytest.mark.parametrize(
+    ("name", "action", "resource", "condition"),
+    [
+        ("Lambda", "dynamodb:Query", TABLE, ""),
+        ("Lambda", "dynamodb:Scan", f"{TABLE}/index/*", ""),
+        ("Lambda", "s3:DeleteObject", f"{BUCKET}/reports/etl-process1/*", ""),
+        ("Lambda", "s3:PutObject", f"{BUCKET}/*", ""),
+        ("Lambda", "s3:AbortMultipartUpload", f"{BUCKET}/manifests/etl-process1/*", ""),
+        ("Lambda", "sqs:SendMessage", "*", ""),
+        ("Glue job", "s3:DeleteObject", f"{BUCKET}/reports/etl-process2/*", ""),
+        ("Glue job", "s3:PutObject", f"{BUCKET}/reports/etl-process1/*", ""),
+        ("Glue job", "s3:GetObject", f"{BUCKET}/scripts/*", ""),
+        ("Glue job", "s3:ListBucket", BUCKET, ""),
+        ("Glue job", "s3:ListBucket", BUCKET, "StringLike s3:prefix manifests/*"),
+    ],
+)
+def test_one_grant_more_would_be_noticed(
+    prod: Assembly, nights: set[Call], jobs: set[Call], name: str, action: str, resource: str, condition: str
+) -> None:
+    asked, given, service = of(name, prod, nights, jobs)
+    assert noticed(asked, given | {Grant(action, resource, condition)}, service)
