@@ -35,7 +35,7 @@ class Chunk:
         if self.stop is None:
             yield from partitions.read_lines(self.path)
             return
-        with self.path.open("rb") as stream:
+        with self.path.open("rb", partitions.BUFFER) as stream:
             if self.start:
                 stream.seek(self.start - 1)
                 stream.readline()  # what began in the chunk before ends there
@@ -61,7 +61,7 @@ class Dealt:
     def lines(self) -> Iterator[Line]:
         """Yield its lines with their places."""
         numbers = array("Q", self.places.read_bytes())
-        with self.path.open("rb") as stream:
+        with self.path.open("rb", partitions.BUFFER) as stream:
             yield from zip(numbers, stream, strict=True)
 
 

@@ -12,25 +12,32 @@ import json
 import multiprocessing
 import re
 import tempfile
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from itertools import chain
+from itertools import accumulate, chain, islice, pairwise
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from cat_normalize import csvfile, partitions
 from cat_normalize.dealing import Chunk, Dealt, Sources, cut, deal, dealt, sources
 from cat_normalize.errors import PipelineError
+from cat_normalize.items import USER
 from cat_normalize.normalize import Summary, normalize
 from cat_normalize.publish import writing
 from cat_normalize.settings import Rules
 
-PARTITION_BYTES = 8 << 20
-"""Raw bytes aimed at in one partition: what a worker holds at a time is a small multiple of it."""
+PARTITION_BYTES = 2 << 20
+"""Raw bytes aimed at in one partition: about what a processor's cache holds. 8 MB cost a tenth more time."""
+_TOLERATED = 8
+"""An extract's own partitions are dealt again only where one is larger than this many times that."""
 MAX_PARTITIONS = 512
+MAX_RANGES = 8
+_SAMPLE = 2000
 _GZIP_RATIO = 8
 _QUOTED = re.compile(rb'"((?:[^"]|"")*)"')
 _Value = TypeVar("_Value")
@@ -74,8 +81,9 @@ def normalize_files(
     with tempfile.TemporaryDirectory(prefix="cat-normalize-") as scratch, _pool(workers) as run:
         folder = Path(scratch)
         parts, source = _parts(inputs, files, folder, partition_bytes, workers, run)
+        bounds = _bounds(parts[0], min(workers, MAX_RANGES)) if len(parts) > 1 else []
         outputs = [(folder / f"{number}.csv", folder / f"{number}.rejects") for number in range(len(parts))]
-        tasks = [(part, *output, rules, source) for part, output in zip(parts, outputs, strict=True)]
+        tasks = [(part, *output, bounds, rules, source) for part, output in zip(parts, outputs, strict=True)]
         summary = Summary()
         for counts in run(_normalize_part, tasks):
             summary.add(counts)
@@ -84,7 +92,8 @@ def normalize_files(
                 stream.write(line.partition(b"\t")[2])
         with writing(csv) as stream:
             stream.write(csvfile.HEADER)
-            stream.writelines(_merged([out for out, _ in outputs], _user_id))
+            stream.flush()
+            _merge(run, [out for out, _ in outputs], len(bounds) + 1, Path(stream.name))
     return summary
 
 
@@ -97,7 +106,8 @@ def _parts(
     in_place = sources(files, whole, [0] * len(files))
     if sum(sizes) <= partition_bytes:
         return [tuple(whole)], in_place
-    if len(inputs) == 1 and _holds_whole_users(inputs[0], files) and max(sizes) <= 2 * partition_bytes:
+    small = max(sizes) <= _TOLERATED * partition_bytes
+    if small and len(inputs) == 1 and _holds_whole_users(inputs[0], files):
         return [(chunk,) for chunk in whole], in_place
     count = min(-(-sum(sizes) // partition_bytes), MAX_PARTITIONS)
     chunks = cut(files, workers)
@@ -117,13 +127,47 @@ def _holds_whole_users(folder: Path, files: list[Path]) -> bool:
     return record.is_file() and json.loads(record.read_bytes())["files"] == [path.name for path in files]
 
 
-def _normalize_part(part: tuple[Piece, ...], out: Path, bad: Path, rules: Rules, source: Sources) -> Summary:
+def _bounds(part: tuple[Piece, ...], ranges: int) -> list[str]:
+    """Return user ids that cut all users into ranges of about one size, for a range is merged by one worker.
+
+    They are taken from one partition, which is a fair sample: a hash dealt the users.
+    """
+    lines = islice(chain.from_iterable(piece.lines() for piece in part), _SAMPLE)
+    users = sorted({key.removeprefix(USER) for _, line in lines if (key := partitions.key_of(line))})
+    return [users[len(users) * number // ranges] for number in range(1, ranges)] if users else []
+
+
+def _normalize_part(
+    part: tuple[Piece, ...], out: Path, bad: Path, bounds: list[str], rules: Rules, source: Sources
+) -> Summary:
+    """Normalise a partition into a file of rejects and, for each range of users, a sorted piece of CSV."""
     done = normalize(chain.from_iterable(piece.lines() for piece in part), rules, source)
-    with out.open("wb", partitions.BUFFER) as stream:
-        stream.writelines(map(csvfile.line, done.rows))
+    cuts = [0, *(bisect_left(done.rows, bound, key=itemgetter(0)) for bound in bounds), len(done.rows)]
+    for number, (start, stop) in enumerate(pairwise(cuts)):
+        with _piece(out, number).open("wb", partitions.BUFFER) as stream:
+            stream.writelines(map(csvfile.line, done.rows[start:stop]))
     with bad.open("wb") as stream:
         stream.writelines(b"%d\t%b" % reject for reject in done.rejects)
     return done.summary
+
+
+def _piece(out: Path, number: int) -> Path:
+    return out.with_suffix(f".{number}.csv")
+
+
+def _merge(run: _Run, outs: list[Path], ranges: int, csv: Path) -> None:
+    """Merge the pieces behind the CSV's header, the ranges side by side, each at its own place."""
+    pieces = [[_piece(out, number) for out in outs] for number in range(ranges)]
+    sizes = [sum(path.stat().st_size for path in paths) for paths in pieces]
+    starts = accumulate(sizes, initial=len(csvfile.HEADER))
+    for _ in run(_merge_range, [(paths, csv, start) for paths, start in zip(pieces, starts, strict=False)]):
+        pass
+
+
+def _merge_range(paths: list[Path], csv: Path, start: int) -> None:
+    with csv.open("r+b", 1 << 20) as stream:
+        stream.seek(start)
+        stream.writelines(_merged(paths, _user_id))
 
 
 @contextmanager
@@ -156,7 +200,7 @@ def _side_by_side(
 def _merged(paths: list[Path], key: Callable[[bytes], object]) -> Iterator[bytes]:
     """Yield the lines of sorted files in one order, a line of each in memory at a time."""
     with ExitStack() as stack:
-        streams = [stack.enter_context(path.open("rb")) for path in paths]
+        streams = [stack.enter_context(path.open("rb", partitions.BUFFER)) for path in paths]
         yield from streams[0] if len(streams) == 1 else heapq.merge(*streams, key=key)  # type: ignore[arg-type]
 
 

@@ -30,8 +30,8 @@ from cat_normalize.settings import Settings, parse_day, today
 
 SEGMENTS = 4
 PARTITIONS = 160
-PARTITION_BYTES = 32 << 20
-"""Half of what a partition may hold before it is dealt again (see etl1)."""
+PARTITION_BYTES = 8 << 20
+"""An eighth of what a partition may hold before it is dealt again (see etl1)."""
 
 METRICS = {
     layout.ITEMS_READ: "Count",

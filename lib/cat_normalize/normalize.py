@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import chain
 from operator import attrgetter
 from typing import Any
 
@@ -194,8 +195,9 @@ def _day(item: Item, sk: str, rules: Rules) -> date | None:
 def _close_user(user_id: str, entries: list[_Entry], rules: Rules, done: Normalized) -> None:
     """Make the user's row, or count the items of one that a filter drops."""
     entries.sort(key=_by_sk)  # stable: items of equal SK keep the order in which they were read
-    gerencia = _first(entry.user.gerencia for entry in entries if entry.user)
-    ciudad = _first((entry.user.ciudad for entry in entries if entry.user), remark=True) or gerencia
+    users = [entry.user for entry in entries if entry.user]
+    gerencia = _first([user.gerencia for user in users])
+    ciudad = _first([user.ciudad for user in users], remark=True) or gerencia
     summary = done.summary
     if rules.excludes(ciudad):
         summary.filtered += len(entries)
@@ -211,7 +213,7 @@ def _close_user(user_id: str, entries: list[_Entry], rules: Rules, done: Normali
     done.rows.append(
         (
             user_id,
-            _first(entry.user.nombre for entry in entries if entry.user) or NO_NAME,
+            _first([user.nombre for user in users]) or NO_NAME,
             gerencia or ciudad,
             ciudad,
             written_day(min((entry.day for entry in conversations if entry.day), default=None)),
@@ -219,9 +221,9 @@ def _close_user(user_id: str, entries: list[_Entry], rules: Rules, done: Normali
             _json_list(conversations),
             _json_list(feedback) if feedback else None,
             len(feedback),
-            distinct(text for entry in conversations for text in entry.said),
+            distinct(chain.from_iterable([entry.said for entry in conversations])),
             _thumbs({entry.thumb for entry in feedback}),
-            distinct(text for entry in feedback for text in entry.said),
+            distinct(chain.from_iterable([entry.said for entry in feedback])),
         )
     )
 

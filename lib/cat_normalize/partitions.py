@@ -10,6 +10,7 @@ import gzip
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, nullcontext
+from io import BufferedReader, FileIO
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
@@ -57,13 +58,23 @@ def of_line(line: bytes, count: int) -> int:
     >>> of_line(line, 8) == of_line(b'{"Item":' + line + b'}', 8), of_line(b"?", 8)
     (True, 0)
     """
+    pk = key_of(line)
+    return 0 if pk is None else zlib.crc32(pk.encode()) % count
+
+
+def key_of(line: bytes) -> str | None:
+    """Return the ``PK`` of one raw item, bare or wrapped; None where it cannot be read.
+
+    >>> key_of(b'{"PK":{"S":"USER#7"},"SK":{"S":"REGISTER"}}')
+    'USER#7'
+    """
     try:
         key = _key.decode(line)
         if key.PK is UNSET and key.Item:
             key = _key.decode(key.Item)
     except (DecodeError, UnicodeDecodeError, RecursionError):
-        return 0
-    return 0 if key.PK is UNSET else zlib.crc32(key.PK.S.encode()) % count
+        return None
+    return None if key.PK is UNSET else key.PK.S
 
 
 def expand(paths: Iterable[Path]) -> list[Path]:
@@ -99,7 +110,7 @@ def read_lines(path: Path) -> Iterator[bytes]:
         InputError: the file cannot be read, or its compressed data is damaged or cut short.
     """
     try:
-        with path.open("rb") as plain:
+        with BufferedReader(FileIO(path), BUFFER) as plain:
             packed = plain.peek(2).startswith(_GZIP)
             with gzip.open(plain) if packed else nullcontext(plain) as stream:
                 yield from stream

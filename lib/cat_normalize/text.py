@@ -24,7 +24,7 @@ def tidy(text: str) -> str:
     'a b/c'
     """
     if text.isprintable():  # no control character, and no white space but the space: the usual case
-        if "  " not in text and text[:1] != " " and text[-1:] != " ":
+        if "  " not in text and text.strip() == text:
             return text.replace("|", "/")
     else:
         text = _CONTROL.sub(" ", text)
@@ -66,7 +66,7 @@ def distinct(values: Iterable[str]) -> str | None:
     >>> distinct(["hola", "", "adiós", "hola"]), distinct([""])
     ('hola | adiós', None)
     """
-    return JOINT.join(dict.fromkeys(value for value in values if value)) or None
+    return JOINT.join(filter(None, dict.fromkeys(values))) or None
 
 
 def read_day(text: str | None, zone: ZoneInfo) -> date | None:
