@@ -7,23 +7,25 @@ folder appears whole, with a record of what was read, when everything has arrive
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from threading import Event
 from typing import Any
-
-import msgspec
 
 from cat_normalize import partitions, scan
 from cat_normalize.errors import UsageError
 from cat_normalize.export import Export
+from cat_normalize.pace import Pace
 from cat_normalize.publish import writing_folder
 
 Progress = Callable[[int], None]
 """Is told the number of items that have just arrived."""
+_MEGABYTE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ def extract_table(
     segments: int = 4,
     count: int = 16,
     progress: Progress | None = None,
+    max_rcu: float = math.inf,
 ) -> Extracted:
     """Scan a DynamoDB table into raw partitions.
 
@@ -58,34 +61,43 @@ def extract_table(
         segments: parallel scans, each a thread.
         count: partitions to deal the items into.
         progress: is told of every page.
+        max_rcu: read units a second that all segments together may take.
 
     Raises:
         ExtractError: the table could not be read whole; nothing is left in ``output`` then.
-        UsageError: ``output`` holds something else than an extract.
+        UsageError: ``output`` holds something else than an extract, or ``max_rcu`` is below 1.
     """
+    stop = Event()
 
-    def read(segment: int, folder: Path) -> tuple[int, int, float]:
-        items = size = 0
-        units = 0.0
-        with _writer(folder, count) as writer:
-            for page in scan.pages(client, table, segment, segments):
-                size += _deal((bytes(raw) for raw in page.items), writer, count)
-                items += len(page.items)
-                units += page.capacity.CapacityUnits if page.capacity else 0.0
+    def rest(seconds: float) -> None:
+        if stop.wait(seconds):
+            raise _StoppedError
+
+    pace = Pace(max_rcu, sleep=rest)
+
+    def read(segment: int, folder: Path) -> _Read:
+        done = _Read()
+        with partitions.Writer(folder, count) as writer:
+            for page in scan.pages(client, table, segment, segments, pace, rest):
+                done.bytes += _deal(page.items, writer, count)
+                done.items += page.count
+                done.units += page.capacity.CapacityUnits if page.capacity else 0.0
                 if progress:
-                    progress(len(page.items))
-        return items, size, units
+                    progress(page.count)
+        return done
 
     with _output(output, count) as folder:
-        scratch = [folder / f".segment-{number}" for number in range(segments)]
-        with scan.raw_bodies(client), ThreadPoolExecutor(segments) as pool:
-            parts = list(pool.map(read, range(segments), scratch))
-        _join(scratch, folder, count)
+        later = [folder / f".segment-{number}" for number in range(1, segments)]
+        for each in later:
+            each.mkdir()
+        with scan.raw_bodies(client):
+            parts = _side_by_side(read, [folder, *later], stop)
+        _append(later, folder, count)
         done = Extracted(
             f"dynamodb://{table}",
-            sum(items for items, _, _ in parts),
-            sum(size for _, size, _ in parts),
-            sum(units for _, _, units in parts),
+            sum(part.items for part in parts),
+            sum(part.bytes for part in parts),
+            sum(part.units for part in parts),
             [partitions.name(number) for number in range(count)],
         )
         _write_record(folder, done)
@@ -111,7 +123,8 @@ def extract_export(
     with _output(output, count) as folder:
         with partitions.Writer(folder, count) as writer:
             for file in export.files():
-                size += _deal((line.strip() for line in export.lines(file)), writer, count)
+                for lines in _batches(line.strip() for line in export.lines(file)):
+                    size += _deal(lines, writer, count)
                 items += file.items
                 if progress:
                     progress(file.items)
@@ -120,22 +133,65 @@ def extract_export(
     return done
 
 
-def _deal(items: Iterable[bytes], writer: partitions.Writer, count: int) -> int:
-    """Write raw items to their partitions, one a line; return the bytes written."""
+@dataclass(slots=True)
+class _Read:
+    items: int = 0
+    bytes: int = 0
+    units: float = 0.0
+
+
+class _StoppedError(Exception):
+    """Another segment has failed, or the run was interrupted."""
+
+
+def _side_by_side(read: Callable[[int, Path], _Read], folders: list[Path], stop: Event) -> list[_Read]:
+    """Read each segment in a thread of its own; when one fails the others stop at their next page."""
+
+    def guarded(segment: int, folder: Path) -> _Read:
+        try:
+            return read(segment, folder)
+        except BaseException:
+            stop.set()
+            raise
+
+    with ThreadPoolExecutor(len(folders)) as pool:
+        running = [pool.submit(guarded, segment, folder) for segment, folder in enumerate(folders)]
+        try:
+            wait(running)
+        except BaseException:
+            stop.set()
+            raise
+    failed = [error for each in running if (error := each.exception())]
+    for error in failed:
+        if not isinstance(error, _StoppedError):
+            raise error
+    return [each.result() for each in running]
+
+
+def _batches(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """Yield the lines that are not blank, about a megabyte at a time."""
+    batch, size = [], 0
+    for line in filter(None, lines):
+        batch.append(line)
+        size += len(line)
+        if size >= _MEGABYTE:
+            yield batch
+            batch, size = [], 0
+    yield batch
+
+
+def _deal(lines: Iterable[bytes], writer: partitions.Writer, count: int) -> int:
+    """Write raw items, one a line, to their partitions; return the bytes written."""
+    dealt: dict[int, list[bytes]] = {}
+    for line in lines:
+        dealt.setdefault(partitions.of_line(line, count), []).append(line)
     size = 0
-    for raw in items:
-        line = msgspec.json.format(raw, indent=-1) if b"\n" in raw else raw
-        if line:
-            writer.write(partitions.of_line(line, count), line + b"\n")
-            size += len(line) + 1
+    for number, together in dealt.items():
+        together.append(b"")
+        data = b"\n".join(together)
+        writer.write(number, data)
+        size += len(data)
     return size
-
-
-@contextmanager
-def _writer(folder: Path, count: int) -> Iterator[partitions.Writer]:
-    folder.mkdir()
-    with partitions.Writer(folder, count) as writer:
-        yield writer
 
 
 @contextmanager
@@ -150,16 +206,16 @@ def _output(output: Path, count: int) -> Iterator[Path]:
         yield folder
 
 
-def _join(scratch: list[Path], folder: Path, count: int) -> None:
-    """Put what the segments read behind each other, partition by partition, in the segments' order."""
+def _append(later: list[Path], folder: Path, count: int) -> None:
+    """Put what the later segments read behind the first's, partition by partition, in the segments' order."""
     for number in range(count):
         name = partitions.name(number)
-        with (folder / name).open("wb") as whole:
-            for part in scratch:
+        with (folder / name).open("ab") as whole:
+            for part in later:
                 with (part / name).open("rb") as stream:
-                    shutil.copyfileobj(stream, whole, 1 << 20)
+                    shutil.copyfileobj(stream, whole, _MEGABYTE)
                 (part / name).unlink()
-    for part in scratch:
+    for part in later:
         part.rmdir()
 
 

@@ -58,7 +58,35 @@ def test_without_credentials_the_message_is_a_line(call, tmp_path, monkeypatch):
     assert "credentials" in err
 
 
-@pytest.mark.parametrize("words", [["--segments", "0"], ["--partitions", "513"], ["--segments", "x"]])
+def test_a_paced_extract_is_the_same_and_says_what_it_took(told, tmp_path):
+    read = []
+    for name, words in (("free", []), ("paced", ["--max-rcu", 100_000])):
+        code, out, _ = told("extract", "--output", tmp_path / name, "--json", *words)
+        assert code == 0
+        read.append(json.loads(out))
+    assert read[0] == read[1]
+    files = [
+        {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("free", "paced")
+    ]
+    assert files[0] == files[1]
+
+
+def test_an_export_has_no_pace(call, tmp_path):
+    code, out, err = call("extract", "--output", tmp_path / "raw", "--export", tmp_path, "--max-rcu", 9)
+    assert (code, out) == (2, "")
+    assert "--max-rcu is for a table" in err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--segments", "0"],
+        ["--partitions", "513"],
+        ["--segments", "x"],
+        ["--max-rcu", "0"],
+        ["--max-rcu", "x"],
+    ],
+)
 def test_extracts_limits(call, tmp_path, words):
     code, out, err = call("extract", "--output", tmp_path / "raw", *words)
     assert (code, out) == (2, "")

@@ -42,7 +42,7 @@ def test_every_option_says_what_it_is(name):
     ("name", "options"),
     [
         ("run", {"--run-date", "--run-id", "--from", "--local", "--max-rejects", "--json"}),
-        ("extract", {"--output", "--table", "--segments", "--partitions", "--export", "--json"}),
+        ("extract", {"--output", "--table", "--segments", "--partitions", "--export", "--max-rcu", "--json"}),
         ("normalize", {"--input", "--output", "--rejects", "--workers", "--max-rejects", "--json"}),
         ("convert", {"--input", "--output"}),
         ("query", {"--parquet", "--json"}),

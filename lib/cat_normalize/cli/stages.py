@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import math
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -26,6 +29,9 @@ def extract(
     export: Annotated[
         str | None, typer.Option(help="Read this DynamoDB export instead of the table.")
     ] = None,
+    max_rcu: Annotated[
+        int | None, typer.Option(min=1, help="Read units a second the scan may take [default: no limit].")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Copy a table, or an export of it, to raw partitions of whole users."""
@@ -34,11 +40,16 @@ def extract(
 
     where = settings(table_name=table)
     if export:
+        if max_rcu:
+            raise UsageError("--max-rcu is for a table; reading an export takes no read units")
         s3 = aws.client(where, "s3") if layout.is_s3(export) else None
         done = stage.extract_export(Export(export, s3), output, partitions, _count_up())
     else:
-        client = aws.client(where, "dynamodb")
-        done = stage.extract_table(client, where.table_name, output, segments, partitions, _count_up())
+        with _settling():
+            client = aws.client(where, "dynamodb")
+        done = stage.extract_table(
+            client, where.table_name, output, segments, partitions, _count_up(), max_rcu or math.inf
+        )
     summary = {**done.as_dict(), "files": len(done.files)}
     print_summary(summary, as_json)
 
@@ -122,6 +133,17 @@ def _whole(name: str, value: str) -> int:
         return int(value)
     except ValueError as error:
         raise UsageError(f"{name}={value!r} is not a whole number") from error
+
+
+@contextmanager
+def _settling() -> Iterator[None]:
+    """Keep the garbage collector off what is made now and stays to the end: walking it is CPU for nothing."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _count_up() -> Callable[[int], None]:
