@@ -10,7 +10,7 @@ import os
 import random
 import subprocess
 from base64 import b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -177,14 +177,9 @@ def jobs(
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
 
     def run() -> None:
-        done = subprocess.run(
-            job.command(aws.settings, folder, folder / "driver.py", arguments, [wheel]),
-            env=job.environment(aws.child_environment(kept), glues_python(glue)),
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        line = job.command(aws.settings, folder, folder / "driver.py", arguments, [wheel])
+        own = job.environment(aws.child_environment(kept), glues_python(glue))
+        done = subprocess.run(line, env=own, cwd=folder, capture_output=True, text=True, check=False)
         told = [json.loads(line) for line in done.stdout.splitlines()]
         came = [each.get("error") or each["run_date"] for each in told]
         assert came == ["2031-09-12", "2031-09-13", "ClientError", "ConvertError"], done.stderr[-3000:]
@@ -218,20 +213,27 @@ def held(request: pytest.FixtureRequest, prod: Assembly, nights: set[Call], jobs
     return of(request.param, prod, nights, jobs)
 
 
+def lines(found: Collection[Call | Grant]) -> str:
+    return "\n".join(" ".join(filter(None, each)) for each in found)
+
+
 def test_every_call_is_granted(held: Held) -> None:
     asked, given, _ = held
-    assert refused(asked, given) == []
+    wrong = refused(asked, given)
+    assert not wrong, f"not granted:\n{lines(wrong)}"
 
 
 def test_every_grant_is_wanted(held: Held) -> None:
     asked, given, service = held
-    assert superfluous(asked, given - service) == []
-    assert service <= given
+    wrong = superfluous(asked, given - service)
+    assert not wrong, f"no call needs:\n{lines(wrong)}"
+    assert service <= given, f"the service needs:\n{lines(service - given)}"
 
 
 def test_no_grant_reaches_further_than_the_folder_of_its_calls(held: Held) -> None:
     asked, given, service = held
-    assert too_wide(asked, given - service) == []
+    wrong = too_wide(asked, given - service)
+    assert not wrong, f"too wide:\n{lines(wrong)}"
 
 
 def noticed(asked: set[Call], given: set[Grant], service: set[Grant]) -> bool:
