@@ -43,10 +43,22 @@ def publish_etl1(
         uri = layout.s3_uri(settings.bucket, key)
         put_file(path, uri, s3)
         outputs.append(describe(path, uri))
+    return record_etl1(settings, run_date, outputs, summary, f"dynamodb://{settings.table_name}", s3)
+
+
+def record_etl1(
+    settings: Settings,
+    run_date: date,
+    outputs: list[dict[str, Any]],
+    summary: Summary,
+    source: str,
+    s3: Any,
+) -> dict[str, Any]:
+    """Publish the manifest of an ETL-1 whose outputs, told as by `describe`, are in place; return it."""
     manifest = {
         "process": "etl-process1",
         "run_date": run_date.isoformat(),
-        "source": f"dynamodb://{settings.table_name}",
+        "source": source,
         "settings": settings_of(settings),
         "summary": summary.as_dict(),
         "outputs": outputs,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -45,7 +46,12 @@ def session(settings: Settings, memory: str = "1g") -> SparkSession:
         from pyspark.sql import SparkSession
     except ImportError as error:
         raise ConvertError("Spark is not installed; install the extra: cat-normalize[local]") from error
-    with _environment({"JAVA_HOME": str(java_home(os.environ)), "SPARK_LOCAL_IP": "127.0.0.1"}):
+    its_own = {
+        "JAVA_HOME": str(java_home(os.environ)),
+        "PYSPARK_PYTHON": sys.executable,
+        "SPARK_LOCAL_IP": "127.0.0.1",
+    }
+    with _environment(its_own):
         builder = SparkSession.builder.master("local[*]").appName("cat-normalize")
         made = builder.config(map=_configuration(settings, memory)).getOrCreate()
     _point_at(made, settings)

@@ -1,0 +1,100 @@
+"""What ETL-1 inside Spark costs for raw items in a file: CPU, memory of a worker, disk between the stages.
+
+``python bench/distributed.py items.jsonl`` with what ``python bench/data.py`` wrote.
+"""
+
+import argparse
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+
+from cat_normalize import bundles, distributed, spark
+from cat_normalize.dealing import Chunk, Sources
+from cat_normalize.settings import Settings
+
+
+def cpu_of_all() -> dict[str, float]:
+    """Return the CPU seconds so far of Python here, Java, and Spark's Python workers."""
+    own = psutil.Process()
+    spent = {"driver": time.process_time(), "java": 0.0, "workers": 0.0}
+    for child in own.children(recursive=True):
+        times = child.cpu_times()
+        if "java" in child.name():
+            spent["java"] += times.user + times.system
+        else:
+            spent["workers"] += times.user + times.system + times.children_user + times.children_system
+    return spent
+
+
+def stages(path: Path, parts: int) -> dict[str, float]:
+    """Return the CPU seconds of dealing and of normalising with no Spark around them."""
+    before = time.process_time()
+    dealt = list(bundles.deal(Chunk(0, 0, path), parts))
+    between = time.process_time()
+    source = Sources((path.name,), ((0, 0),))
+    rules = Settings().rules
+    for part in range(parts):
+        work = distributed._normalize([each for n, each in dealt if n == part], rules, source, 4 << 20)
+        for _ in work:
+            pass
+    return {"deal": between - before, "normalize": time.process_time() - between}
+
+
+@contextmanager
+def peaks(folder: Path) -> Iterator[dict[str, int]]:
+    """Watch the memory of the largest worker and the bytes in a folder, five times a second."""
+    seen, over = {"memory": 0, "disk": 0}, threading.Event()
+
+    def watch() -> None:
+        while not over.wait(0.2):
+            with suppress(psutil.Error, OSError):
+                for child in psutil.Process().children(recursive=True):
+                    if "java" not in child.name():
+                        seen["memory"] = max(seen["memory"], child.memory_info().rss)
+                disk = sum(each.stat().st_size for each in folder.rglob("*") if each.is_file())
+                seen["disk"] = max(seen["disk"], disk)
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    try:
+        yield seen
+    finally:
+        over.set()
+        watching.join()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("path", type=Path)
+    parser.add_argument("--partition-mb", type=int, default=distributed.PARTITION_BYTES >> 20)
+    given = parser.parse_args()
+    size = given.path.stat().st_size
+    each = given.partition_mb << 20
+    spent = stages(given.path, -(-size // each))
+    with tempfile.TemporaryDirectory() as folder:
+        local, outputs = Path(folder, "spark"), (f"{folder}/users.csv", f"{folder}/rejects.jsonl")
+        os.environ["SPARK_LOCAL_DIRS"] = str(local)
+        session = spark.session(Settings(), "2g")
+        session.sparkContext.parallelize(range(4), 2).map(str).count()
+        with peaks(local) as seen:
+            before, began = cpu_of_all(), time.monotonic()
+            _, told = distributed.normalize_files(session, str(given.path), *outputs, Settings(), each)
+            took, after = time.monotonic() - began, cpu_of_all()
+        session.stop()
+    spent |= {name: after[name] - before[name] for name in after}
+    for name, seconds in spent.items():
+        print(f"{name:10} {seconds:7.2f} s {1000 * seconds / size * 1e6:7.1f} ms/MB")
+    total = sum(after[name] - before[name] for name in after)
+    print(f"{'together':10} {total:7.2f} s {1000 * total / size * 1e6:7.1f} ms/MB, without the first two")
+    print(f"at most {seen['memory'] / 1e6:.0f} MB in a worker, {seen['disk'] / 1e6:.0f} MB on disk")
+    print(f"{size / 1e6:.0f} MB in, {told[1]['bytes'] / 1e6:.0f} MB out, {took:.0f} s on the clock")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+"""ETL-1's Glue script by spark-submit, over an export on the local AWS, with the wheel alone."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+from base64 import b64encode
+
+import pytest
+
+import exported
+from cat_normalize import layout
+from cat_normalize.etl1 import normalize_files
+from cat_normalize.local import job, running, seed
+from cat_normalize.settings import Rules, Settings
+from deployed.conftest import ROOT, glues_python
+
+SCRIPT = ROOT / "glue/etl-process1/glue_job_script.py"
+SINCE = "2025-08-20"
+KEYS = [
+    "manifests/etl-process1/20250915.json",
+    "rejects/etl-process1/data_20250915.jsonl",
+    "reports/etl-process1/data_20250915.csv",
+]
+
+
+@pytest.fixture(scope="module")
+def export(tmp_path_factory):
+    lines = [json.dumps(each, default=lambda raw: b64encode(raw).decode()).encode() for each in seed.items()]
+    return exported.write(
+        tmp_path_factory.mktemp("items") / "01234-abcd", [lines[:900], lines[900:], [b"{}"]]
+    )
+
+
+@pytest.fixture(scope="module")
+def aws(tmp_path_factory, export):
+    with running(Settings(), tmp_path_factory.mktemp("aws"), seed=False) as aws:
+        for path in export.rglob("*"):
+            if path.is_file():
+                key = f"AWSDynamoDB/01234-abcd/{path.relative_to(export)}"
+                aws.client("s3").upload_file(str(path), aws.settings.bucket, key)
+        yield aws
+
+
+def submit(aws, glue, dist, arguments):
+    """Run it with the wheel where every worker finds it, as --additional-python-modules puts it on Glue."""
+    (wheel,) = dist.glob("*.whl")
+    plain = glues_python(glue)
+    python = job.Python(plain.executable, os.pathsep.join([plain.modules, str(wheel)]))
+    command = job.command(aws.settings, glue, SCRIPT, arguments)
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    environment = job.environment(aws.child_environment(kept), python)
+    return subprocess.run(command, env=environment, cwd=glue, capture_output=True, text=True, check=False)
+
+
+def published(aws):
+    s3, bucket = aws.client("s3"), aws.settings.bucket
+    keys = [each["Key"] for each in s3.list_objects_v2(Bucket=bucket)["Contents"]]
+    made = [key for key in keys if not key.startswith("AWSDynamoDB/")]
+    return {key: s3.get_object(Bucket=bucket, Key=key)["Body"].read() for key in made}
+
+
+def test_spark_submit_makes_what_one_machine_makes_and_a_wrong_export_changes_nothing(
+    aws, glue, dist, export, tmp_path
+):
+    bucket = aws.settings.bucket
+    place = f"s3://{bucket}/AWSDynamoDB/01234-abcd/"
+    arguments = ["--JOB_NAME", "x", "--input", place, "--output_bucket", bucket, "--run_date", "20250915"]
+    arguments += ["--since", SINCE, "--until", ""]
+    done = submit(aws, glue, dist, arguments)
+    assert done.returncode == 0, done.stderr[-3000:]
+    rules = Rules(since=Settings.from_environment({"CAT_SINCE": SINCE}).rules.since)
+    outputs = tmp_path / "one.csv", tmp_path / "one.jsonl"
+    summary = normalize_files([export / "data"], *outputs, rules)
+    assert summary.filtered > 0
+    made = published(aws)
+    assert sorted(made) == KEYS
+    assert made[KEYS[1]] == outputs[1].read_bytes()
+    assert made[KEYS[2]] == outputs[0].read_bytes()
+    manifest = json.loads(made[KEYS[0]])
+    assert manifest == json.loads(done.stdout)
+    assert manifest["summary"] == summary.as_dict()
+    assert (manifest["source"], manifest["run_date"]) == (place, "2025-09-15")
+    assert [each["uri"] for each in manifest["outputs"]] == [layout.s3_uri(bucket, key) for key in KEYS[1:]]
+
+    aws.client("s3").delete_object(Bucket=bucket, Key="AWSDynamoDB/01234-abcd/data/0001abcd.json.gz")
+    failed = submit(aws, glue, dist, arguments)
+    assert failed.returncode != 0
+    assert "ExtractError: export " in failed.stderr + failed.stdout
+    assert published(aws) == made
+
+
+@pytest.fixture(scope="module")
+def script():
+    spec = importlib.util.spec_from_file_location("scale_job", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_arguments(script):
+    given = [
+        "job",
+        "--JOB_NAME",
+        "x",
+        "--input",
+        "s3://b/raw",
+        "--output_bucket=c",
+        "--exclude_cities",
+        "^A,B",
+    ]
+    assert script.read_arguments([*given, "--since", "", "--run_date", "2025-09-15"]) == {
+        "input": "s3://b/raw",
+        "output_bucket": "c",
+        "run_date": "2025-09-15",
+        "exclude_cities": "^A,B",
+    }
+    with pytest.raises(Exception, match="output_bucket"):
+        script.read_arguments(["job", "--input", "s3://b/raw"])
