@@ -8,6 +8,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from cat_normalize import partitions, s3path, source
+from cat_normalize.dealing import MIN_CHUNK
 from cat_normalize.errors import InputError
 from cat_normalize.s3path import S3Path
 from cat_normalize.settings import Settings
@@ -52,15 +53,14 @@ def test_lines_are_those_of_the_file(s3, settings, name):
     assert list(chunk.raw_lines()) == PLAIN.splitlines(keepends=True)
 
 
-@pytest.mark.parametrize("step", [700_001, 1 << 20])
-def test_stretches_of_a_file_hold_each_line_once(s3, settings, step):
-    path = pickle.loads(pickle.dumps(S3Path("s3://mine/raw/a.json", settings).looked_at()))
-    chunks = [
-        source.ObjectChunk(n, 0, path, start, min(start + step, len(PLAIN)))
-        for n, start in enumerate(range(0, len(PLAIN), step))
-    ]
-    assert len(chunks) > 1
-    assert [line for each in chunks for line in each.raw_lines()] == PLAIN.splitlines(keepends=True)
+def test_stretches_of_an_object_hold_each_line_once(s3, settings):
+    s3.put_object(Bucket="mine", Key="large/a.jsonl", Body=PLAIN * 9)
+    found = source.find("s3://mine/large", settings, 8)
+    chunks = pickle.loads(pickle.dumps(found.chunks))
+    assert [each.start for each in chunks] == list(range(0, 9 * len(PLAIN), MIN_CHUNK))
+    held = [list(each.raw_lines()) for each in chunks]
+    assert [line for each in held for line in each] == (PLAIN * 9).splitlines(keepends=True)
+    assert 0 <= sum(map(len, held[0])) - MIN_CHUNK < 200
 
 
 def test_a_packed_object_cut_short_is_named(s3, settings):
