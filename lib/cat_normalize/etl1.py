@@ -38,7 +38,6 @@ _TOLERATED = 8
 MAX_PARTITIONS = 512
 MAX_RANGES = 8
 _SAMPLE = 2000
-_GZIP_RATIO = 8
 _QUOTED = re.compile(rb'"((?:[^"]|"")*)"')
 _Value = TypeVar("_Value")
 
@@ -101,7 +100,7 @@ def _parts(
     inputs: list[Path], files: list[Path], folder: Path, partition_bytes: int, workers: int, run: _Run
 ) -> tuple[list[tuple[Piece, ...]], Sources]:
     """Return what is to be normalised together: files where they lie, or partitions dealt of them."""
-    sizes = [_weight(path) for path in files]
+    sizes = [partitions.weight(path) for path in files]
     whole = [Chunk(number, number, path) for number, path in enumerate(files)]
     in_place = sources(files, whole, [0] * len(files))
     if sum(sizes) <= partition_bytes:
@@ -115,10 +114,6 @@ def _parts(
     lines = list(run(deal, [(chunk, each, count) for chunk, each in zip(chunks, folders, strict=True)]))
     parts = zip(*(dealt(each, count) for each in folders), strict=True)
     return list(parts), sources(files, chunks, lines)
-
-
-def _weight(path: Path) -> int:
-    return path.stat().st_size * (_GZIP_RATIO if path.name.endswith(".gz") else 1)
 
 
 def _holds_whole_users(folder: Path, files: list[Path]) -> bool:

@@ -45,7 +45,7 @@ METRICS = {
 GRACE = 15.0
 """Seconds kept to leave in good order: a page under way, the folder swept."""
 NORMALIZED = 8e6
-"""Raw bytes a second surely normalised by a function of 1 GB, 0.58 of a core; a whole core does 26 MB."""
+"""Raw bytes a second surely normalised by a function of 1 GB, 0.58 of a core; a whole core does 40 MB."""
 UPLOADED = 20e6
 """Bytes a second surely digested and uploaded."""
 

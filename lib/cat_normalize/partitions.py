@@ -10,10 +10,10 @@ import gzip
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, nullcontext
-from io import BufferedReader, FileIO
+from io import BufferedReader
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from msgspec import UNSET, DecodeError, Raw, Struct, UnsetType
 from msgspec.json import Decoder
@@ -25,6 +25,7 @@ RECORD = "_extract.json"
 BUFFER = 1 << 16
 """Bytes written at a time: in the usual 8 KB a file system zeroes most blocks before it fills them."""
 _GZIP = b"\x1f\x8b"
+_GZIP_RATIO = 8
 _SUFFIXES = (".jsonl", ".jsonl.gz", ".json", ".json.gz")
 
 
@@ -110,12 +111,17 @@ def read_lines(path: Path) -> Iterator[bytes]:
         InputError: the file cannot be read, or its compressed data is damaged or cut short.
     """
     try:
-        with BufferedReader(FileIO(path), BUFFER) as plain:
-            packed = plain.peek(2).startswith(_GZIP)
+        with path.open("rb", BUFFER) as plain:
+            packed = cast(BufferedReader, plain).peek(2).startswith(_GZIP)
             with gzip.open(plain) if packed else nullcontext(plain) as stream:
                 yield from stream
     except (EOFError, zlib.error, OSError) as error:
         raise InputError(f"{path} cannot be read to its end: {error}") from error
+
+
+def weight(path: Path) -> int:
+    """Return about how many raw bytes an item file holds."""
+    return path.stat().st_size * (_GZIP_RATIO if path.name.endswith(".gz") else 1)
 
 
 def is_packed(path: Path) -> bool:

@@ -6,9 +6,7 @@ S3 or on a disk that all machines see.
 
 from __future__ import annotations
 
-import gzip
 import json
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,9 +19,6 @@ from cat_normalize.export import DataFile, Export
 from cat_normalize.layout import is_s3
 from cat_normalize.s3path import S3Path
 from cat_normalize.settings import Settings
-
-GZIP_RATIO = 8
-"""What a packed file is taken to hold, in its own bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +41,12 @@ class ObjectChunk(Chunk):
         Raises:
             InputError: the object is gone or another by now, or its compressed data is damaged or cut short.
         """
-        whole = self.start == 0 and self.stop == self.path.stat().st_size
+        if self.start == 0 and self.stop == self.path.stat().st_size:
+            yield from partitions.read_lines(self.path)
+            return
         try:
-            if whole and partitions.is_packed(self.path):
-                with self.path.open("rb") as packed, gzip.open(packed) as stream:
-                    yield from stream
-            else:
-                yield from Chunk.raw_lines(self)
-        except (EOFError, zlib.error, OSError) as error:
+            yield from Chunk.raw_lines(self)
+        except OSError as error:
             raise InputError(f"{self.path} cannot be read to its end: {error}") from error
 
 
@@ -98,7 +91,7 @@ def find(uri: str, settings: Settings, workers: int) -> Source:
         chunks = cut(files, workers)
         if is_s3(uri):
             chunks = [_of_object(chunk) for chunk in chunks]
-        return Source(files, chunks, sum(map(_weight, files)), _recorded(place, files))
+        return Source(files, chunks, sum(map(partitions.weight, files)), _recorded(place, files))
     except OSError as error:
         raise InputError(f"{uri} cannot be read: {error}") from error
 
@@ -112,7 +105,7 @@ def _find_export(uri: str, settings: Settings) -> Source:
     folder = _path(uri, settings) / "data"
     told = _export(uri, settings).files()
     files = [folder / file.name for file in told]
-    sizes = {path.name: _weight(path) for path in folder.iterdir()}
+    sizes = {path.name: partitions.weight(path) for path in folder.iterdir()}
     chunks: list[Chunk] = [
         ExportChunk(number, number, path, uri=uri, data=file, settings=settings)
         for number, (path, file) in enumerate(zip(files, told, strict=True))
@@ -128,10 +121,6 @@ def _export(uri: str, settings: Settings) -> Export:
 def _path(uri: str, settings: Settings) -> Path:
     """Return a path to read; one on S3 has what is asked of it here, though it is no `Path`."""
     return cast(Path, S3Path(uri, settings)) if is_s3(uri) else Path(uri)
-
-
-def _weight(path: Path) -> int:
-    return path.stat().st_size * (GZIP_RATIO if path.name.endswith(".gz") else 1)
 
 
 def _recorded(folder: Path, files: list[Path]) -> int | None:

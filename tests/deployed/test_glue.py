@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from cat_normalize import convert, layout, spark
+from cat_normalize import convert, csvfile, layout, spark
 from cat_normalize.errors import InputError, MalformedCsvError, StaleInputError
 from cat_normalize.etl1 import normalize_files
 from cat_normalize.local import job as job_
@@ -127,6 +127,28 @@ def test_it_saw_the_wheel_and_no_other_copy_of_the_library(aws, glue, dist):
         check=False,
     )
     assert alone.stderr.endswith("ModuleNotFoundError: No module named 'cat_normalize'\n")
+
+
+SECRET = "palabra-secreta"
+FAULTY = {
+    "a value that does not cast": ("31/02/2025", "1"),
+    "a number too large": ("18/08/2025", "9999999999"),
+    "a text where a day should be": (SECRET, "1"),
+}
+
+
+@pytest.mark.parametrize("case", FAULTY)
+def test_nothing_that_it_logs_quotes_a_faulty_csv(aws, glue, dist, case):
+    day, count = FAULTY[case]
+    record = f'u1,{SECRET},TI,Cali,{day},{count},"[{{""sk"":""{SECRET}""}}]",,0,{SECRET},like,\n'
+    key = "faulty/data_20250917.csv"
+    body = csvfile.HEADER + record.encode()
+    aws.client("s3").put_object(Bucket=aws.settings.bucket, Key=key, Body=body)
+    arguments = [*PLACES, "--output_prefix", "none/", "--input_key", key]
+    done = submit(aws, glue, dist, filled(arguments, aws.settings.bucket))
+    assert done.returncode != 0
+    assert f"{key}, line 2, column " in done.stdout + done.stderr
+    assert SECRET not in done.stdout + done.stderr
 
 
 @pytest.fixture(scope="module")
