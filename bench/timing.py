@@ -1,0 +1,73 @@
+"""Runs processes, one after the other, and tells what each took: wall time and CPU of its whole tree."""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+BASELINES = Path(__file__).with_name("baselines")
+COMMAND = [sys.executable, "-m", "cat_normalize"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One run: seconds of wall time, seconds of CPU (user and system, children included), what it printed."""
+
+    wall: float
+    cpu: float
+    told: dict
+
+
+def whole(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Sample:
+    """Run a command and time all of it, from the start of its process to the end.
+
+    What it prints is taken as one JSON object.
+    """
+    with tempfile.TemporaryFile() as printed:
+        start = time.perf_counter()
+        child = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=printed)
+        _, status, used = os.wait4(child.pid, 0)  # a child's usage counts the descendants it has waited for
+        wall = time.perf_counter() - start
+        child.returncode = os.waitstatus_to_exitcode(status)
+        if child.returncode:
+            raise subprocess.CalledProcessError(child.returncode, command)
+        printed.seek(0)
+        told = json.loads(printed.read() or b"{}")
+    return Sample(wall, used.ru_utime + used.ru_stime, told)
+
+
+def inside(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Sample:
+    """Run a script that times its own work (`report`), and return that: its start-up is not counted."""
+    told = whole(command, environment).told
+    return Sample(told.pop("wall"), told.pop("cpu"), told)
+
+
+def baseline(name: str, *arguments: object) -> Sample:
+    """Run a script of ``bench/baselines``; its start-up and imports are not counted."""
+    return inside([sys.executable, str(BASELINES / f"{name}.py"), *map(str, arguments)])
+
+
+def in_turn(runs: Mapping[str, Callable[[], Sample]], rounds: int) -> dict[str, list[Sample]]:
+    """Run each once a round, A B C A B C, so that a busy machine is busy for all of them."""
+    samples: dict[str, list[Sample]] = {name: [] for name in runs}
+    for _ in range(rounds):
+        for name, run in runs.items():
+            samples[name].append(run())
+    return samples
+
+
+def least(samples: Sequence[Sample], what: str = "wall") -> float:
+    """Return the least seconds of ``wall`` or ``cpu``."""
+    return min(getattr(sample, what) for sample in samples)
+
+
+def median(samples: Sequence[Sample], what: str = "wall") -> float:
+    """Return the median seconds of ``wall`` or ``cpu``."""
+    return statistics.median(getattr(sample, what) for sample in samples)
