@@ -1,43 +1,63 @@
-"""CPU of a scan's client: boto3's paginator against raw bodies, over the same local table.
+"""CPU of the whole extract command against boto3's paginator on the same table: ``python bench/scan.py``.
 
-``python bench/scan.py`` prints CPU seconds of this process (the server is another) and their ratio.
+Both are timed as whole processes. The table is dynalite's, a process of its own: its CPU counts for neither.
+Wall time is mostly the server's, and is not compared.
 """
 
+import argparse
+import sys
 import tempfile
-import time
+from functools import partial
 from pathlib import Path
 
-from cat_normalize import scan
-from cat_normalize.local import running
-from cat_normalize.settings import Settings
+import data
+import dynalite
+import timing
+from table import Table, seconds
+from timing import Sample, least, median
 
-ROUNDS = 5
-
-
-def by_paginator(client, table):
-    pages = client.get_paginator("scan").paginate(TableName=table)
-    return sum(len(page["Items"]) for page in pages)
+OURS, USUAL = "cat-normalize extract", "boto3's paginator, nothing written"
 
 
-def by_raw_bodies(client, table):
-    with scan.raw_bodies(client):
-        return sum(len(page.items) for page in scan.pages(client, table))
+def measure(mb: float, rounds: int) -> dict[str, list[Sample]]:
+    """Run both in turn over one table, and hold them to the same number of items."""
+    paginator = [sys.executable, str(timing.BASELINES / "paginator.py"), dynalite.TABLE]
+    with tempfile.TemporaryDirectory() as folder, dynalite.running(data.cached(mb)) as environment:
+        extract = [*timing.COMMAND, "extract", "--output", str(Path(folder) / "raw"), "--json"]
+        runs = {
+            USUAL: partial(timing.whole, paginator, environment),
+            OURS: partial(timing.whole, extract, environment),
+        }
+        samples = timing.in_turn(runs, rounds)
+    assert len({sample.told["items"] for each in samples.values() for sample in each}) == 1
+    return samples
 
 
-def cpu(work, *args):
-    """Return the least CPU seconds of a few rounds, and what the work returned."""
-    best, value = float("inf"), None
-    for _ in range(ROUNDS):
-        start = time.process_time()
-        value = work(*args)
-        best = min(best, time.process_time() - start)
-    return best, value
+def table(samples: dict[str, list[Sample]]) -> Table:
+    """Return the client's CPU."""
+    made = Table("", "items", "client's CPU, least", "median")
+    for name, each in samples.items():
+        took = least(each, "cpu"), median(each, "cpu")
+        made.add(name, f"{each[0].told['items']:,}", *map(seconds, took))
+    return made
+
+
+def targets(samples: dict[str, list[Sample]]) -> Table:
+    """Return the target beside what came out."""
+    made = Table("target", "wanted", "measured", "")
+    ratio = least(samples[OURS], "cpu") / least(samples[USUAL], "cpu")
+    made.target("extract / paginator, CPU", "≤ 0.25", f"{ratio:.2f}", ratio <= 0.25)
+    return made
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--mb", type=float, default=45)
+    parser.add_argument("--rounds", type=int, default=3)
+    given = parser.parse_args()
+    samples = measure(given.mb, given.rounds)
+    print(table(samples), targets(samples), sep="\n")
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as folder, running(Settings(), Path(folder)) as aws:
-        client, table = aws.client("dynamodb"), aws.settings.table_name
-        usual, items = cpu(by_paginator, client, table)
-        raw, same = cpu(by_raw_bodies, client, table)
-    assert items == same
-    print(f"{items} items: paginator {usual:.3f} s, raw bodies {raw:.3f} s, ratio {raw / usual:.2f}")
+    main()

@@ -29,5 +29,10 @@ def seconds(value: float) -> str:
     return f"{value:.2f} s" if value < 10 else f"{value:.1f} s"
 
 
+def milliseconds(value: float) -> str:
+    """Write seconds as milliseconds."""
+    return f"{1000 * value:.0f} ms"
+
+
 def _pad(cell: str, width: int, column: int) -> str:
     return cell.rjust(width) if column else cell.ljust(width)

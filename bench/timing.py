@@ -1,5 +1,6 @@
 """Runs processes, one after the other, and tells what each took: wall time and CPU of its whole tree."""
 
+import ctypes
 import json
 import os
 import statistics
@@ -11,9 +12,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 ROOT = Path(__file__).resolve().parents[1]
 BASELINES = Path(__file__).with_name("baselines")
 COMMAND = [sys.executable, "-m", "cat_normalize"]
+_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +34,20 @@ def whole(command: Sequence[str], environment: Mapping[str, str] | None = None) 
 
     What it prints is taken as one JSON object.
     """
+    _adopt_orphans()
+    others = {child.pid for child in psutil.Process().children()}
     with tempfile.TemporaryFile() as printed:
         start = time.perf_counter()
-        child = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=printed)
+        child = subprocess.Popen(command, cwd=ROOT, env=environment or compiling(), stdout=printed)
         _, status, used = os.wait4(child.pid, 0)  # a child's usage counts the descendants it has waited for
         wall = time.perf_counter() - start
         child.returncode = os.waitstatus_to_exitcode(status)
+        cpu = used.ru_utime + used.ru_stime + sum(map(_cpu_of, _left(others)))
         if child.returncode:
             raise subprocess.CalledProcessError(child.returncode, command)
         printed.seek(0)
         told = json.loads(printed.read() or b"{}")
-    return Sample(wall, used.ru_utime + used.ru_stime, told)
+    return Sample(wall, cpu, told)
 
 
 def inside(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Sample:
@@ -52,6 +59,27 @@ def inside(command: Sequence[str], environment: Mapping[str, str] | None = None)
 def baseline(name: str, *arguments: object) -> Sample:
     """Run a script of ``bench/baselines``; its start-up and imports are not counted."""
     return inside([sys.executable, str(BASELINES / f"{name}.py"), *map(str, arguments)])
+
+
+def compiling() -> dict[str, str]:
+    """Return this process's environment, but let Python keep its bytecode, as an installed package has it."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
+def _adopt_orphans() -> None:
+    """Become the parent of what a command leaves behind, such as Spark's Java (Linux alone)."""
+    if ctypes.CDLL(None, use_errno=True).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
+        raise OSError(ctypes.get_errno(), "prctl")
+
+
+def _left(others: set[int]) -> list[int]:
+    return [child.pid for child in psutil.Process().children() if child.pid not in others]
+
+
+def _cpu_of(pid: int) -> float:
+    """Wait for a process to end and return its seconds of CPU."""
+    used = os.wait4(pid, 0)[2]
+    return used.ru_utime + used.ru_stime
 
 
 def in_turn(runs: Mapping[str, Callable[[], Sample]], rounds: int) -> dict[str, list[Sample]]:

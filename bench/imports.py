@@ -1,0 +1,86 @@
+"""What a cold start imports, against boto3 and pandas: ``python bench/imports.py``.
+
+Each import has a fresh interpreter and is timed within it. The Lambda's files are those of its zip, boto3 is
+the one at hand, as on AWS. The zip carries no bytecode: what compiling it costs is a line of its own.
+"""
+
+import argparse
+import compileall
+import os
+import platform
+import sys
+import tempfile
+import zipfile
+from functools import partial
+from pathlib import Path
+
+import timing
+from table import Table, milliseconds
+from timing import Sample, least, median
+
+OURS, USUAL = "import lambda_function, boto3", "import boto3, pandas"
+UNCOMPILED = f"{OURS}; no bytecode"
+_SCRIPT = """
+import json, time
+wall, cpu = time.perf_counter(), time.process_time()
+{work}
+print(json.dumps({{"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}}))
+"""
+
+
+def measure(rounds: int) -> dict[str, list[Sample]]:
+    """Import both in turn, a first time uncounted."""
+    machine = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
+    archive = timing.ROOT / "dist" / f"lambda-{machine}.zip"
+    if not archive.exists():
+        sys.exit(f"{archive.name} is missing; run make package")
+    scripts = {name: [sys.executable, "-c", _SCRIPT.format(work=name)] for name in (OURS, USUAL)}
+    with tempfile.TemporaryDirectory() as scratch:
+        raw, compiled = Path(scratch) / "raw", Path(scratch) / "compiled"
+        for folder in (raw, compiled):
+            zipfile.ZipFile(archive).extractall(folder)
+        assert compileall.compile_dir(compiled, quiet=1)
+        runs = {
+            OURS: partial(timing.inside, scripts[OURS], _environment(compiled)),
+            UNCOMPILED: partial(timing.inside, scripts[OURS], _environment(raw)),
+            USUAL: partial(timing.inside, scripts[USUAL], _environment(compiled)),
+        }
+        timing.in_turn(runs, 1)
+        return timing.in_turn(runs, rounds)
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    return {
+        **os.environ,
+        "PYTHONPATH": str(folder),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "AWS_REGION": "us-east-1",
+    }
+
+
+def table(samples: dict[str, list[Sample]]) -> Table:
+    """Return wall time and CPU."""
+    made = Table("", "wall, least", "median", "CPU, least", "median")
+    for name, each in samples.items():
+        took = [least(each), median(each), least(each, "cpu"), median(each, "cpu")]
+        made.add(name, *map(milliseconds, took))
+    return made
+
+
+def targets(samples: dict[str, list[Sample]]) -> Table:
+    """Return the target beside what came out."""
+    made = Table("target", "wanted", "measured", "")
+    ratio = least(samples[OURS]) / least(samples[USUAL])
+    made.target("the Lambda's / boto3 and pandas, wall", "≤ 0.4", f"{ratio:.2f}", ratio <= 0.4)
+    return made
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=10)
+    samples = measure(parser.parse_args().rounds)
+    print(table(samples), targets(samples), sep="\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""What each named query reads of the Parquet object: ``python bench/query.py``.
+
+A query reads the columns that its SQL names. Their size is that of their column chunks in the Parquet's own
+metadata; Athena reads the footer besides, and bills 10 MB at least.
+"""
+
+import argparse
+from pathlib import Path
+
+import convert
+import pyarrow.parquet as pq
+import sqlglot
+import timing
+from sqlglot import exp
+from table import Table
+
+from cat_normalize import query
+from cat_normalize.schema import NAMES
+
+
+def parquet_of(mb: float) -> Path:
+    """Return the Parquet of a CSV of about that size under ``build/bench``, made unless it is there."""
+    csv = convert.csv_of(mb)
+    path = csv.with_suffix(".parquet")
+    if not path.exists():
+        timing.whole([*timing.COMMAND, "convert", "--input", str(csv), "--output", str(path), "--json"])
+    return path
+
+
+def columns(name: str) -> list[str]:
+    """Return the columns of ``users`` that a named query mentions."""
+    tree = sqlglot.parse_one(query.load(name).sql, dialect="athena")
+    assert all(isinstance(star.parent, exp.Count) for star in tree.find_all(exp.Star)), "reads every column"
+    named = {column.name for column in tree.find_all(exp.Column)}
+    return [column for column in NAMES if column in named]
+
+
+def chunk_bytes(parquet: Path) -> dict[str, int]:
+    """Return the compressed bytes of each column."""
+    footer = pq.read_metadata(parquet)
+    groups = [footer.row_group(number) for number in range(footer.num_row_groups)]
+    return {
+        name: sum(group.column(number).total_compressed_size for group in groups)
+        for number, name in enumerate(NAMES)
+    }
+
+
+def table(parquet: Path) -> Table:
+    """Return columns, bytes and share of the object of every named query."""
+    whole, of = parquet.stat().st_size, chunk_bytes(parquet)
+    made = Table("query", "columns", "bytes read", "of the object")
+    for name in query.names():
+        read = sum(of[column] for column in columns(name))
+        made.add(name, f"{len(columns(name))} of {len(NAMES)}", f"{read:,}", f"{read / whole:.2%}")
+    made.add("the whole object", str(len(NAMES)), f"{whole:,}", "100%")
+    return made
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--mb", type=float, default=135)
+    print(table(parquet_of(parser.parse_args().mb)))
+
+
+if __name__ == "__main__":
+    main()
