@@ -29,7 +29,7 @@ def line(fields: Sequence[str | bytes | int | None]) -> bytes:
     >>> line(["u1", None, 'say "no", twice', b'["a"]', 3])
     b'u1,,"say ""no"", twice","[""a""]",3\n'
     """
-    written = []
+    written: list[bytes] = []
     for value in fields:
         if value is not None:
             data = value if isinstance(value, bytes) else str(value).encode()
