@@ -13,7 +13,7 @@ PIN := $(UV) pip compile --quiet --constraint requirements.lock --python-version
 PACKAGED := pyproject.toml requirements.lock infra/package.py $(shell find lib/cat_normalize lambda glue -type f \
 	-not -path '*/__pycache__/*')
 
-.PHONY: setup package run test lab lint lock clean notebooks
+.PHONY: setup package run test lab lint lock bench clean notebooks
 
 setup: .venv/.ready
 
@@ -47,6 +47,10 @@ lock: setup
 	$(COMPILE) --upgrade --output-file requirements.lock
 	$(PIN) --extra lambda $(IN_LAMBDA:%=--no-emit-package %) --output-file lambda/etl-process1/requirements.txt
 	$(PIN) --extra glue --output-file glue/etl-process2/requirements.txt
+
+# Everything measured, in about ten minutes: prints and writes docs/performance.md. Node is wanted too.
+bench: setup package
+	$(BIN)/python bench/run.py
 
 clean:
 	rm -rf .venv build dist runs notebooks/runs .pytest_cache .mypy_cache .ruff_cache

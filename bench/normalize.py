@@ -53,6 +53,12 @@ def measure(items: Path, rounds: int, pandas: bool = False) -> dict[str, list[Sa
     return samples
 
 
+def alone(items: Path, rounds: int) -> float:
+    """Return the least seconds of the command with two workers, run by itself."""
+    with tempfile.TemporaryDirectory() as scratch:
+        return least([ours(items, Path(scratch), 2) for _ in range(rounds)])
+
+
 def table(samples: dict[str, list[Sample]]) -> Table:
     """Return wall and CPU of each, and both as ratios to json.loads."""
     wall, cpu = least(samples[LOADS]), least(samples[LOADS], "cpu")
