@@ -6,7 +6,7 @@ import traceback
 from datetime import date
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cat_normalize import csvfile
@@ -174,3 +174,27 @@ def test_an_error_never_tells_what_stands_in_the_file(name, cell):
         with pytest.raises(MalformedCsvError) as caught:
             csvfile.check(lines, "data.csv")
         assert "secreta" not in "".join(traceback.format_exception(caught.value))
+
+
+bits = st.text(st.sampled_from('",a\r é'), max_size=5)
+bits |= st.sampled_from(["", '""', '"a,"', '"a""b"', "01/01/2025", "7"])
+numbers = st.sampled_from(["", "7", '"7"', "07", "+7", " 7", "x", '""', "-0", "99999999999", "2147483648"])
+days = st.sampled_from(["", "18/08/2025", '"18/08/2025"', "31/02/2025", "2025-01-01", '""', "01/01/0000"])
+tails = st.sampled_from([b"\n", b"", b"\r\n", b"\xff\n", b"\xc3\xa9\n"])
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.lists(bits, min_size=11, max_size=13), numbers, days, tails)
+def test_a_glance_takes_no_record_that_a_look_at_each_field_refuses(parts, number, day, tail):
+    fields = [bit if each.kind == "string" else "" for each, bit in zip(COLUMNS, parts, strict=False)]
+    fields[4], fields[8] = day, number
+    for record in (",".join(parts), ",".join(fields)):
+        lines = [HEADER, record.encode() + tail]
+        assert outcome(csvfile.check, lines) == outcome(lambda *of: len(list(csvfile.rows(*of))), lines)
+
+
+def outcome(reading, lines):
+    try:
+        return reading(lines, "data.csv")
+    except MalformedCsvError as error:
+        return str(error)
