@@ -1,7 +1,8 @@
 """The most memory any one process of the normalize command holds: ``python bench/memory.py``.
 
 Read from the kernel's own high-water mark (``VmHWM``) of every process of the tree, every 20 ms: the mark
-begins anew with each program, so what the bench itself holds does not count. Needs Linux.
+begins anew with each program, so what the bench itself holds does not count. What a process adds in its last
+20 ms is missed. Needs Linux.
 """
 
 import argparse

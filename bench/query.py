@@ -19,11 +19,10 @@ from cat_normalize.schema import NAMES
 
 
 def parquet_of(mb: float) -> Path:
-    """Return the Parquet of a CSV of about that size under ``build/bench``, made unless it is there."""
+    """Return the Parquet of a CSV of about that size under ``build/bench``, made anew."""
     csv = convert.csv_of(mb)
     path = csv.with_suffix(".parquet")
-    if not path.exists():
-        timing.whole([*timing.COMMAND, "convert", "--input", str(csv), "--output", str(path), "--json"])
+    timing.whole([*timing.COMMAND, "convert", "--input", str(csv), "--output", str(path), "--json"])
     return path
 
 

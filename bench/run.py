@@ -24,7 +24,7 @@ import query
 import scan
 import timing
 from normalize import LOADS, SQL, TWO
-from table import Table
+from table import Table, seconds
 
 import notebooks
 
@@ -88,6 +88,15 @@ def _normalize(sizes: Sizes, picture: Path) -> Iterator[Section]:
         yield _section(f"Normalize, {mb:g} MB", words, normalize, *tables)
     curves[TWO][sizes.largest] = normalize.alone(data.cached(sizes.largest), min(2, sizes.rounds))
     plot.draw(curves, picture)
+    words = f"What the picture shows: least wall time. At {sizes.largest:g} MB the command ran by itself.\n"
+    yield Section("Cost against size", "python bench/run.py", words, (_plotted(curves),))
+
+
+def _plotted(curves: dict[str, dict[float, float]]) -> Table:
+    made = Table("", *(f"{mb:g} MB" for mb in curves[TWO]))
+    for name, curve in curves.items():
+        made.add(name, *(seconds(curve[mb]) if mb in curve else "" for mb in curves[TWO]))
+    return made
 
 
 def _section(title: str, words: str, module: object, *tables: Table) -> Section:
@@ -106,7 +115,8 @@ def head(picture: str) -> str:
         "up by `bench/data.py`; MB are of 10^6 bytes. A ratio is that of the least times. The machine may\n"
         "have had other work: CPU seconds suffer less from that than wall time.\n\n"
         f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores of {platform.machine()}, "
-        f"{memory_gb:.0f} GB, {platform.system()}, Python {platform.python_version()}.\n\n"
+        f"{memory_gb:.0f} GB, {platform.system()}, Python {platform.python_version()}; "
+        f"{os.getloadavg()[0]:.1f} processes were at work when it began.\n\n"
         f"![Seconds of wall time against MB of items]({picture})\n"
     )
 
