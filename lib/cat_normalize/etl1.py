@@ -10,7 +10,6 @@ import gc
 import heapq
 import json
 import multiprocessing
-import re
 import tempfile
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -23,7 +22,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from cat_normalize import csvfile, partitions
+from cat_normalize import csvfile, merging, partitions
 from cat_normalize.dealing import Chunk, Dealt, Sources, cut, deal, dealt, sources
 from cat_normalize.errors import PipelineError
 from cat_normalize.items import USER
@@ -38,7 +37,6 @@ _TOLERATED = 8
 MAX_PARTITIONS = 512
 MAX_RANGES = 8
 _SAMPLE = 2000
-_QUOTED = re.compile(rb'"((?:[^"]|"")*)"')
 _Value = TypeVar("_Value")
 
 
@@ -83,16 +81,17 @@ def normalize_files(
         bounds = _bounds(parts[0], min(workers, MAX_RANGES)) if len(parts) > 1 else []
         outputs = [(folder / f"{number}.csv", folder / f"{number}.rejects") for number in range(len(parts))]
         tasks = [(part, *output, bounds, rules, source) for part, output in zip(parts, outputs, strict=True)]
-        summary = Summary()
-        for counts in run(_normalize_part, tasks):
+        summary, sizes = Summary(), [0] * (len(bounds) + 1)
+        for counts, written in run(_normalize_part, tasks):
             summary.add(counts)
+            sizes = [size + more for size, more in zip(sizes, written, strict=True)]
         with writing(rejects) as stream:
-            for line in _merged([bad for _, bad in outputs], _place):
+            for line in _in_order([bad for _, bad in outputs]):
                 stream.write(line.partition(b"\t")[2])
         with writing(csv) as stream:
             stream.write(csvfile.HEADER)
             stream.flush()
-            _merge(run, [out for out, _ in outputs], len(bounds) + 1, Path(stream.name))
+            _merge(run, [out for out, _ in outputs], sizes, Path(stream.name))
     return summary
 
 
@@ -134,35 +133,33 @@ def _bounds(part: tuple[Piece, ...], ranges: int) -> list[str]:
 
 def _normalize_part(
     part: tuple[Piece, ...], out: Path, bad: Path, bounds: list[str], rules: Rules, source: Sources
-) -> Summary:
-    """Normalise a partition into a file of rejects and, for each range of users, a sorted piece of CSV."""
+) -> tuple[Summary, list[int]]:
+    """Normalise a partition into a file of rejects and, for each range of users, a sorted file of records."""
     done = normalize(chain.from_iterable(piece.lines() for piece in part), rules, source)
     cuts = [0, *(bisect_left(done.rows, bound, key=itemgetter(0)) for bound in bounds), len(done.rows)]
-    for number, (start, stop) in enumerate(pairwise(cuts)):
-        with _piece(out, number).open("wb", partitions.BUFFER) as stream:
-            stream.writelines(map(csvfile.line, done.rows[start:stop]))
     with bad.open("wb") as stream:
         stream.writelines(b"%d\t%b" % reject for reject in done.rejects)
-    return done.summary
+    ranges = enumerate(pairwise(cuts))
+    sizes = [merging.write(done.rows[start:stop], _sorted(out, number)) for number, (start, stop) in ranges]
+    return done.summary, sizes
 
 
-def _piece(out: Path, number: int) -> Path:
+def _sorted(out: Path, number: int) -> Path:
     return out.with_suffix(f".{number}.csv")
 
 
-def _merge(run: _Run, outs: list[Path], ranges: int, csv: Path) -> None:
-    """Merge the pieces behind the CSV's header, the ranges side by side, each at its own place."""
-    pieces = [[_piece(out, number) for out in outs] for number in range(ranges)]
-    sizes = [sum(path.stat().st_size for path in paths) for paths in pieces]
+def _merge(run: _Run, outs: list[Path], sizes: list[int], csv: Path) -> None:
+    """Merge the partitions behind the CSV's header, the ranges side by side, each at its own place."""
     starts = accumulate(sizes, initial=len(csvfile.HEADER))
-    for _ in run(_merge_range, [(paths, csv, start) for paths, start in zip(pieces, starts, strict=False)]):
+    tasks = [([_sorted(out, number) for out in outs], csv, next(starts)) for number in range(len(sizes))]
+    for _ in run(merging.merge, tasks):
         pass
 
 
-def _merge_range(paths: list[Path], csv: Path, start: int) -> None:
-    with csv.open("r+b", 1 << 20) as stream:
-        stream.seek(start)
-        stream.writelines(_merged(paths, _user_id))
+def _in_order(paths: list[Path]) -> Iterator[bytes]:
+    """Yield the rejects of all files by their places, one of each file in memory at a time."""
+    with ExitStack() as stack:
+        yield from heapq.merge(*(stack.enter_context(path.open("rb")) for path in paths), key=_place)
 
 
 @contextmanager
@@ -190,24 +187,6 @@ def _side_by_side(
 ) -> Iterator[_Value]:
     futures = [pool.submit(function, *task) for task in tasks]
     return (future.result() for future in futures)
-
-
-def _merged(paths: list[Path], key: Callable[[bytes], object]) -> Iterator[bytes]:
-    """Yield the lines of sorted files in one order, a line of each in memory at a time."""
-    with ExitStack() as stack:
-        streams = [stack.enter_context(path.open("rb", partitions.BUFFER)) for path in paths]
-        yield from streams[0] if len(streams) == 1 else heapq.merge(*streams, key=key)  # type: ignore[arg-type]
-
-
-def _user_id(line: bytes) -> bytes:
-    """Return the first field of a CSV line.
-
-    >>> _user_id(b'"a"",",x'), _user_id(b"a,x")
-    (b'a",', b'a')
-    """
-    if line.startswith(b'"') and (found := _QUOTED.match(line)):
-        return found[1].replace(b'""', b'"')
-    return line[: line.index(b",")]
 
 
 def _place(line: bytes) -> int:

@@ -18,6 +18,7 @@ from typing import Any
 from msgspec import Raw, Struct
 from msgspec.json import Encoder
 
+from cat_normalize.csvfile import Field
 from cat_normalize.csvfile import day as written_day
 from cat_normalize.envelope import bare_item, open_item
 from cat_normalize.items import (
@@ -39,8 +40,8 @@ from cat_normalize.text import compact_json, distinct, read_day, tidy, without_r
 NO_NAME = "Usuario Anónimo"
 Line = tuple[int, bytes]
 """Where a line stands, a number that grows in reading order, and its bytes."""
-Row = tuple[str | bytes | int | None, ...]
-"""The twelve columns as the CSV writes them: the date is text already, JSON is UTF-8 bytes."""
+Row = tuple[Field, ...]
+"""The twelve columns as the CSV writes them: the date is text already, JSON comes in pieces."""
 
 
 class Reject(Struct, gc=False):
@@ -133,7 +134,7 @@ def normalize(lines: Iterable[Line], rules: Rules, source: Callable[[int], str])
     >>> feedback = b'{"PK":{"S":"USER#7"},"SK":{"S":"FEEDBACK#1"},"Feedback":{"M":{"type":{"S":"like"}}}}'
     >>> done = normalize([(1, feedback), (2, b"{")], Rules(), "a.jsonl:{}".format)
     >>> done.rows[0][0], done.rows[0][7], done.summary.rejected
-    ('7', b'[{"sk":"FEEDBACK#1","type":"like"}]', 1)
+    ('7', [b'[', b'{"sk":"FEEDBACK#1","type":"like"}', b']'], 1)
     """
     done = Normalized()
     users: dict[str, list[_Entry]] = {}
@@ -236,8 +237,10 @@ def _first(values: Iterable[str | None], remark: bool = False) -> str | None:
     return None
 
 
-def _json_list(entries: list[_Entry]) -> bytes:
-    return b"[" + b",".join([entry.json for entry in entries]) + b"]"
+def _json_list(entries: list[_Entry]) -> list[bytes]:
+    """Return the entries' JSON as one list, in pieces: a copy less, which of a heavy user is many MB."""
+    pieces = [piece for entry in entries for piece in (b",", entry.json)]
+    return [b"[", *pieces[1:], b"]"]
 
 
 def _thumbs(thumbs: set[str]) -> str | None:

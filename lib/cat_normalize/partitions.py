@@ -24,6 +24,7 @@ RECORD = "_extract.json"
 """Beside the partitions of an extract: what it read, and that its files hold whole users."""
 BUFFER = 1 << 16
 """Bytes written at a time: in the usual 8 KB a file system zeroes most blocks before it fills them."""
+_BUFFERED = 6 << 20
 _GZIP = b"\x1f\x8b"
 _GZIP_RATIO = 8
 _SUFFIXES = (".jsonl", ".jsonl.gz", ".json", ".json.gz")
