@@ -18,7 +18,16 @@ from cat_normalize.settings import Settings
 SERVICE = os.environ.get("AWS_LAMBDA_FUNCTION_NAME", layout.LAMBDA)
 logger = Logger(service=SERVICE)
 metrics = Metrics(namespace=layout.METRICS, service=SERVICE)
-tracer = Tracer(service=SERVICE, auto_patch=False)  # a segment a step, not one a page of the scan
+
+
+class _XRay:  # its SDK is imported by the first call: outside of Lambda it would bring botocore along
+    def in_subsegment(self, name: str) -> Any:
+        from aws_xray_sdk.core import xray_recorder
+
+        return xray_recorder.in_subsegment(name)
+
+
+tracer = Tracer(service=SERVICE, auto_patch=False, provider=_XRay())  # a segment a step, not one a page
 
 
 @logger.inject_lambda_context(log_event=False)
@@ -29,8 +38,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     settings = Settings.from_environment(os.environ)
     run_date = nightly.run_date_of(event, settings.rules.time_zone)
     logger.info("started", run_date=run_date.isoformat(), table=settings.table_name)
-    scratch = Path(tempfile.gettempdir())
-    step = tracer.provider.in_subsegment
+    scratch, step = Path(tempfile.gettempdir()), tracer.provider.in_subsegment
     manifest = nightly.run(
         settings, run_date, scratch, lambda: context.get_remaining_time_in_millis() / 1000, step
     )
