@@ -27,6 +27,7 @@ GLUE_SCRIPT = ROOT / "glue" / "etl-process2" / "glue_job_script.py"
 PLATFORMS = {"x86_64": "x86_64-manylinux2014", "arm64": "aarch64-manylinux2014"}
 # Of an installed package nothing but what Python reads: no record of the installation, which tells machines.
 LEFT_OUT = {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", ".lock"}
+TASK = "/var/task"  # where Lambda unpacks the zip
 EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -52,18 +53,32 @@ def build_wheel(folder: Path) -> None:
 
 
 def build_lambda(target: Path, platform: str, offline: bool = False) -> None:
-    """Build the zip of one platform: the door, the modules it reaches, and the pinned packages."""
+    """Build the zip of one platform: the door, the modules it reaches, the pinned packages, all compiled."""
     with tempfile.TemporaryDirectory() as scratch:
         command = [str(Path(sys.executable).with_name("uv")), "pip", "install", "--quiet"]
         command += ["--target", scratch, "--python-platform", platform, "--python-version", "3.11"]
         command += ["--only-binary", ":all:", "--no-deps", "--require-hashes", "--link-mode", "copy"]
         command += ["--no-compile-bytecode", *(["--offline"] if offline else [])]
         _run([*command, "-r", str(DOOR.with_name("requirements.txt"))])
-        installed = Path(scratch)
-        entries = {str(path.relative_to(installed)): path for path in installed.rglob("*") if _wanted(path)}
-        entries |= {str(path.relative_to(LIBRARY)): path for path in reached(DOOR)}
-        entries[DOOR.name] = DOOR
-        write_zip(target, {name: path.read_bytes() for name, path in entries.items()})
+        folder = Path(scratch)
+        for path in reached(DOOR):
+            (folder / PACKAGE).mkdir(exist_ok=True)
+            shutil.copyfile(path, folder / path.relative_to(LIBRARY))
+        shutil.copyfile(DOOR, folder / DOOR.name)
+        compile_all(folder)
+        wanted = [path for path in folder.rglob("*") if path.is_file() and path.name not in LEFT_OUT]
+        write_zip(target, {str(path.relative_to(folder)): path.read_bytes() for path in wanted})
+
+
+def compile_all(folder: Path) -> None:
+    """Put bytecode beside every module: Lambda cannot write its own, and would compile at each cold start.
+
+    It is taken as it is, whatever the date or the text of the module: a zip is deployed whole. In a process
+    of its own and with hashes of one seed it comes out the same each time.
+    """
+    command = [sys.executable, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash"]
+    command += ["-s", str(folder), "-p", TASK, str(folder)]
+    _run(command, PYTHONHASHSEED="0")
 
 
 def reached(door: Path) -> list[Path]:
@@ -88,10 +103,6 @@ def write_zip(target: Path, entries: dict[str, bytes]) -> None:
             info = zipfile.ZipInfo(name, EPOCH)
             info.create_system, info.external_attr = 3, 0o100644 << 16
             archive.writestr(info, entries[name], zipfile.ZIP_DEFLATED, 9)
-
-
-def _wanted(path: Path) -> bool:
-    return path.is_file() and path.name not in LEFT_OUT and "__pycache__" not in path.parts
 
 
 def _imported(body: list[ast.stmt]) -> Iterator[str]:

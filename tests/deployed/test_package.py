@@ -1,9 +1,11 @@
 import ast
+import marshal
 import re
 import struct
 import subprocess
 import sys
 import zipfile
+from importlib.util import MAGIC_NUMBER, cache_from_source, source_hash
 
 import pytest
 
@@ -56,7 +58,19 @@ def test_the_zip_holds_what_the_function_reaches_and_no_more(dist):
     library = {name for name in names if name.startswith("cat_normalize/")}
     assert {"cat_normalize/nightly.py", "cat_normalize/scan.py"} < library
     assert not [name for name in library if re.search("local|cli|spark|query|notebooks", name)]
-    assert not [name for name in names if name.endswith(("/RECORD", "/INSTALLER", ".pyc"))]
+    assert not [name for name in names if name.endswith(("/RECORD", "/INSTALLER"))]
+
+
+@pytest.mark.parametrize("architecture", MACHINES)
+def test_every_module_in_the_zip_has_its_bytecode_which_python_takes_unchecked(dist, architecture):
+    with zipfile.ZipFile(dist / f"lambda-{architecture}.zip") as archive:
+        held = {name: archive.read(name) for name in archive.namelist()}
+    sources = {cache_from_source(name): name for name in held if name.endswith(".py")}
+    assert set(sources) == {name for name in held if name.endswith(".pyc")}
+    assert len(sources) > 300
+    for name, source in sources.items():
+        assert held[name][:16] == MAGIC_NUMBER + struct.pack("<I", 0b01) + source_hash(held[source])
+        assert marshal.loads(held[name][16:]).co_filename == f"/var/task/{source}"
 
 
 def test_every_module_of_the_library_in_the_zip_can_be_imported(unpacked, runtime):
