@@ -9,18 +9,15 @@ from __future__ import annotations
 import gc
 import heapq
 import json
-import multiprocessing
 import tempfile
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from itertools import accumulate, chain, islice, pairwise
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from cat_normalize import csvfile, merging, partitions
 from cat_normalize.dealing import Chunk, Dealt, Sources, cut, deal, dealt, sources
@@ -29,6 +26,9 @@ from cat_normalize.items import USER
 from cat_normalize.normalize import Summary, normalize
 from cat_normalize.publish import writing
 from cat_normalize.settings import Rules
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 PARTITION_BYTES = 2 << 20
 """Raw bytes aimed at in one partition: about what a processor's cache holds. 8 MB cost a tenth more time."""
@@ -168,6 +168,9 @@ def _pool(workers: int) -> Iterator[_Run]:
     if workers == 1:
         yield _one_by_one
         return
+    import multiprocessing
+    from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
+
     context = multiprocessing.get_context("fork")
     with ProcessPoolExecutor(workers, context, initializer=gc.disable) as pool:
         try:

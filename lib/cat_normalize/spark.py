@@ -24,7 +24,12 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 JAVA = "17"  # what Glue 5.1 runs
-LOGGING = Path(__file__).with_name("log4j2.properties")
+_LOGGING = Path(__file__).with_name("log4j2.properties")
+JAVA_OPTIONS = f'"-Dlog4j2.configurationFile={_LOGGING.as_uri()}" -XX:TieredStopAtLevel=1'
+"""Quiet, and without Java's second compiler: what it makes faster is over before it is done.
+
+Converting 193 MB took 13.5 s of CPU instead of 19.5, 771 MB 31 instead of 36.
+"""
 _S3A = "org.apache.hadoop.fs.s3a.S3AFileSystem"
 
 
@@ -123,7 +128,7 @@ def _configuration(settings: Settings, memory: str) -> dict[str, Any]:
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.extraClassPath": os.pathsep.join(map(str, s3a_jars())),
-        "spark.driver.extraJavaOptions": f'"-Dlog4j2.configurationFile={LOGGING.as_uri()}"',
+        "spark.driver.extraJavaOptions": JAVA_OPTIONS,
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.session.timeZone": "UTC",

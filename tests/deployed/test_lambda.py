@@ -42,6 +42,7 @@ SECRETS = [
 HEAVY = {
     *("boto3", "botocore.client", "botocore.session", "urllib3"),  # of the first call
     *("asyncio", "aws_xray_sdk.core", "importlib.metadata", "ssl", "wrapt"),  # of the first trace
+    *("concurrent.futures.process", "multiprocessing", "subprocess"),  # of more than one worker
     *("duckdb", "pandas", "pyarrow", "pydantic", "pyspark", "rich", "typer"),  # of nothing here
 }
 """What importing the function must not bring along."""

@@ -44,7 +44,7 @@ def command(
     line = [str(_spark_home() / "bin" / "spark-submit"), "--master", "local[2]"]
     line += ["--properties-file", str(properties)]
     line += ["--driver-class-path", os.pathsep.join(map(str, spark.s3a_jars()))]
-    line += ["--driver-java-options", f"-Dlog4j2.configurationFile={spark.LOGGING.as_uri()}"]
+    line += ["--driver-java-options", spark.JAVA_OPTIONS]
     if wheels:
         line += ["--py-files", ",".join(map(str, wheels))]
     return [*line, str(script), *arguments]
