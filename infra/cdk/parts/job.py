@@ -102,6 +102,7 @@ def arguments(env: Environment, artefacts: Artefacts) -> dict[str, str]:
     settings = env.settings
     return {
         **arrival.job_arguments(settings),
+        # Spark's --py-files: a wheel reaches the driver alone, which is enough, for no task runs Python.
         "--extra-py-files": layout.s3_uri(settings.bucket, settings.scripts_prefix + artefacts.wheel.name),
         "--additional-python-modules": ",".join(artefacts.glue_modules),
         "--job-language": "python",
