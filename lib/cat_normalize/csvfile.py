@@ -11,6 +11,7 @@ import re
 from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
+from itertools import chain
 
 from cat_normalize.errors import MalformedCsvError
 from cat_normalize.schema import COLUMNS, NAMES, Column, csv_header
@@ -39,7 +40,13 @@ def line(fields: Sequence[Field]) -> bytes:
     >>> line(["u1", None, 'say "no", twice', [b'["a"', b',"b"]'], 3])
     b'u1,,"say ""no"", twice","[""a"",""b""]",3\n'
     """
-    return b"".join(pieces(fields))
+    written: list[bytes] = []
+    for value in fields:
+        if value is not None:
+            written += _field(value)
+        written.append(b",")
+    written[-1] = b"\n"
+    return b"".join(written)
 
 
 def pieces(fields: Sequence[Field]) -> Iterator[bytes]:
@@ -48,20 +55,17 @@ def pieces(fields: Sequence[Field]) -> Iterator[bytes]:
     for value in fields:
         yield between
         between = b","
-        if value is None:
-            continue
-        data = value if isinstance(value, list) else (str(value).encode(),)
-        for piece in data:
-            if b'"' in piece or b"," in piece:
-                break
-        else:
-            yield from data
-            continue
-        yield b'"'
-        for piece in data:
-            yield piece.replace(b'"', b'""')
-        yield b'"'
+        if value is not None:
+            yield from _field(value)
     yield b"\n"
+
+
+def _field(value: str | int | list[bytes]) -> Iterable[bytes]:
+    data = value if isinstance(value, list) else (str(value).encode(),)
+    for piece in data:
+        if b'"' in piece or b"," in piece:
+            return chain((b'"',), (piece.replace(b'"', b'""') for piece in data), (b'"',))
+    return data
 
 
 def day(value: date | None) -> str | None:

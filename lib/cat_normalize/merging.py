@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from cat_normalize import csvfile
-from cat_normalize.partitions import BUFFER
+from cat_normalize.partitions import BUFFER, buffer_of
 
 COPIED = 1 << 20
 _Entry = tuple[bytes, int, BinaryIO]
@@ -25,20 +25,23 @@ def write(rows: Iterable[Sequence[csvfile.Field]], path: Path) -> int:
     total = 0
     with path.open("wb", BUFFER) as stream:
         for row in rows:
-            heavy = any(isinstance(value, list) and sum(map(len, value)) > COPIED for value in row)
-            record = csvfile.pieces(row) if heavy else [csvfile.line(row)]
-            size = sum(map(len, csvfile.pieces(row) if heavy else record))
+            record = csvfile.pieces(row) if _is_heavy(row) else (csvfile.line(row),)
+            size = sum(map(len, record if isinstance(record, tuple) else csvfile.pieces(row)))
             stream.write(b"%d %b\n" % (size, str(row[0]).encode()))
             stream.writelines(record)
             total += size
     return total
 
 
+def _is_heavy(row: Sequence[csvfile.Field]) -> bool:
+    return any(isinstance(value, list) and sum(map(len, value)) > COPIED for value in row)
+
+
 def merge(paths: Sequence[Path], csv: Path, start: int) -> None:
     """Merge such files into a file that is there, from a byte of it on, in byte order of the first column."""
     with csv.open("r+b", COPIED) as target, ExitStack() as stack:
         target.seek(start)
-        streams = [stack.enter_context(path.open("rb", BUFFER)) for path in paths]
+        streams = [stack.enter_context(path.open("rb", buffer_of(len(paths)))) for path in paths]
         for _, size, stream in heapq.merge(*map(_entries, streams), key=itemgetter(0)):
             left = size
             while left:

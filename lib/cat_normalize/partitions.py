@@ -42,6 +42,15 @@ class _Key(Struct, gc=False):
 _key = Decoder(_Key)
 
 
+def buffer_of(files: int) -> int:
+    """Return the buffer of each of so many files that are open together: few MB for all of them.
+
+    >>> buffer_of(4), buffer_of(400), buffer_of(4000)
+    (65536, 15728, 8192)
+    """
+    return max(1 << 13, min(BUFFER, _BUFFERED // files))
+
+
 def name(number: int) -> str:
     """Return the file name of a partition.
 
