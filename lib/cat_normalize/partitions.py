@@ -148,9 +148,10 @@ class Writer:
 
     def __init__(self, folder: Path, count: int) -> None:
         self.paths = [folder / name(number) for number in range(count)]
+        buffer = buffer_of(count)
         with ExitStack() as stack:
             self._files: list[BinaryIO] = [
-                stack.enter_context(path.open("wb", BUFFER)) for path in self.paths
+                stack.enter_context(path.open("wb", buffer)) for path in self.paths
             ]
             self._stack = stack.pop_all()
 
