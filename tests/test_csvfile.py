@@ -36,7 +36,7 @@ def read(*lines, header=csvfile.HEADER):
         (['"', '""', ","], '"""","""""",","\n'),
         ([" a ", "'", "é😀\u2028"], " a ,',é😀\u2028\n"),
         ([0, -1], "0,-1\n"),
-        ([[b"[", b'"a"', b"]"], [b"a", b",b"], [b"[", b"]"], []], '"[""a""]","a,b",[],\n'),
+        ([csvfile.Quoted([b"[", b'""a""', b"]"]), b'a"b', b"\xc3\xa9"], '"[""a""]","a""b",é\n'),
     ],
 )
 def test_a_record_is_quoted_where_it_must_be_alone(fields, written):

@@ -109,6 +109,16 @@ def test_a_file_cut_short_stops_the_run_and_leaves_what_was_there(tmp_path, work
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.jsonl.gz", "out.csv"]
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_item_with_two_keys_is_its_last_ones_and_that_user_has_one_row(tmp_path, workers):
+    odd = [item("9", n).replace(b'"USER#9"', b'"USER#%d"}, "PK": {"S": "USER#3"' % n, 1) for n in range(20)]
+    (tmp_path / "in").write_bytes(b"\n".join([b"{", *table(200), *odd]))
+    made = run(tmp_path, [tmp_path / "in"], workers, SMALL)
+    assert made == run(tmp_path, [tmp_path / "in"])
+    ids = [line.split(b",")[0] for line in made[0].splitlines()]
+    assert len(ids) == len(set(ids)) == 71
+
+
 def test_missing_input_is_named(tmp_path):
     with pytest.raises(InputError, match="nowhere does not exist"):
         run(tmp_path, [tmp_path / "nowhere"])

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 import hostile
 import reference
+from cat_normalize.csvfile import Quoted
 from cat_normalize.normalize import normalize
 from cat_normalize.schema import NAMES
 from cat_normalize.settings import Rules
@@ -41,7 +42,11 @@ def only_row(*lines, **rules):
 
 
 def plain(value):
-    return b"".join(value).decode() if isinstance(value, list) else value
+    if isinstance(value, Quoted):
+        quoted = b"".join(value)
+        value = quoted.replace(b'""', b'"')
+        assert value.replace(b'"', b'""') == quoted
+    return value.decode() if isinstance(value, bytes) else value
 
 
 ANONYMOUS = "Usuario Anónimo"
@@ -143,6 +148,57 @@ def test_a_conversation_is_kept_code_point_for_code_point():
     assert not any(reference.is_cc(char) for char in written)
     assert written.startswith('[{"sk":"CONVERSATION#2025-08-18#x","messages":[{"from":"user","text":"á')
     assert row["pregunta_conversacion"] == 'á\u0301 "c" \\ / 😀\u200d🔥'
+
+
+STRINGS = [
+    *(r'""', r'" "', r'"a"', r'" a"', r'"a "', r'"a  b"', r'"\u00e9\/"', r'"\u2028"', r'"\uD83D\uDE00"'),
+    *(r'"\\"', r'"a\\"', r'"\\\""', r'"\""', r'"\"\""', r'"\",\""', r'"a\n- \"b\"."', r'"\u0022\u005c"'),
+    *(
+        r'"\u0000\u001f\u007f\u0085\t"',
+        '"\x7f"',
+        '"\x80\x9f"',
+        '"\xa0a\xa0"',
+        '"a\u2003"',
+        '"\u1680"',
+        '"\u3000b"',
+        '"à|¿"',
+    ),
+    *(r'"\"text\":\""', r'"},\"text\":{\"S\":\""', '"{}[],:"', '"“¿qué?”…"'),
+]
+
+
+@pytest.mark.parametrize("text", STRINGS, ids=ascii)
+@pytest.mark.parametrize("form", ["L", "S"])
+def test_a_text_is_itself_whatever_bytes_it_came_as(text, form):
+    messages = [
+        {"from": "user", "text": "hola", "timestamp": "1"},
+        {"from": 'o"', "text": "T", "timestamp": "T"},
+    ]
+    messages += [{"from": "user", "text": "T"}, {"from": "user", "text": "hola, ¿ya?"}]
+    listed = [{"M": {name: {"S": value} for name, value in each.items()}} for each in messages]
+    body = json.dumps(messages).replace('"T"', text) if form == "S" else listed
+    raw = line("CONVERSATION#1", Conversation={form: body}).decode().replace('"T"', text).encode()
+    (row,) = run(raw).rows
+    told = json.loads(plain(row[6]))
+    value = json.loads(text)
+    for message in (messages[1], messages[2]):
+        message.update({name: value for name in ("text", "timestamp") if name in message})
+    assert told == [{"sk": "CONVERSATION#1", "messages": messages}]
+    assert plain(row[6]) == reference.dumps(told)
+    assert plain(row[9]) == reference.join(["hola", value, "hola, ¿ya?"])
+
+
+@pytest.mark.parametrize("name", ["text", "timestamp"])
+@pytest.mark.parametrize(
+    "value",
+    ["5", "{}", "[]", "true", '{"text":""}', '["text",":"]', '{"":""}', '[{"text":""},{"timestamp":"x"}]'],
+)
+def test_what_is_no_string_is_never_taken_over(name, value):
+    good = {"M": {"from": {"S": "user"}, "text": {"S": "hola"}, "timestamp": {"S": "1"}}}
+    raw = line("CONVERSATION#1", Conversation={"L": [good, {"M": {**good["M"], name: {"S": "T"}}}, good]})
+    ((_, written),) = run(raw.replace(b'"T"', value.encode())).rejects
+    assert json.loads(written)["detail"].startswith("Expected `str`, got ")
+    assert json.loads(written)["detail"].endswith(f" - at `$.Conversation.L[1].M.{name}.S`")
 
 
 def test_items_come_in_byte_order_of_sk_and_equal_ones_in_reading_order():
@@ -367,7 +423,7 @@ def test_since_and_until_drop_conversations_and_keep_those_of_no_day():
     rules = Rules(since=date.fromisoformat("2025-08-18"), until=date.fromisoformat("2025-08-19"))
     done = normalize(enumerate(lines), rules, str)
     row = dict(zip(NAMES, done.rows[0], strict=True))
-    assert row["pregunta_conversacion"] == "2025-08-18 | 2025-08-19 | ayer"
+    assert plain(row["pregunta_conversacion"]) == "2025-08-18 | 2025-08-19 | ayer"
     assert row["nombre"] == "2025-08-18"
     assert (done.summary.conversations, done.summary.filtered) == (3, 2)
 

@@ -26,8 +26,9 @@ def test_a_users_items_share_a_partition_however_they_are_written(pk, count, oth
         json.dumps({**others, **item(pk), "extra": {"M": {"PK": {"S": "other"}}}}, indent=None),
         f"  {json.dumps(item(pk))}\r\n",
     ]
-    found = {partitions.of_line(form.encode(), count) for form in forms}
-    assert found == {zlib.crc32(pk.encode()) % count}
+    forms += [json.dumps(item(pk), separators=(",", ":"), ensure_ascii=False)]
+    for of_line in (partitions.of_line, partitions.likely_of_line):
+        assert {of_line(form.encode(), count) for form in forms} == {zlib.crc32(pk.encode()) % count}
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from array import array
 from collections.abc import Iterable, Iterator
 from io import BytesIO
 
-from cat_normalize import partitions
+from cat_normalize import dealing
 from cat_normalize.dealing import Chunk
 from cat_normalize.normalize import Line
 
@@ -22,26 +22,8 @@ Bundle = tuple[int, bytes, bytes]
 
 def deal(chunk: Chunk, parts: int, most: int = DEALT_BYTES) -> Iterator[tuple[int, Bundle]]:
     """Yield the lines of a chunk as bundles of one partition each, `most` bytes and a line at a time."""
-    texts: dict[int, bytearray] = {}
-    places: dict[int, array[int]] = {}
-    held = 0
-
-    def bundles() -> Iterator[tuple[int, Bundle]]:
-        for part in sorted(texts):
-            yield part, (places[part][0], places[part].tobytes(), bytes(texts.pop(part)))
-        places.clear()
-
-    for place, raw in chunk.lines():
-        part = partitions.of_line(raw, parts)
-        if part not in texts:
-            texts[part], places[part] = bytearray(), array("Q")
-        texts[part] += raw if raw.endswith(b"\n") else raw + b"\n"
-        places[part].append(place)
-        held += len(raw)
-        if held >= most:
-            yield from bundles()
-            held = 0
-    yield from bundles()
+    for part, places, lines in dealing.bundles(chunk, parts, most):
+        yield part, (places[0], places.tobytes(), b"".join(lines))
 
 
 def lines(bundles: Iterable[Bundle]) -> Iterator[Line]:

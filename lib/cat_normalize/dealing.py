@@ -7,9 +7,9 @@ whoever reads what. Which file and line that is can be told once every chunk has
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
 
 from cat_normalize import partitions
@@ -18,6 +18,10 @@ from cat_normalize.normalize import Line
 _LINE_BITS = 40
 MIN_CHUNK = 8 << 20
 MAX_CHUNK = 512 << 20
+_HELD = 8 << 20
+_PLACE_BYTES = 8
+OfLine = Callable[[bytes, int], int]
+"""Gives the partition of a line, of so many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +57,19 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Dealt:
-    """Lines of one chunk that belong to one partition, and their places beside them."""
+    """The lines of one chunk that belong to one partition: bundles of a file, the places before the lines."""
 
     path: Path
-    places: Path
+    starts: array[int]
+    counts: array[int]
 
     def lines(self) -> Iterator[Line]:
         """Yield its lines with their places."""
-        numbers = array("Q", self.places.read_bytes())
         with self.path.open("rb", partitions.BUFFER) as stream:
-            yield from zip(numbers, stream, strict=True)
+            for start, count in zip(self.starts, self.counts, strict=True):
+                stream.seek(start)
+                places = array("Q", stream.read(count * _PLACE_BYTES))
+                yield from zip(places, islice(stream, count), strict=True)
 
 
 def cut(files: Sequence[Path], workers: int) -> list[Chunk]:
@@ -79,30 +86,48 @@ def cut(files: Sequence[Path], workers: int) -> list[Chunk]:
     return chunks
 
 
-def deal(chunk: Chunk, folder: Path, parts: int) -> int:
-    """Deal the lines of a chunk into `parts` files of a new folder; return how many lines there were.
+def bundles(
+    chunk: Chunk, parts: int, most: int, of_line: OfLine = partitions.of_line
+) -> Iterator[tuple[int, array[int], list[bytes]]]:
+    """Yield the lines of a chunk by partition, and their places: of `most` bytes and a line at a time.
 
     Raises:
         InputError: the file cannot be read to its end.
     """
-    folder.mkdir()
-    places = [array("Q") for _ in range(parts)]
-    place = base = chunk.index << _LINE_BITS
-    with partitions.Writer(folder, parts) as writer:
-        write, of_line = writer.write, partitions.of_line
-        for place, raw in chunk.lines():
-            part = of_line(raw, parts)
-            write(part, raw if raw.endswith(b"\n") else raw + b"\n")
-            places[part].append(place)
-    for made, numbers in zip(dealt(folder, parts), places, strict=True):
-        made.places.write_bytes(numbers.tobytes())
-    return place - base
+    held = 0
+    places: dict[int, array[int]] = {}
+    lines: dict[int, list[bytes]] = {}
+    for place, raw in chunk.lines():
+        part = of_line(raw, parts)
+        if part not in lines:
+            places[part], lines[part] = array("Q"), []
+        places[part].append(place)
+        lines[part].append(raw if raw.endswith(b"\n") else raw + b"\n")
+        held += len(raw)
+        if held >= most:
+            yield from ((part, places.pop(part), lines.pop(part)) for part in sorted(lines))
+            held = 0
+    yield from ((part, places[part], lines[part]) for part in sorted(lines))
 
 
-def dealt(folder: Path, parts: int) -> list[Dealt]:
-    """Return the files that `deal` made in a folder."""
-    paths = [folder / partitions.name(number) for number in range(parts)]
-    return [Dealt(path, path.with_suffix(".places")) for path in paths]
+def deal(chunk: Chunk, path: Path, parts: int, of_line: OfLine) -> tuple[int, list[Dealt]]:
+    """Deal the lines of a chunk into partitions, all in one new file; return how many lines there were.
+
+    One file, for a file system looks long for a place for a new one where many were deleted lately.
+
+    Raises:
+        InputError: the file cannot be read to its end.
+    """
+    made = [Dealt(path, array("Q"), array("Q")) for _ in range(parts)]
+    total = 0
+    with path.open("wb", partitions.BUFFER) as stream:
+        for part, places, lines in bundles(chunk, parts, _HELD, of_line):
+            made[part].starts.append(stream.tell())
+            made[part].counts.append(len(lines))
+            stream.write(places)
+            stream.writelines(lines)
+            total += len(lines)
+    return total, made
 
 
 @dataclass(frozen=True, slots=True)

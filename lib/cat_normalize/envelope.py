@@ -6,25 +6,20 @@ asks for has to be of the contract's shape (§3).
 
 from __future__ import annotations
 
-from typing import TypeVar
-
 from msgspec import UNSET, DecodeError, Raw, ValidationError
 from msgspec.json import Decoder
 
-from cat_normalize.items import RejectError, decode, read_key, said
+from cat_normalize.items import RejectError, check_pk, decode, kind_of, said
 from cat_normalize.shapes import (
     ConversationValue,
     Envelope,
     FeedbackValue,
     Item,
     StringValue,
-    UserValue,
     WrappedItem,
     Wrapper,
 )
 
-_Decoded = TypeVar("_Decoded")
-_Other = TypeVar("_Other")
 _item = Decoder(Item)
 _wrapped = Decoder(WrappedItem)
 _envelope = Decoder(Envelope)
@@ -33,7 +28,6 @@ _object = Decoder(dict[str, Raw])
 _string = Decoder(StringValue)
 _conversation = Decoder(ConversationValue)
 _feedback = Decoder(FeedbackValue)
-_user = Decoder(UserValue)
 
 
 def open_item(line: bytes) -> Item:
@@ -57,18 +51,22 @@ def open_item(line: bytes) -> Item:
 def _look_again(line: bytes) -> Item:
     """Find what is wrong with an item that is not as nearly every one is, and whether it matters."""
     there = _open_envelope(line)
-    _, _, kind = read_key(there)
-    assert there.PK is not UNSET
-    assert there.SK is not UNSET
+    if there.PK is UNSET or there.SK is UNSET:
+        missing = "PK" if there.PK is UNSET else "SK"
+        raise RejectError("bad_key", f"Object missing required field `{missing}` - at `$`")
+    check_pk(there.PK.S)
+    kind = kind_of(there.SK.S)
     item = Item(there.PK, there.SK)
     if kind == "CONVERSATION":
         item.Conversation = decode(_conversation, there.Conversation, "bad_conversation", "$.Conversation")
     elif kind == "FEEDBACK":
         item.Feedback = decode(_feedback, there.Feedback, "bad_feedback", "$.Feedback")
-    if there.UserData:
-        item.UserData = _or_else(_user, there.UserData, UserValue())  # of no form: unreadable
+    item.UserData = there.UserData
     if there.CreatedAt:
-        item.CreatedAt = _or_else(_string, there.CreatedAt, UNSET)
+        try:
+            item.CreatedAt = _string.decode(there.CreatedAt)
+        except (DecodeError, RecursionError):
+            item.CreatedAt = UNSET  # no fault of the item: its day is read off its SK then
     return item
 
 
@@ -106,11 +104,3 @@ def _fault_of_key(line: bytes, error: ValidationError) -> RejectError:
     except (DecodeError, RecursionError) as worse:
         return RejectError("not_json", said(worse))
     return RejectError("bad_key", str(error))
-
-
-def _or_else(decoder: Decoder[_Decoded], value: Raw, other: _Other) -> _Decoded | _Other:
-    """Decode what is no fault of the item when it cannot be decoded."""
-    try:
-        return decoder.decode(value)
-    except (DecodeError, RecursionError):
-        return other

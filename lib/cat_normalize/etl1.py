@@ -9,20 +9,23 @@ from __future__ import annotations
 import gc
 import heapq
 import json
+import os
 import tempfile
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate, chain, islice, pairwise
 from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeVar
 
 from cat_normalize import csvfile, merging, partitions
-from cat_normalize.dealing import Chunk, Dealt, Sources, cut, deal, dealt, sources
+from cat_normalize.dealing import Chunk, Dealt, OfLine, Sources, cut, deal, sources
 from cat_normalize.errors import PipelineError
 from cat_normalize.items import USER
+from cat_normalize.merging import Run, SplitUserError
 from cat_normalize.normalize import Summary, normalize
 from cat_normalize.publish import writing
 from cat_normalize.settings import Rules
@@ -40,7 +43,7 @@ _SAMPLE = 2000
 _Value = TypeVar("_Value")
 
 
-class _Run(Protocol):
+class _SideBySide(Protocol):
     def __call__(
         self, function: Callable[..., _Value], tasks: Sequence[tuple[Any, ...]], /
     ) -> Iterator[_Value]: ...
@@ -75,44 +78,76 @@ def normalize_files(
     """
     inputs = list(inputs)
     files = partitions.expand(inputs)
-    with tempfile.TemporaryDirectory(prefix="cat-normalize-") as scratch, _pool(workers) as run:
-        folder = Path(scratch)
-        parts, source = _parts(inputs, files, folder, partition_bytes, workers, run)
-        bounds = _bounds(parts[0], min(workers, MAX_RANGES)) if len(parts) > 1 else []
-        outputs = [(folder / f"{number}.csv", folder / f"{number}.rejects") for number in range(len(parts))]
-        tasks = [(part, *output, bounds, rules, source) for part, output in zip(parts, outputs, strict=True)]
-        summary, sizes = Summary(), [0] * (len(bounds) + 1)
-        for counts, written in run(_normalize_part, tasks):
-            summary.add(counts)
-            sizes = [size + more for size, more in zip(sizes, written, strict=True)]
-        with writing(rejects) as stream:
-            for line in _in_order([bad for _, bad in outputs]):
-                stream.write(line.partition(b"\t")[2])
-        with writing(csv) as stream:
-            stream.write(csvfile.HEADER)
-            stream.flush()
-            _merge(run, [out for out, _ in outputs], sizes, Path(stream.name))
-    return summary
+    with (
+        tempfile.TemporaryDirectory(prefix="cat-normalize-") as scratch,
+        _pool(workers) as run,
+        writing(csv) as table,
+        writing(rejects) as refused,  # appears first
+    ):
+        job = _Job(inputs, files, Path(scratch), rules, partition_bytes, workers, run)
+        try:
+            return job.do(table, refused, partitions.likely_of_line)
+        except SplitUserError:
+            for stream in (table, refused):
+                stream.seek(0)
+                stream.truncate()
+            return job.do(table, refused, partitions.of_line)
 
 
-def _parts(
-    inputs: list[Path], files: list[Path], folder: Path, partition_bytes: int, workers: int, run: _Run
-) -> tuple[list[tuple[Piece, ...]], Sources]:
-    """Return what is to be normalised together: files where they lie, or partitions dealt of them."""
-    sizes = [partitions.weight(path) for path in files]
-    whole = [Chunk(number, number, path) for number, path in enumerate(files)]
-    in_place = sources(files, whole, [0] * len(files))
-    if sum(sizes) <= partition_bytes:
-        return [tuple(whole)], in_place
-    small = max(sizes) <= _TOLERATED * partition_bytes
-    if small and len(inputs) == 1 and _holds_whole_users(inputs[0], files):
-        return [(chunk,) for chunk in whole], in_place
-    count = min(-(-sum(sizes) // partition_bytes), MAX_PARTITIONS)
-    chunks = cut(files, workers)
-    folders = [folder / f"chunk-{chunk.index}" for chunk in chunks]
-    lines = list(run(deal, [(chunk, each, count) for chunk, each in zip(chunks, folders, strict=True)]))
-    parts = zip(*(dealt(each, count) for each in folders), strict=True)
-    return list(parts), sources(files, chunks, lines)
+@dataclass(frozen=True, slots=True)
+class _Job:
+    inputs: list[Path]
+    files: list[Path]
+    folder: Path
+    rules: Rules
+    partition_bytes: int
+    workers: int
+    run: _SideBySide
+
+    def do(self, table: BinaryIO, refused: BinaryIO, of_line: OfLine) -> Summary:
+        """Write CSV and rejects.
+
+        Raises:
+            SplitUserError: ``of_line`` did not bring the items of a user together.
+        """
+        parts, source = self.parts(of_line)
+        bounds = _bounds(parts[0], min(self.workers, MAX_RANGES)) if len(parts) > 1 else []
+        tasks = [(part, self.folder, bounds, self.rules, source) for part in parts]
+        made = list(self.run(_normalize_part, tasks))
+        for line in _in_order([each.rejects for each in made]):
+            refused.write(line.partition(b"\t")[2])
+        table.write(csvfile.HEADER)
+        table.flush()
+        self.merge(list(zip(*(each.ranges for each in made), strict=True)), Path(table.name))
+        summary = Summary()
+        for each in made:
+            summary.add(each.summary)
+        return summary
+
+    def parts(self, of_line: OfLine) -> tuple[list[tuple[Piece, ...]], Sources]:
+        """Return what is to be normalised together: files where they lie, or partitions dealt of them."""
+        sizes = [partitions.weight(path) for path in self.files]
+        whole = [Chunk(number, number, path) for number, path in enumerate(self.files)]
+        in_place = sources(self.files, whole, [0] * len(self.files))
+        if sum(sizes) <= self.partition_bytes:
+            return [tuple(whole)], in_place
+        small = max(sizes) <= _TOLERATED * self.partition_bytes
+        if small and len(self.inputs) == 1 and _holds_whole_users(self.inputs[0], self.files):
+            return [(chunk,) for chunk in whole], in_place
+        count = min(-(-sum(sizes) // self.partition_bytes), MAX_PARTITIONS)
+        chunks = cut(self.files, self.workers)
+        tasks = [(chunk, self.folder / f"dealt-{chunk.index}", count, of_line) for chunk in chunks]
+        lines, dealt = zip(*self.run(deal, tasks), strict=True)
+        return list(zip(*dealt, strict=True)), sources(self.files, chunks, lines)
+
+    def merge(self, ranges: Sequence[Sequence[Run]], csv: Path) -> None:
+        """Merge the partitions behind the CSV's header, the ranges side by side, each at its own place."""
+        sizes = [sum(each.csv_bytes for each in runs) for runs in ranges]
+        starts = accumulate(sizes, initial=len(csvfile.HEADER))
+        merged = self.run(merging.merge, [(runs, csv, next(starts)) for runs in ranges])
+        for path in self.folder.glob("dealt-*"):
+            path.unlink()  # while the workers merge
+        list(merged)
 
 
 def _holds_whole_users(folder: Path, files: list[Path]) -> bool:
@@ -131,39 +166,47 @@ def _bounds(part: tuple[Piece, ...], ranges: int) -> list[str]:
     return [users[len(users) * number // ranges] for number in range(1, ranges)] if users else []
 
 
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What became of a partition: its rejects, and for each range of users a sorted run of records."""
+
+    summary: Summary
+    rejects: Run
+    ranges: list[Run]
+
+
 def _normalize_part(
-    part: tuple[Piece, ...], out: Path, bad: Path, bounds: list[str], rules: Rules, source: Sources
-) -> tuple[Summary, list[int]]:
-    """Normalise a partition into a file of rejects and, for each range of users, a sorted file of records."""
+    part: tuple[Piece, ...], folder: Path, bounds: list[str], rules: Rules, source: Sources
+) -> _Made:
+    """Normalise a partition, at the end of this process's own file."""
     done = normalize(chain.from_iterable(piece.lines() for piece in part), rules, source)
     cuts = [0, *(bisect_left(done.rows, bound, key=itemgetter(0)) for bound in bounds), len(done.rows)]
-    with bad.open("wb") as stream:
+    path = folder / f"made-{os.getpid()}"
+    with path.open("ab", partitions.BUFFER) as stream:
+        begin = stream.tell()
         stream.writelines(b"%d\t%b" % reject for reject in done.rejects)
-    ranges = enumerate(pairwise(cuts))
-    sizes = [merging.write(done.rows[start:stop], _sorted(out, number)) for number, (start, stop) in ranges]
-    return done.summary, sizes
+        rejects = Run(path, begin, stream.tell())
+        ranges = []
+        for start, stop in pairwise(cuts):
+            begin = stream.tell()
+            size = merging.write(done.rows[start:stop], stream)
+            ranges.append(Run(path, begin, stream.tell(), size))
+    return _Made(done.summary, rejects, ranges)
 
 
-def _sorted(out: Path, number: int) -> Path:
-    return out.with_suffix(f".{number}.csv")
+def _in_order(runs: list[Run]) -> Iterator[bytes]:
+    """Yield the rejects of all partitions by their places, one of each in memory at a time."""
+    yield from heapq.merge(*(_lines(run) for run in runs if run.start < run.stop), key=_place)
 
 
-def _merge(run: _Run, outs: list[Path], sizes: list[int], csv: Path) -> None:
-    """Merge the partitions behind the CSV's header, the ranges side by side, each at its own place."""
-    starts = accumulate(sizes, initial=len(csvfile.HEADER))
-    tasks = [([_sorted(out, number) for out in outs], csv, next(starts)) for number in range(len(sizes))]
-    for _ in run(merging.merge, tasks):
-        pass
-
-
-def _in_order(paths: list[Path]) -> Iterator[bytes]:
-    """Yield the rejects of all files by their places, one of each file in memory at a time."""
-    with ExitStack() as stack:
-        yield from heapq.merge(*(stack.enter_context(path.open("rb")) for path in paths), key=_place)
+def _lines(run: Run) -> Iterator[bytes]:
+    with run.open() as stream:
+        while stream.tell() < run.stop:
+            yield stream.readline()
 
 
 @contextmanager
-def _pool(workers: int) -> Iterator[_Run]:
+def _pool(workers: int) -> Iterator[_SideBySide]:
     """Yield a way to call a function for every tuple of arguments, on that many processes."""
     if workers == 1:
         yield _one_by_one

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from operator import attrgetter
 from typing import Literal, TypeVar
 
-from msgspec import UNSET, DecodeError, Raw, Struct, UnsetType, field
+from msgspec import UNSET, DecodeError, Raw, Struct, UnsetType
 from msgspec.json import Decoder
 
-from cat_normalize.shapes import Envelope, Item, MessageValue, OptionalString
-from cat_normalize.text import SENDERS, has_control, sender
+from cat_normalize.shapes import Item, OptionalString, UserValue
+from cat_normalize.text import has_control, tidy, without_remark
 
 Reason = Literal["not_json", "bad_key", "unknown_kind", "bad_conversation", "bad_feedback"]
 Kind = Literal["CONVERSATION", "FEEDBACK", "REGISTER"]
@@ -26,14 +25,6 @@ class RejectError(Exception):
         self.reason, self.detail = reason, detail
 
 
-class Message(Struct, gc=False, omit_defaults=True):
-    """One message: read from either form, written to column 7 as it stands."""
-
-    sender: str = field(name="from")
-    text: str | None = None
-    timestamp: str | None = None
-
-
 class Feedback(Struct, gc=False, omit_defaults=True):
     """One thumb: read from either form, written to column 8 as it stands."""
 
@@ -43,75 +34,54 @@ class Feedback(Struct, gc=False, omit_defaults=True):
 
 
 class User(Struct, gc=False):
-    """Who the user is, from either form."""
+    """Who the user is: tidy, the city without its remark, None where that leaves nothing."""
 
+    nombre: str | None = None
+    gerencia: str | None = None
+    ciudad: str | None = None
+    readable: bool = True
+    """Whether there was none, or one of the contract's shape."""
+
+
+class _PlainUser(Struct, gc=False):
     nombre: str | None = None
     gerencia: str | None = None
     ciudad: str | None = None
 
 
-_messages = Decoder(list[Message])
 _plain_feedback = Decoder(Feedback)
-_plain_user = Decoder(User)
-_members = attrgetter("M")
-_known = SENDERS.get
+_user = Decoder(UserValue)
+_plain_user = Decoder(_PlainUser)
 
 
-def read_key(item: Item | Envelope) -> tuple[str, str, Kind]:
-    """Return user id, SK and kind.
+def check_pk(pk: str) -> None:
+    """Hold a ``PK`` to ``USER#`` and an id without control characters.
 
     Raises:
-        RejectError: ``bad_key`` or ``unknown_kind``.
-
-    >>> from cat_normalize.shapes import StringValue
-    >>> read_key(Item(StringValue("USER#7"), StringValue("REGISTER")))
-    ('7', 'REGISTER', 'REGISTER')
+        RejectError: ``bad_key``.
     """
-    if item.PK is UNSET or item.SK is UNSET:
-        missing = "PK" if item.PK is UNSET else "SK"
-        raise RejectError("bad_key", f"Object missing required field `{missing}` - at `$`")
-    pk, sk = item.PK.S, item.SK.S
     if not pk.startswith(USER) or len(pk) == len(USER):
         raise RejectError("bad_key", f"Expected `{USER}` and an id - at `$.PK.S`")
     if has_control(pk):
         raise RejectError("bad_key", "The id holds a control character - at `$.PK.S`")
-    if sk.startswith("CONVERSATION#"):
-        return pk[len(USER) :], sk, "CONVERSATION"
-    if sk.startswith("FEEDBACK#"):
-        return pk[len(USER) :], sk, "FEEDBACK"
-    if sk.startswith("REGISTER"):
-        return pk[len(USER) :], sk, "REGISTER"
-    raise RejectError("unknown_kind", "Expected `CONVERSATION#`, `FEEDBACK#` or `REGISTER` - at `$.SK.S`")
 
 
-def read_conversation(item: Item) -> list[Message]:
-    """Return the messages in order, from either form, with canonical senders and a text each.
+def kind_of(sk: str) -> Kind:
+    """Return the kind of item that an ``SK`` names.
 
     Raises:
-        RejectError: ``bad_conversation``.
+        RejectError: ``unknown_kind``.
+
+    >>> kind_of("CONVERSATION#2025-08-18"), kind_of("REGISTER")
+    ('CONVERSATION', 'REGISTER')
     """
-    at = "$.Conversation"
-    value = item.Conversation
-    if value is UNSET:
-        raise missing("bad_conversation", at)
-    if value.S is not UNSET and value.L is UNSET:
-        messages = decode(_messages, value.S, "bad_conversation", f"{at}.S")
-        return [Message(sender(each.sender), each.text or "", each.timestamp) for each in messages]
-    if value.L is UNSET or value.S is not UNSET:
-        raise RejectError("bad_conversation", f"Expected either `L` or `S` - at `{at}`")
-    try:
-        return [  # the usual case is inline: a call less for each of millions of values
-            Message(
-                _known(m.sender.S) or sender(m.sender.S),
-                t.S if (t := m.text) and t.NULL is UNSET and t.S is not UNSET else _optional(t, "text") or "",
-                t.S
-                if (t := m.timestamp) and t.NULL is UNSET and t.S is not UNSET
-                else _optional(t, "timestamp"),
-            )
-            for m in map(_members, value.L)
-        ]
-    except ValueError:
-        raise _fault_of_list(value.L) from None
+    if sk.startswith("CONVERSATION#"):
+        return "CONVERSATION"
+    if sk.startswith("FEEDBACK#"):
+        return "FEEDBACK"
+    if sk.startswith("REGISTER"):
+        return "REGISTER"
+    raise RejectError("unknown_kind", "Expected `CONVERSATION#`, `FEEDBACK#` or `REGISTER` - at `$.SK.S`")
 
 
 def read_feedback(item: Item) -> Feedback:
@@ -137,26 +107,30 @@ def read_feedback(item: Item) -> Feedback:
         raise RejectError("bad_feedback", f"Expected either `S` or `NULL` - at `{at}.M.{error}`") from error
 
 
-def read_user(item: Item) -> User | None:
-    """Return who the user is, from either form; None where the item does not say.
+def read_user(data: bytes) -> User:
+    """Return who the user is, from the JSON of either form of ``UserData``.
 
-    Raises:
-        ValueError: ``UserData`` has another shape, so that it counts as absent and as a warning.
+    Another shape counts as absent, as a whole.
     """
-    value = item.UserData
-    if value is UNSET:
-        return None
-    if value.M is not UNSET and value.S is UNSET and value.NULL is UNSET:
-        m = value.M
-        return User(_optional(m.nombre, ""), _optional(m.gerencia, ""), _optional(m.ciudad, ""))
-    if value.S is not UNSET and value.M is UNSET and value.NULL is UNSET:
-        try:
-            return _plain_user.decode(value.S)
-        except (DecodeError, RecursionError) as error:
-            raise ValueError(said(error)) from error
-    if value.NULL is True and value.M is UNSET and value.S is UNSET:
-        return None
-    raise ValueError("Expected one of `M`, `S`, `NULL`")
+    try:
+        value = _user.decode(data)
+        if value.M is not UNSET and value.S is UNSET and value.NULL is UNSET:
+            m = value.M
+            return _tidied(_optional(m.nombre, ""), _optional(m.gerencia, ""), _optional(m.ciudad, ""))
+        if value.S is not UNSET and value.M is UNSET and value.NULL is UNSET:
+            plain = _plain_user.decode(value.S)
+            return _tidied(plain.nombre, plain.gerencia, plain.ciudad)
+    except (ValueError, RecursionError):  # msgspec's errors are ValueErrors too
+        return User(readable=False)
+    return User(readable=value.NULL is True and value.M is UNSET and value.S is UNSET)
+
+
+def _tidied(nombre: str | None, gerencia: str | None, ciudad: str | None) -> User:
+    return User(
+        (nombre and tidy(nombre)) or None,
+        (gerencia and tidy(gerencia)) or None,
+        (ciudad and without_remark(tidy(ciudad))) or None,
+    )
 
 
 def read_created_at(item: Item) -> str | None:
@@ -174,18 +148,6 @@ def _optional(value: OptionalString | UnsetType, name: str) -> str | None:
     raise ValueError(name)
 
 
-def _fault_of_list(messages: list[MessageValue]) -> RejectError:
-    """Find which member of which message has neither or both of ``S`` and ``NULL``."""
-    for number, message in enumerate(messages):
-        for name, value in (("text", message.M.text), ("timestamp", message.M.timestamp)):
-            try:
-                _optional(value, name)
-            except ValueError:
-                at = f"$.Conversation.L[{number}].M.{name}"
-                return RejectError("bad_conversation", f"Expected either `S` or `NULL` - at `{at}`")
-    raise AssertionError("no fault in a list that was found faulty")
-
-
 def decode(decoder: Decoder[_Decoded], value: Raw | str, reason: Reason, at: str) -> _Decoded:
     """Decode an attribute's value, which stands at ``at``.
 
@@ -197,7 +159,7 @@ def decode(decoder: Decoder[_Decoded], value: Raw | str, reason: Reason, at: str
     try:
         return decoder.decode(value)
     except (DecodeError, RecursionError) as error:
-        raise RejectError(reason, _located(said(error), at)) from error
+        raise RejectError(reason, located(said(error), at)) from error
 
 
 def missing(reason: Reason, at: str) -> RejectError:
@@ -210,10 +172,10 @@ def said(error: Exception) -> str:
     return "Nested too deeply" if isinstance(error, RecursionError) else str(error)
 
 
-def _located(message: str, at: str) -> str:
+def located(message: str, at: str) -> str:
     """Say where in the whole item a fault is that msgspec found in one of its values.
 
-    >>> _located("Expected `str`, got `int` - at `$.L[2].M.text.S`", "$.Conversation")
+    >>> located("Expected `str`, got `int` - at `$.L[2].M.text.S`", "$.Conversation")
     'Expected `str`, got `int` - at `$.Conversation.L[2].M.text.S`'
     """
     where = re.search(r" - at `\$(.*)`$", message)

@@ -18,30 +18,31 @@ from typing import Any
 from msgspec import Raw, Struct
 from msgspec.json import Encoder
 
-from cat_normalize.csvfile import Field
+from cat_normalize.csvfile import Field, Quoted, doubled
 from cat_normalize.csvfile import day as written_day
 from cat_normalize.envelope import bare_item, open_item
 from cat_normalize.items import (
+    USER,
     Kind,
-    Message,
     Reason,
     RejectError,
     User,
-    read_conversation,
+    check_pk,
+    kind_of,
     read_created_at,
     read_feedback,
-    read_key,
     read_user,
 )
+from cat_normalize.messages import read_conversation, tidied
 from cat_normalize.settings import Rules
 from cat_normalize.shapes import Item
-from cat_normalize.text import compact_json, distinct, read_day, tidy, without_remark
+from cat_normalize.text import compact_json, distinct, read_day
 
 NO_NAME = "Usuario Anónimo"
 Line = tuple[int, bytes]
 """Where a line stands, a number that grows in reading order, and its bytes."""
 Row = tuple[Field, ...]
-"""The twelve columns as the CSV writes them: the date is text already, JSON comes in pieces."""
+"""The twelve columns as the CSV writes them: the date is text already, JSON comes in quoted pieces."""
 
 
 class Reject(Struct, gc=False):
@@ -107,18 +108,15 @@ class _Entry(Struct, gc=False):
 
     sk: str
     kind: Kind
-    user: User | None
+    user: User | None = None
     json: bytes = b""
-    said: list[str] = []
+    said: bytes = b""
+    """What the user says in it, JSON strings with commas between."""
     day: date | None = None
     thumb: str = ""
 
 
-class _Conversation(Struct, gc=False):
-    sk: str
-    messages: list[Message]
-
-
+_TOGETHER = 64
 _by_sk = attrgetter("sk")
 _encode = Encoder().encode
 
@@ -134,58 +132,75 @@ def normalize(lines: Iterable[Line], rules: Rules, source: Callable[[int], str])
     >>> feedback = b'{"PK":{"S":"USER#7"},"SK":{"S":"FEEDBACK#1"},"Feedback":{"M":{"type":{"S":"like"}}}}'
     >>> done = normalize([(1, feedback), (2, b"{")], Rules(), "a.jsonl:{}".format)
     >>> done.rows[0][0], done.rows[0][7], done.summary.rejected
-    ('7', [b'[', b'{"sk":"FEEDBACK#1","type":"like"}', b']'], 1)
+    ('7', [b'[', b'{""sk"":""FEEDBACK#1"",""type"":""like""}', b']'], 1)
     """
     done = Normalized()
-    users: dict[str, list[_Entry]] = {}
+    reader = _Reader(rules, done.summary)
     read = 0
     for place, raw in lines:
         if not raw or raw.isspace():
             continue
         try:
-            user_id, entry = _read(open_item(raw), rules, done.summary)
+            reader.read(open_item(raw))
         except RejectError as error:
             if error.reason == "not_json" and _blank(raw):
                 continue
             done.rejects.append((place, _reject(error, source(place), raw)))
             done.summary.rejected_by_reason[error.reason] += 1
-        else:
-            if entry is not None:
-                if user_id in users:
-                    users[user_id].append(entry)
-                else:
-                    users[user_id] = [entry]
         read += 1
     done.summary.items_read = read
-    for user_id in sorted(users):
-        _close_user(user_id, users.pop(user_id), rules, done)
+    for pk in sorted(reader.users):
+        _close_user(pk.removeprefix(USER), reader.users.pop(pk), rules, done)
     return done
 
 
-def _read(item: Item, rules: Rules, summary: Summary) -> tuple[str, _Entry | None]:
-    """Read one item; None instead of an entry where a filter drops it."""
-    user_id, sk, kind = read_key(item)
-    entry = _Entry(sk, kind, None)
-    if kind == "CONVERSATION":
-        messages = read_conversation(item)
-        entry.json = compact_json(_Conversation(sk, messages))
-        entry.said = [tidy(each.text) for each in messages if each.sender == "user" and each.text]
-        entry.day = _day(item, sk, rules)
-        if entry.day is None:
-            summary.warnings["date_unreadable"] += 1
-    elif kind == "FEEDBACK":
-        feedback = read_feedback(item)
-        entry.json = b'{"sk":%b,%b' % (compact_json(sk), compact_json(feedback)[1:])
-        entry.said = [tidy(value) for value in (feedback.comment, feedback.option) if value]
-        entry.thumb = feedback.type.strip().lower()
-    try:
-        entry.user = read_user(item)
-    except ValueError:  # counts as absent and as a warning (§3)
-        summary.warnings["user_data_unreadable"] += 1
-    if kind == "CONVERSATION" and not rules.keeps(entry.day):
-        summary.filtered += 1
-        return user_id, None
-    return user_id, entry
+class _Reader:
+    """Reads items, one at a time, into what each adds to its user's row."""
+
+    def __init__(self, rules: Rules, summary: Summary) -> None:
+        self.users: dict[str, list[_Entry]] = {}
+        self._rules, self._summary = rules, summary
+        self._known: dict[bytes, User] = {}
+
+    def read(self, item: Item) -> None:
+        """Read one item; one that a filter drops adds nothing.
+
+        Raises:
+            RejectError: what is wrong with the item.
+        """
+        pk, sk = item.PK.S, item.SK.S
+        entries = self.users.get(pk)
+        if entries is None:
+            check_pk(pk)
+        entry = _Entry(sk, kind_of(sk))
+        if entry.kind == "CONVERSATION":
+            entry.json, entry.said = read_conversation(item)
+            entry.day = _day(item, sk, self._rules)
+            if entry.day is None:
+                self._summary.warnings["date_unreadable"] += 1
+        elif entry.kind == "FEEDBACK":
+            feedback = read_feedback(item)
+            entry.json = doubled(b'{"sk":%b,%b' % (compact_json(sk), compact_json(feedback)[1:]))
+            said = [compact_json(value) for value in (feedback.comment, feedback.option) if value]
+            entry.said = b",".join(said)
+            entry.thumb = feedback.type.strip().lower()
+        if item.UserData:
+            entry.user = self._user(bytes(item.UserData))
+        if entry.kind == "CONVERSATION" and not self._rules.keeps(entry.day):
+            self._summary.filtered += 1
+        elif entries is None:
+            self.users[pk] = [entry]
+        else:
+            entries.append(entry)
+
+    def _user(self, data: bytes) -> User:
+        """Return who the user is; a user's items say it over and over, and in the same bytes."""
+        user = self._known.get(data)
+        if user is None:
+            user = self._known[data] = read_user(data)
+        if not user.readable:
+            self._summary.warnings["user_data_unreadable"] += 1
+        return user
 
 
 def _day(item: Item, sk: str, rules: Rules) -> date | None:
@@ -197,8 +212,8 @@ def _close_user(user_id: str, entries: list[_Entry], rules: Rules, done: Normali
     """Make the user's row, or count the items of one that a filter drops."""
     entries.sort(key=_by_sk)  # stable: items of equal SK keep the order in which they were read
     users = [entry.user for entry in entries if entry.user]
-    gerencia = _first([user.gerencia for user in users])
-    ciudad = _first([user.ciudad for user in users], remark=True) or gerencia
+    gerencia = _first(user.gerencia for user in users)
+    ciudad = _first(user.ciudad for user in users) or gerencia
     summary = done.summary
     if rules.excludes(ciudad):
         summary.filtered += len(entries)
@@ -214,33 +229,38 @@ def _close_user(user_id: str, entries: list[_Entry], rules: Rules, done: Normali
     done.rows.append(
         (
             user_id,
-            _first([user.nombre for user in users]) or NO_NAME,
+            _first(user.nombre for user in users) or NO_NAME,
             gerencia or ciudad,
             ciudad,
             written_day(min((entry.day for entry in conversations if entry.day), default=None)),
             len(conversations),
-            _json_list(conversations),
+            _json_list(conversations) if conversations else "[]",
             _json_list(feedback) if feedback else None,
             len(feedback),
-            distinct(chain.from_iterable([entry.said for entry in conversations])),
-            _thumbs({entry.thumb for entry in feedback}),
-            distinct(chain.from_iterable([entry.said for entry in feedback])),
+            _said(conversations),
+            _thumbs({entry.thumb for entry in feedback}) if feedback else None,
+            _said(feedback),
         )
     )
 
 
-def _first(values: Iterable[str | None], remark: bool = False) -> str | None:
-    """Return the first value that is not blank after tidying, a city's remark taken off before."""
-    for value in values:
-        if value and (tidied := without_remark(tidy(value)) if remark else tidy(value)):
-            return tidied
-    return None
+def _first(values: Iterable[str | None]) -> str | None:
+    return next(filter(None, values), None)
 
 
-def _json_list(entries: list[_Entry]) -> list[bytes]:
+def _said(entries: list[_Entry]) -> bytes | None:
+    """Return what the user says in all of them; some at a time, for the texts of a heavy user are many MB."""
+    strings = [entry.said for entry in entries if entry.said]
+    groups = (b",".join(strings[at : at + _TOGETHER]) for at in range(0, len(strings), _TOGETHER))
+    return distinct(chain.from_iterable(map(tidied, groups)))
+
+
+def _json_list(entries: list[_Entry]) -> Quoted:
     """Return the entries' JSON as one list, in pieces: a copy less, which of a heavy user is many MB."""
     pieces = [piece for entry in entries for piece in (b",", entry.json)]
-    return [b"[", *pieces[1:], b"]"]
+    pieces[0] = b"["
+    pieces.append(b"]")
+    return Quoted(pieces)
 
 
 def _thumbs(thumbs: set[str]) -> str | None:

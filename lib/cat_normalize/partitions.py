@@ -7,6 +7,7 @@ names, so that all items of a user come together whatever the order they arrive 
 from __future__ import annotations
 
 import gzip
+import re
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, nullcontext
@@ -40,6 +41,7 @@ class _Key(Struct, gc=False):
 
 
 _key = Decoder(_Key)
+_begins_with_pk = re.compile(rb'{ ?(?:"Item": ?{ ?)?"PK": ?{ ?"S": ?"([^"\\]*)"').match
 
 
 def buffer_of(files: int) -> int:
@@ -71,6 +73,19 @@ def of_line(line: bytes, count: int) -> int:
     """
     pk = key_of(line)
     return 0 if pk is None else zlib.crc32(pk.encode()) % count
+
+
+def likely_of_line(line: bytes, count: int) -> int:
+    """Return the same in a third of the time, but of a second ``PK`` in the item it knows nothing.
+
+    Whoever deals by it has to see whether a user's items came together.
+
+    >>> line = b'{"PK":{"S":"USER#7"},"SK":{"S":"REGISTER"}}'
+    >>> likely_of_line(line, 8) == of_line(line, 8)
+    True
+    """
+    found = _begins_with_pk(line)
+    return zlib.crc32(found[1]) % count if found else of_line(line, count)
 
 
 def key_of(line: bytes) -> str | None:

@@ -21,12 +21,23 @@ class OptionalString(Struct, forbid_unknown_fields=True, gc=False):
     NULL: bool | UnsetType = UNSET
 
 
+NOTHING = Raw(b"?")
+"""No JSON: what stands where a value is not given."""
+
+
+class Text(Struct, forbid_unknown_fields=True, gc=False):
+    """A string, or DynamoDB's NULL; the string as it stands in JSON, and whether it is one is not checked."""
+
+    S: Raw = NOTHING
+    NULL: bool | UnsetType = UNSET
+
+
 class MessageMembers(Struct, gc=False):
     """What the contract reads of a message; what stands beside it is ignored."""
 
     sender: StringValue = field(name="from")
-    text: OptionalString | UnsetType = UNSET
-    timestamp: OptionalString | UnsetType = UNSET
+    text: Text | UnsetType = UNSET
+    timestamp: Text | UnsetType = UNSET
 
 
 class MessageValue(Struct, forbid_unknown_fields=True, gc=False):
@@ -74,11 +85,14 @@ class UserValue(Struct, forbid_unknown_fields=True, gc=False):
 
 
 class Item(Struct, gc=False):
-    """An item as nearly every one is; one that is not is looked at again as an `Envelope`."""
+    """An item as nearly every one is; one that is not is looked at again as an `Envelope`.
+
+    ``UserData`` is empty where absent; whatever its shape, it is no fault of the item.
+    """
 
     PK: StringValue
     SK: StringValue
-    UserData: UserValue | UnsetType = UNSET
+    UserData: Raw = Raw()
     CreatedAt: StringValue | UnsetType = UNSET
     Conversation: ConversationValue | UnsetType = UNSET
     Feedback: FeedbackValue | UnsetType = UNSET

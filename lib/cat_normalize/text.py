@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-JOINT = " | "
+JOINT = b" | "
 SENDERS = {"user": "user", "usuario": "user", "bot": "bot", "assistant": "bot", "catia": "bot"}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _DEL_AND_C1 = re.compile(r"[\x7f-\x9f]")
@@ -60,11 +60,11 @@ def sender(name: str) -> str:
     return SENDERS.get(name, name)
 
 
-def distinct(values: Iterable[str]) -> str | None:
+def distinct(values: Iterable[bytes]) -> bytes | None:
     """Join tidy values, each once, in order of first use; None where nothing is left.
 
-    >>> distinct(["hola", "", "adiós", "hola"]), distinct([""])
-    ('hola | adiós', None)
+    >>> distinct([b"hola", b"", b"gracias", b"hola"]), distinct([b""])
+    (b'hola | gracias', None)
     """
     return JOINT.join(filter(None, dict.fromkeys(values))) or None
 
