@@ -163,6 +163,22 @@ STRINGS = [
         '"\u3000b"',
         '"à|¿"',
     ),
+    *(
+        r'"gesti\u00f3n"',
+        r'"\u00BFqu\u00e9\u003f \ud83d\ude00\n"',
+        r'"a\\u00f3"',
+        r'"\\\u00f3"',
+        r'"\u00f1\u005cn"',
+        r'"\u00f1\u005Cn"',
+    ),
+    *(
+        r'"\u00f1\u0022"',
+        r'"\u00f1\u000a"',
+        r'"\u00f1\u0085\u007f"',
+        r'"\u00f1\u2003"',
+        r'"\u00f1 \"\u00bf\""',
+    ),
+    *('"é😀¿\\u00e9\\ud83d\\ude00"', '"\x80\\u00f1"', r'"\u00f1\/"'),
     *(r'"\"text\":\""', r'"},\"text\":{\"S\":\""', '"{}[],:"', '"“¿qué?”…"'),
 ]
 
@@ -186,6 +202,17 @@ def test_a_text_is_itself_whatever_bytes_it_came_as(text, form):
     assert told == [{"sk": "CONVERSATION#1", "messages": messages}]
     assert plain(row[6]) == reference.dumps(told)
     assert plain(row[9]) == reference.join(["hola", value, "hola, ¿ya?"])
+
+
+@pytest.mark.parametrize("half", [r"\ud83d", r"\ude00\ud83d", r"\ud83d\u00f3"])
+def test_half_a_surrogate_pair_beside_whole_ones_is_no_text(half):
+    text = {"S": "gestión 😀"}
+    messages = [{"M": {"from": {"S": who}, "text": text}} for who in ("user", "bot")]
+    raw = json.dumps(json.loads(line("CONVERSATION#1", Conversation={"L": messages}))).encode()
+    assert run(raw).summary.conversations == 1
+    broken = raw.replace(b"\\ud83d\\ude00", half.encode(), 1)
+    ((_, written),) = run(raw, broken).rejects
+    assert json.loads(written)["reason"] == "not_json"
 
 
 @pytest.mark.parametrize("name", ["text", "timestamp"])

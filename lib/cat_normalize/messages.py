@@ -31,6 +31,8 @@ _TEXT_BEGINS, _TIMESTAMP_BEGINS = b'""text"":""', b'""timestamp"":""'
 _EMPTY = b'""'
 
 _USUAL_ESCAPES = frozenset((b'"', b"b", b"f", b"n", b"r", b"t"))
+_has_syntax_named = re.compile(rb"\\u00(?:[01]|22|5[cC])").search
+"""What JSON may not hold as it is: control characters, a quote, a backslash. The next two find the others."""
 _escape = re.compile(rb"\\.")
 _c1 = re.compile(rb"\xc2[\x80-\x9f]").search
 _blank_at_an_end = re.compile(rb'"(?:[ "]|(?<= "))').search
@@ -97,6 +99,8 @@ def _typed(message: _Plain) -> MessageMembers:
 
 def _talk(sk: str, messages: list[MessageMembers], form: _Form) -> Talk:
     json, mine, timestamps = _joined(_encode(sk), messages)
+    if b"\\" in json and b"\\u" in json and not _has_syntax_named(json):
+        json = _unescaped(json)
     begin, *rest = json.split(b"\\")
     escapes = {part[:1] for part in rest}
     if (
@@ -111,6 +115,22 @@ def _talk(sk: str, messages: list[MessageMembers], form: _Form) -> Talk:
         return Talk(json, b",".join(mine))
     json, mine, _ = _joined(compact_json(sk), _rewritten(messages, form))
     return Talk(_escape.sub(_doubled, json), b",".join(mine))
+
+
+def _unescaped(json: bytes) -> bytes:
+    r"""Write the characters that ``\u`` names as themselves; return it as it is where one names half a pair.
+
+    >>> _unescaped(rb'"gesti\u00f3n \ud83d\ude00\n"').decode()
+    '"gestión 😀\\n"'
+    """
+    try:
+        text = json.decode().encode("raw_unicode_escape").decode("raw_unicode_escape")
+        try:
+            return text.encode()
+        except UnicodeEncodeError:
+            return text.encode("utf-16", "surrogatepass").decode("utf-16").encode()
+    except UnicodeError:
+        return json
 
 
 def _joined(sk: bytes, messages: Iterable[MessageMembers]) -> tuple[bytes, list[Json], int]:
