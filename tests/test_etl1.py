@@ -3,23 +3,25 @@
 import csv
 import gzip
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import hostile
-from cat_normalize import etl1, partitions
+from cat_normalize import dealing, etl1, partitions
 from cat_normalize.errors import InputError
+from cat_normalize.lineup import AbandonedError
 from cat_normalize.schema import NAMES
 from cat_normalize.settings import Rules
 
 SMALL = 4000
 
 
-def run(folder, inputs, workers=1, partition_bytes=etl1.PARTITION_BYTES):
+def run(folder, inputs, workers=1, part_bytes=etl1.PART_BYTES):
     outputs = folder / "out.csv", folder / "bad.jsonl"
-    summary = etl1.normalize_files(inputs, *outputs, Rules(), workers, partition_bytes)
+    summary = etl1.normalize_files(inputs, *outputs, Rules(), workers, part_bytes)
     return (folder / "out.csv").read_bytes(), (folder / "bad.jsonl").read_bytes(), summary
 
 
@@ -92,6 +94,14 @@ def test_the_csv_is_the_contracts_dialect(tmp_path):
     assert made.splitlines()[1].startswith("a,Usuario Anónimo,,,01/08/2025,1,".encode())
 
 
+def test_the_error_told_is_the_one_that_made_the_others_stop():
+    def fail(error):
+        raise error
+
+    with ThreadPoolExecutor(1) as pool, pytest.raises(ZeroDivisionError):
+        etl1._side_by_side(pool, fail, [(AbandonedError(),), (ZeroDivisionError(),), (AbandonedError(),)])
+
+
 def test_no_item_at_all_is_a_header_and_no_reject(tmp_path):
     (tmp_path / "in").write_bytes(b"\n \n")
     made, bad, summary = run(tmp_path, [tmp_path / "in"])
@@ -127,20 +137,60 @@ def test_missing_input_is_named(tmp_path):
         run(tmp_path, [tmp_path / "empty"])
 
 
-def test_an_extracts_folder_is_read_where_it_lies_unless_files_were_added(tmp_path):
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_misread_items_of_a_user_without_a_row_count_too(tmp_path, workers):
+    named = b'{"PK":{"S":"USER#%b"},"SK":{"S":"REGISTER"},"UserData":{"M":{"nombre":{"S":"Ana"}}}}'
+    odd = (named % b"9").replace(b'"SK"', b'"PK":{"S":"USER#3"},"SK"')
+    (tmp_path / "in").write_bytes(b"\n".join([*table(200), odd]))
+    made = run(tmp_path, [tmp_path / "in"], workers, SMALL)
+    assert made == run(tmp_path, [tmp_path / "in"])
+    assert [line.split(b",")[:2] for line in made[0].splitlines() if line.startswith(b"3,")] == [
+        [b"3", b"Ana"]
+    ]
+
+
+def test_many_small_files_are_dealt_together(tmp_path):
     folder = tmp_path / "raw"
     folder.mkdir()
     with partitions.Writer(folder, 40) as writer:
-        for line in table():
+        for line in [b"{", *table()]:
             writer.write(partitions.of_line(line, 40), line + b"\n")
-    names = [path.name for path in writer.paths]
-    (folder / partitions.RECORD).write_text(json.dumps({"files": names}))
-    made, bad, _ = run(tmp_path, [folder], 1, SMALL)
-    (folder / "part-9.jsonl").write_bytes(item(3, 1))
-    again, _, summary = run(tmp_path, [folder], 1, SMALL)
-    assert (made.count(b"\n"), again.count(b"\n")) == (71, 71)
-    assert summary.items_read == 601
-    assert json.loads(bad.splitlines()[0])["source"].startswith("part-000")
+    chunks = dealing.cut(writer.paths, 2)
+    assert dealing.groups(chunks, 2) == [chunks]
+    made, bad, summary = run(tmp_path, [folder], 2, SMALL)
+    (tmp_path / "whole").write_bytes(b"".join(path.read_bytes() for path in writer.paths))
+    assert (made, summary) == run(tmp_path, [tmp_path / "whole"])[::2]
+    assert json.loads(bad.splitlines()[0])["source"] == "part-00000.jsonl:1"
+
+
+def test_cut_files_and_large_ones_are_dealt_alone(tmp_path):
+    paths = [tmp_path / f"{n}.jsonl" for n in range(4)]
+    for path, mb in zip(paths, (0, 20, 4, 3), strict=True):
+        with path.open("wb") as stream:
+            stream.truncate(mb << 20)
+    chunks = dealing.cut(paths, 2)
+    told = [[(chunk.file, chunk.start >> 20) for chunk in group] for group in dealing.groups(chunks, 2)]
+    assert told == [[(0, 0)], [(1, 0)], [(1, 8)], [(1, 16)], [(2, 0), (3, 0)]]
+
+
+SKEWED = {
+    "packed in the users' order": [item(f"{n:05}", n) for n in range(1500)],
+    "a user of nearly all": [item("5" if n % 50 else f"{n:05}", n) for n in range(1500)],
+    "one user": [item("5", n) for n in range(1500)],
+    "no item at all": [b'{"PK":%d}' % n for n in range(3000)],
+    "rejected and one user": [item("5", n) if n % 2 else b"? %d" % n for n in range(1500)],
+}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("lines", SKEWED.values(), ids=SKEWED)
+def test_a_part_too_large_is_dealt_again_or_its_texts_wait_in_a_file(tmp_path, lines, workers):
+    (tmp_path / "whole").write_bytes(b"\n".join(lines))
+    expected, rejects, summary = run(tmp_path, [tmp_path / "whole"])
+    (tmp_path / "in.jsonl.gz").write_bytes(gzip.compress(b"\n".join(lines)))
+    made, bad, counts = run(tmp_path, [tmp_path / "in.jsonl.gz"], workers, SMALL)
+    assert (made, counts) == (expected, summary)
+    assert bad.replace(b"in.jsonl.gz", b"whole") == rejects
 
 
 @given(hostile.LINES, st.integers(1, 3), st.integers(1, 400))

@@ -27,8 +27,9 @@ def test_a_users_items_share_a_partition_however_they_are_written(pk, count, oth
         f"  {json.dumps(item(pk))}\r\n",
     ]
     forms += [json.dumps(item(pk), separators=(",", ":"), ensure_ascii=False)]
-    for of_line in (partitions.of_line, partitions.likely_of_line):
-        assert {of_line(form.encode(), count) for form in forms} == {zlib.crc32(pk.encode()) % count}
+    assert {partitions.of_line(form.encode(), count) for form in forms} == {zlib.crc32(pk.encode()) % count}
+    for pk_of in (partitions.pk, partitions.likely_pk):
+        assert {pk_of(form.encode()) for form in forms} == {pk.encode()}
 
 
 @pytest.mark.parametrize(
@@ -52,6 +53,7 @@ def test_a_users_items_share_a_partition_however_they_are_written(pk, count, oth
 )
 def test_what_has_no_readable_key_goes_to_the_first(line):
     assert partitions.of_line(line, 7) == 0
+    assert partitions.pk(line) is None
 
 
 def test_a_folder_gives_its_item_files_in_order(tmp_path):

@@ -2,6 +2,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -51,6 +52,32 @@ def names(folder: Path) -> list[str]:
 
 
 # On disk
+
+
+def test_a_disk_that_fails_meanwhile_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    failed = threading.Event()
+
+    def fail(_: int) -> None:
+        failed.set()
+        raise OSError("the disk is gone")
+
+    monkeypatch.setattr(publish, "_SYNCED_EVERY", 0.001)
+    monkeypatch.setattr(os, "fsync", fail)
+    with (
+        pytest.raises(OSError, match="the disk is gone"),
+        (tmp_path / "x").open("wb") as file,
+        publish.synced_meanwhile(file),
+    ):
+        assert failed.wait(10)
+
+
+def test_an_error_within_is_told_rather_than_the_disks(tmp_path: Path) -> None:
+    with (
+        pytest.raises(ZeroDivisionError),
+        (tmp_path / "x").open("wb") as file,
+        publish.synced_meanwhile(file),
+    ):
+        raise ZeroDivisionError
 
 
 def test_a_file_appears_whole_in_a_new_folder(tmp_path: Path) -> None:

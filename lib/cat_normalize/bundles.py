@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator
+from functools import partial
 from io import BytesIO
 
-from cat_normalize import dealing
+from cat_normalize import dealing, partitions
 from cat_normalize.dealing import Chunk
 from cat_normalize.normalize import Line
 
@@ -22,7 +23,8 @@ Bundle = tuple[int, bytes, bytes]
 
 def deal(chunk: Chunk, parts: int, most: int = DEALT_BYTES) -> Iterator[tuple[int, Bundle]]:
     """Yield the lines of a chunk as bundles of one partition each, `most` bytes and a line at a time."""
-    for part, places, lines in dealing.bundles(chunk, parts, most):
+    of_line = partial(partitions.of_line, count=parts)
+    for part, places, lines in dealing.bundles(chunk.lines(), of_line, most):
         yield part, (places[0], places.tobytes(), b"".join(lines))
 
 

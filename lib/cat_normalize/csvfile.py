@@ -11,6 +11,7 @@ import re
 from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
+from typing import Protocol
 
 from cat_normalize.errors import MalformedCsvError
 from cat_normalize.schema import COLUMNS, NAMES, Column, csv_header
@@ -18,7 +19,17 @@ from cat_normalize.schema import COLUMNS, NAMES, Column, csv_header
 HEADER = (csv_header() + "\n").encode()
 
 
-class Quoted(list[bytes]):
+class Kept(Protocol):
+    """Bytes that are somewhere else until they are written."""
+
+    def read(self) -> bytes:
+        """Return them."""
+
+
+Piece = bytes | Kept
+
+
+class Quoted(list[Piece]):
     """A text of a record in pieces, in UTF-8, with its quotes doubled; it is written between quotes."""
 
 
@@ -48,20 +59,23 @@ def line(fields: Sequence[Field]) -> bytes:
     return b"".join(pieces(fields))
 
 
-def pieces(fields: Sequence[Field]) -> list[bytes]:
-    """Return the same as bytes to be written one after the other: no text of many MB is there twice."""
-    written: list[bytes] = []
+def pieces(fields: Sequence[Field]) -> Iterator[bytes]:
+    """Yield the same as bytes to be written one after the other: no text of many MB is there as a whole."""
+    between = b""
     for value in fields:
+        yield between
+        between = b","
         if isinstance(value, Quoted):
-            written += (b'"', *value, b'"')
+            yield b'"'
+            for piece in value:
+                yield piece if isinstance(piece, bytes) else piece.read()
+            yield b'"'
         elif isinstance(value, int):
-            written.append(b"%d" % value)
+            yield b"%d" % value
         elif value is not None:
             data = value if isinstance(value, bytes) else value.encode()
-            written += (b'"', doubled(data), b'"') if b'"' in data or b"," in data else (data,)
-        written.append(b",")
-    written[-1] = b"\n"
-    return written
+            yield b'"%b"' % doubled(data) if b'"' in data or b"," in data else data
+    yield b"\n"
 
 
 def doubled(data: bytes) -> bytes:

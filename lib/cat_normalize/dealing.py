@@ -1,4 +1,4 @@
-"""Item files cut into chunks, and chunks dealt into partitions of whole users, side by side.
+"""Item files cut into chunks, and their lines dealt into parts of whole users, side by side.
 
 A line's place is one number, its chunk and its number within it, so that places grow in reading order
 whoever reads what. Which file and line that is can be told once every chunk has been counted.
@@ -7,7 +7,7 @@ whoever reads what. Which file and line that is can be told once every chunk has
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count, islice
 from pathlib import Path
@@ -20,8 +20,8 @@ MIN_CHUNK = 8 << 20
 MAX_CHUNK = 512 << 20
 _HELD = 8 << 20
 _PLACE_BYTES = 8
-OfLine = Callable[[bytes, int], int]
-"""Gives the partition of a line, of so many."""
+OfLine = Callable[[bytes], int]
+"""Gives the part of a line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +57,10 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Dealt:
-    """The lines of one chunk that belong to one partition: bundles of a file, the places before the lines."""
+    """Lines of one part that were dealt together: bundles of a file, the places before the lines."""
 
     path: Path
+    size: int
     starts: array[int]
     counts: array[int]
 
@@ -75,7 +76,7 @@ class Dealt:
 def cut(files: Sequence[Path], workers: int) -> list[Chunk]:
     """Cut item files so that `workers` have about as much to read; packed ones stay whole."""
     sizes = [path.stat().st_size for path in files]
-    wanted = max(MIN_CHUNK, min(MAX_CHUNK, -(-sum(sizes) // (2 * workers))))
+    wanted = _wanted(sum(sizes), workers)
     chunks: list[Chunk] = []
     for file, (path, size) in enumerate(zip(files, sizes, strict=True)):
         if workers == 1 or size <= wanted or partitions.is_packed(path):
@@ -86,48 +87,70 @@ def cut(files: Sequence[Path], workers: int) -> list[Chunk]:
     return chunks
 
 
-def bundles(
-    chunk: Chunk, parts: int, most: int, of_line: OfLine = partitions.of_line
-) -> Iterator[tuple[int, array[int], list[bytes]]]:
-    """Yield the lines of a chunk by partition, and their places: of `most` bytes and a line at a time.
+def groups(chunks: Sequence[Chunk], workers: int) -> list[list[Chunk]]:
+    """Put whole files that follow each other together to be dealt as one; what was cut stays alone.
 
-    Raises:
-        InputError: the file cannot be read to its end.
+    Many small files would otherwise each be dealt into as many parts as there are.
     """
+    sizes = [
+        chunk.path.stat().st_size if chunk.stop is None else chunk.stop - chunk.start for chunk in chunks
+    ]
+    wanted = _wanted(sum(sizes), workers)
+    made: list[list[Chunk]] = []
+    room = -1
+    for chunk, size in zip(chunks, sizes, strict=True):
+        if chunk.stop is not None or size > room:
+            made.append([])
+            room = wanted
+        made[-1].append(chunk)
+        room = room - size if chunk.stop is None else -1
+    return made
+
+
+def _wanted(size: int, workers: int) -> int:
+    return max(MIN_CHUNK, min(MAX_CHUNK, -(-size // (2 * workers))))
+
+
+def bundles(
+    lines: Iterable[Line], of_line: OfLine, most: int
+) -> Iterator[tuple[int, array[int], list[bytes]]]:
+    """Yield lines by part, and their places: of `most` bytes and a line at a time."""
     held = 0
     places: dict[int, array[int]] = {}
-    lines: dict[int, list[bytes]] = {}
-    for place, raw in chunk.lines():
-        part = of_line(raw, parts)
-        if part not in lines:
-            places[part], lines[part] = array("Q"), []
+    dealt: dict[int, list[bytes]] = {}
+    for place, raw in lines:
+        part = of_line(raw)
+        if part not in dealt:
+            places[part], dealt[part] = array("Q"), []
         places[part].append(place)
-        lines[part].append(raw if raw.endswith(b"\n") else raw + b"\n")
+        dealt[part].append(raw if raw.endswith(b"\n") else raw + b"\n")
         held += len(raw)
         if held >= most:
-            yield from ((part, places.pop(part), lines.pop(part)) for part in sorted(lines))
+            yield from ((part, places.pop(part), dealt.pop(part)) for part in sorted(dealt))
             held = 0
-    yield from ((part, places[part], lines[part]) for part in sorted(lines))
+    yield from ((part, places[part], dealt[part]) for part in sorted(dealt))
 
 
-def deal(chunk: Chunk, path: Path, parts: int, of_line: OfLine) -> tuple[int, list[Dealt]]:
-    """Deal the lines of a chunk into partitions, all in one new file; return how many lines there were.
+def deal(lines: Iterable[Line], path: Path, parts: int, of_line: OfLine) -> tuple[int, list[Dealt]]:
+    """Deal lines into parts, all in one new file; return how many lines there were, and the parts.
 
     One file, for a file system looks long for a place for a new one where many were deleted lately.
 
     Raises:
-        InputError: the file cannot be read to its end.
+        InputError: the lines cannot be read to their end.
     """
-    made = [Dealt(path, array("Q"), array("Q")) for _ in range(parts)]
-    total = 0
-    with path.open("wb", partitions.BUFFER) as stream:
-        for part, places, lines in bundles(chunk, parts, _HELD, of_line):
-            made[part].starts.append(stream.tell())
-            made[part].counts.append(len(lines))
+    starts = [array("Q") for _ in range(parts)]
+    counts = [array("Q") for _ in range(parts)]
+    sizes = [0] * parts
+    with path.open("xb", partitions.BUFFER) as stream:
+        for part, places, dealt in bundles(lines, of_line, _HELD):
+            starts[part].append(stream.tell())
+            counts[part].append(len(dealt))
             stream.write(places)
-            stream.writelines(lines)
-            total += len(lines)
-    return total, made
+            stream.writelines(dealt)
+            sizes[part] += stream.tell() - starts[part][-1]
+    made = [Dealt(path, *each) for each in zip(sizes, starts, counts, strict=True)]
+    return sum(map(sum, counts)), made
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,55 +1,43 @@
 """ETL-1 on files: any item files to one sorted CSV and its rejects, in flat memory, on any number of workers.
 
-Small inputs are normalised where they lie. Larger ones are first dealt into partitions of whole users,
-each small enough to hold; workers normalise a partition at a time and their sorted pieces are merged.
+The items are dealt into ranges of users, each small enough to hold. Workers normalise a range at a time,
+and what they make is put together in the ranges' order while they go on.
 """
 
 from __future__ import annotations
 
 import gc
-import heapq
-import json
-import os
 import tempfile
-from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from itertools import accumulate, chain, islice, pairwise
-from operator import itemgetter
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeVar
 
-from cat_normalize import csvfile, merging, partitions
-from cat_normalize.dealing import Chunk, Dealt, OfLine, Sources, cut, deal, sources
+from cat_normalize import csvfile, partitions, parts, ranges
+from cat_normalize.dealing import Chunk, Dealt, OfLine, Sources, cut, deal, groups, sources
 from cat_normalize.errors import PipelineError
-from cat_normalize.items import USER
-from cat_normalize.merging import Run, SplitUserError
-from cat_normalize.normalize import Summary, normalize
-from cat_normalize.publish import writing
+from cat_normalize.lineup import AbandonedError, Lineup
+from cat_normalize.normalize import Summary
+from cat_normalize.partitions import PkOf
+from cat_normalize.parts import Part, SplitUserError, Work
+from cat_normalize.publish import synced_meanwhile, writing
 from cat_normalize.settings import Rules
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-PARTITION_BYTES = 2 << 20
-"""Raw bytes aimed at in one partition: about what a processor's cache holds. 8 MB cost a tenth more time."""
-_TOLERATED = 8
-"""An extract's own partitions are dealt again only where one is larger than this many times that."""
-MAX_PARTITIONS = 512
-MAX_RANGES = 8
-_SAMPLE = 2000
+PART_BYTES = 2 << 20
+"""Raw bytes aimed at in one part: about what a processor's cache holds. 8 MB cost a tenth more time."""
 _Value = TypeVar("_Value")
 
 
 class _SideBySide(Protocol):
     def __call__(
         self, function: Callable[..., _Value], tasks: Sequence[tuple[Any, ...]], /
-    ) -> Iterator[_Value]: ...
-
-
-Piece = Chunk | Dealt
+    ) -> list[_Value]: ...
 
 
 def normalize_files(
@@ -58,7 +46,7 @@ def normalize_files(
     rejects: Path,
     rules: Rules,
     workers: int = 1,
-    partition_bytes: int = PARTITION_BYTES,
+    part_bytes: int = PART_BYTES,
 ) -> Summary:
     """Normalise item files into a CSV (§4) and a file of rejects (§3); each appears whole, or not at all.
 
@@ -70,139 +58,75 @@ def normalize_files(
         rejects: where the rejects appear, as JSON lines in the order they were read.
         rules: time zone and filters.
         workers: processes that normalise side by side; one works in this process.
-        partition_bytes: raw bytes aimed at in one partition.
+        part_bytes: raw bytes aimed at in what is normalised at a time.
 
     Raises:
         InputError: an input is missing, unreadable or cut short.
         PipelineError: a worker died, for want of memory most likely.
     """
-    inputs = list(inputs)
     files = partitions.expand(inputs)
     with (
-        tempfile.TemporaryDirectory(prefix="cat-normalize-") as scratch,
         _pool(workers) as run,
         writing(csv) as table,
         writing(rejects) as refused,  # appears first
     ):
-        job = _Job(inputs, files, Path(scratch), rules, partition_bytes, workers, run)
+        job = _Job(files, rules, part_bytes, workers, run)
         try:
-            return job.do(table, refused, partitions.likely_of_line)
+            return job.do(table, refused, partitions.likely_pk)
         except SplitUserError:
-            for stream in (table, refused):
-                stream.seek(0)
-                stream.truncate()
-            return job.do(table, refused, partitions.of_line)
+            table.seek(0)
+            table.truncate()
+            return job.do(table, refused, partitions.pk)
 
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    inputs: list[Path]
     files: list[Path]
-    folder: Path
     rules: Rules
-    partition_bytes: int
+    part_bytes: int
     workers: int
     run: _SideBySide
 
-    def do(self, table: BinaryIO, refused: BinaryIO, of_line: OfLine) -> Summary:
+    def do(self, table: BinaryIO, refused: BinaryIO, pk_of: PkOf) -> Summary:
         """Write CSV and rejects.
 
         Raises:
-            SplitUserError: ``of_line`` did not bring the items of a user together.
+            SplitUserError: by ``pk_of`` the items of a user did not come together.
         """
-        parts, source = self.parts(of_line)
-        bounds = _bounds(parts[0], min(self.workers, MAX_RANGES)) if len(parts) > 1 else []
-        tasks = [(part, self.folder, bounds, self.rules, source) for part in parts]
-        made = list(self.run(_normalize_part, tasks))
-        for line in _in_order([each.rejects for each in made]):
-            refused.write(line.partition(b"\t")[2])
-        table.write(csvfile.HEADER)
-        table.flush()
-        self.merge(list(zip(*(each.ranges for each in made), strict=True)), Path(table.name))
+        with tempfile.TemporaryDirectory(prefix="cat-normalize-") as scratch:
+            folder = Path(scratch)
+            dealt, source = self.deal(folder, pk_of)
+            table.write(csvfile.HEADER)
+            table.flush()
+            work = Work(folder, Path(table.name), self.rules, source, self.part_bytes, pk_of)
+            Lineup.create(work.lineup, len(dealt))
+            with synced_meanwhile(table):
+                made = self.run(parts.work, [(dealt, work)] * self.workers)
+            refused.writelines(parts.in_order([run for each in made for run in each.rejects]))
         summary = Summary()
         for each in made:
             summary.add(each.summary)
         return summary
 
-    def parts(self, of_line: OfLine) -> tuple[list[tuple[Piece, ...]], Sources]:
-        """Return what is to be normalised together: files where they lie, or partitions dealt of them."""
-        sizes = [partitions.weight(path) for path in self.files]
-        whole = [Chunk(number, number, path) for number, path in enumerate(self.files)]
-        in_place = sources(self.files, whole, [0] * len(self.files))
-        if sum(sizes) <= self.partition_bytes:
-            return [tuple(whole)], in_place
-        small = max(sizes) <= _TOLERATED * self.partition_bytes
-        if small and len(self.inputs) == 1 and _holds_whole_users(self.inputs[0], self.files):
-            return [(chunk,) for chunk in whole], in_place
-        count = min(-(-sum(sizes) // self.partition_bytes), MAX_PARTITIONS)
+    def deal(self, folder: Path, pk_of: PkOf) -> tuple[list[Part], Sources]:
+        """Deal the items of all files into ranges of users."""
+        count = parts.parts_of(sum(map(partitions.weight, self.files)), self.part_bytes)
+        begins = ranges.cuts(ranges.sample(self.files, count), count)
+        of_line = partial(ranges.of_line, begins=begins, pk_of=pk_of)
         chunks = cut(self.files, self.workers)
-        tasks = [(chunk, self.folder / f"dealt-{chunk.index}", count, of_line) for chunk in chunks]
-        lines, dealt = zip(*self.run(deal, tasks), strict=True)
-        return list(zip(*dealt, strict=True)), sources(self.files, chunks, lines)
-
-    def merge(self, ranges: Sequence[Sequence[Run]], csv: Path) -> None:
-        """Merge the partitions behind the CSV's header, the ranges side by side, each at its own place."""
-        sizes = [sum(each.csv_bytes for each in runs) for runs in ranges]
-        starts = accumulate(sizes, initial=len(csvfile.HEADER))
-        merged = self.run(merging.merge, [(runs, csv, next(starts)) for runs in ranges])
-        for path in self.folder.glob("dealt-*"):
-            path.unlink()  # while the workers merge
-        list(merged)
+        tasks = [
+            (group, folder / f"dealt-{number}", len(begins) + 1, of_line)
+            for number, group in enumerate(groups(chunks, self.workers))
+        ]
+        counts, dealt = zip(*self.run(_deal, tasks), strict=True)
+        source = sources(self.files, chunks, list(chain.from_iterable(counts)))
+        return parts.together(dealt, begins), source
 
 
-def _holds_whole_users(folder: Path, files: list[Path]) -> bool:
-    """Tell whether a folder is an extract's, and holds its partitions and nothing beside them."""
-    record = folder / partitions.RECORD
-    return record.is_file() and json.loads(record.read_bytes())["files"] == [path.name for path in files]
-
-
-def _bounds(part: tuple[Piece, ...], ranges: int) -> list[str]:
-    """Return user ids that cut all users into ranges of about one size, for a range is merged by one worker.
-
-    They are taken from one partition, which is a fair sample: a hash dealt the users.
-    """
-    lines = islice(chain.from_iterable(piece.lines() for piece in part), _SAMPLE)
-    users = sorted({key.removeprefix(USER) for _, line in lines if (key := partitions.key_of(line))})
-    return [users[len(users) * number // ranges] for number in range(1, ranges)] if users else []
-
-
-@dataclass(frozen=True, slots=True)
-class _Made:
-    """What became of a partition: its rejects, and for each range of users a sorted run of records."""
-
-    summary: Summary
-    rejects: Run
-    ranges: list[Run]
-
-
-def _normalize_part(
-    part: tuple[Piece, ...], folder: Path, bounds: list[str], rules: Rules, source: Sources
-) -> _Made:
-    """Normalise a partition, at the end of this process's own file."""
-    done = normalize(chain.from_iterable(piece.lines() for piece in part), rules, source)
-    cuts = [0, *(bisect_left(done.rows, bound, key=itemgetter(0)) for bound in bounds), len(done.rows)]
-    path = folder / f"made-{os.getpid()}"
-    with path.open("ab", partitions.BUFFER) as stream:
-        begin = stream.tell()
-        stream.writelines(b"%d\t%b" % reject for reject in done.rejects)
-        rejects = Run(path, begin, stream.tell())
-        ranges = []
-        for start, stop in pairwise(cuts):
-            begin = stream.tell()
-            size = merging.write(done.rows[start:stop], stream)
-            ranges.append(Run(path, begin, stream.tell(), size))
-    return _Made(done.summary, rejects, ranges)
-
-
-def _in_order(runs: list[Run]) -> Iterator[bytes]:
-    """Yield the rejects of all partitions by their places, one of each in memory at a time."""
-    yield from heapq.merge(*(_lines(run) for run in runs if run.start < run.stop), key=_place)
-
-
-def _lines(run: Run) -> Iterator[bytes]:
-    with run.open() as stream:
-        while stream.tell() < run.stop:
-            yield stream.readline()
+def _deal(chunks: Sequence[Chunk], path: Path, count: int, of_line: OfLine) -> tuple[list[int], list[Dealt]]:
+    """Deal the lines of chunks; return how many each has, which of whole files nobody asks for."""
+    total, dealt = deal(chain.from_iterable(chunk.lines() for chunk in chunks), path, count, of_line)
+    return [total] if len(chunks) == 1 else [0] * len(chunks), dealt
 
 
 @contextmanager
@@ -224,16 +148,15 @@ def _pool(workers: int) -> Iterator[_SideBySide]:
             ) from error
 
 
-def _one_by_one(function: Callable[..., _Value], tasks: Sequence[tuple[Any, ...]]) -> Iterator[_Value]:
-    return (function(*task) for task in tasks)
+def _one_by_one(function: Callable[..., _Value], tasks: Sequence[tuple[Any, ...]]) -> list[_Value]:
+    return [function(*task) for task in tasks]
 
 
 def _side_by_side(
     pool: Executor, function: Callable[..., _Value], tasks: Sequence[tuple[Any, ...]]
-) -> Iterator[_Value]:
+) -> list[_Value]:
     futures = [pool.submit(function, *task) for task in tasks]
-    return (future.result() for future in futures)
-
-
-def _place(line: bytes) -> int:
-    return int(line[: line.index(b"\t")])
+    errors = [error for future in futures if (error := future.exception())]
+    for error in sorted(errors, key=lambda error: isinstance(error, AbandonedError)):
+        raise error  # the one that made the others stop
+    return [future.result() for future in futures]

@@ -3,10 +3,9 @@
 What it keeps to, on AWS Lambda (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html):
 
 - Files: `SEGMENTS` times `PARTITIONS` are open during the scan; Lambda allows 1024.
-- Memory: a partition is normalised at a time, and there are so many that one of them is small whatever
-  the table: 10 GB of storage hold a table of about 4 GB, so 25 MB each.
+- Memory: that of a few MB of items, whatever the table (see `etl1`).
 - Processes: one, for Lambda has no ``/dev/shm``.
-- Storage: up to three times the table's DynamoDB JSON (raw, sorted pieces, CSV).
+- Storage: up to three times the table's DynamoDB JSON (raw, dealt, CSV).
 - Time: see `reserve`.
 """
 
@@ -29,9 +28,7 @@ from cat_normalize.extract import extract_table
 from cat_normalize.settings import Settings, parse_day, today
 
 SEGMENTS = 4
-PARTITIONS = 160
-PARTITION_BYTES = 8 << 20
-"""An eighth of what a partition may hold before it is dealt again (see etl1)."""
+PARTITIONS = 16
 
 METRICS = {
     layout.ITEMS_READ: "Count",
@@ -116,7 +113,7 @@ def run(
             read = extract_table(client, settings.table_name, raw, SEGMENTS, PARTITIONS)
         _want(reserve(read.bytes, read.bytes), remaining, "normalizing")
         with step("normalize"):
-            summary = normalize_files([raw], csv, rejects, settings.rules, 1, PARTITION_BYTES)
+            summary = normalize_files([raw], csv, rejects, settings.rules)
         _want(reserve(0, csv.stat().st_size + rejects.stat().st_size), remaining, "publishing")
         with step("publish"):
             s3 = aws.client(settings, "s3")

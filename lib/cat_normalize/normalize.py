@@ -18,7 +18,7 @@ from typing import Any
 from msgspec import Raw, Struct
 from msgspec.json import Encoder
 
-from cat_normalize.csvfile import Field, Quoted, doubled
+from cat_normalize.csvfile import Field, Piece, Quoted, doubled
 from cat_normalize.csvfile import day as written_day
 from cat_normalize.envelope import bare_item, open_item
 from cat_normalize.items import (
@@ -101,6 +101,8 @@ class Normalized:
     rows: list[Row] = field(default_factory=list)
     rejects: list[tuple[int, bytes]] = field(default_factory=list)
     summary: Summary = field(default_factory=Summary)
+    keys: list[str] = field(default_factory=list)
+    """The ``PK`` of every user that an item was kept of, sorted, whether a row came of it or not."""
 
 
 class _Entry(Struct, gc=False):
@@ -109,7 +111,7 @@ class _Entry(Struct, gc=False):
     sk: str
     kind: Kind
     user: User | None = None
-    json: bytes = b""
+    json: Piece = b""
     said: bytes = b""
     """What the user says in it, JSON strings with commas between."""
     day: date | None = None
@@ -121,13 +123,19 @@ _by_sk = attrgetter("sk")
 _encode = Encoder().encode
 
 
-def normalize(lines: Iterable[Line], rules: Rules, source: Callable[[int], str]) -> Normalized:
+def normalize(
+    lines: Iterable[Line],
+    rules: Rules,
+    source: Callable[[int], str],
+    keep: Callable[[bytes], Piece] = bytes,
+) -> Normalized:
     """Turn the items of whole users into rows and rejects.
 
     Args:
         lines: raw items, one a line, bare or wrapped; blank lines are skipped and not counted.
         rules: time zone and filters.
         source: gives a place the name that a reject's ``source`` has, such as ``part-00003.jsonl:1842``.
+        keep: what holds the JSON of conversations until the rows are written, out of memory perhaps.
 
     >>> feedback = b'{"PK":{"S":"USER#7"},"SK":{"S":"FEEDBACK#1"},"Feedback":{"M":{"type":{"S":"like"}}}}'
     >>> done = normalize([(1, feedback), (2, b"{")], Rules(), "a.jsonl:{}".format)
@@ -135,7 +143,7 @@ def normalize(lines: Iterable[Line], rules: Rules, source: Callable[[int], str])
     ('7', [b'[', b'{""sk"":""FEEDBACK#1"",""type"":""like""}', b']'], 1)
     """
     done = Normalized()
-    reader = _Reader(rules, done.summary)
+    reader = _Reader(rules, done.summary, keep)
     read = 0
     for place, raw in lines:
         if not raw or raw.isspace():
@@ -149,7 +157,8 @@ def normalize(lines: Iterable[Line], rules: Rules, source: Callable[[int], str])
             done.summary.rejected_by_reason[error.reason] += 1
         read += 1
     done.summary.items_read = read
-    for pk in sorted(reader.users):
+    done.keys = sorted(reader.users)
+    for pk in done.keys:
         _close_user(pk.removeprefix(USER), reader.users.pop(pk), rules, done)
     return done
 
@@ -157,9 +166,9 @@ def normalize(lines: Iterable[Line], rules: Rules, source: Callable[[int], str])
 class _Reader:
     """Reads items, one at a time, into what each adds to its user's row."""
 
-    def __init__(self, rules: Rules, summary: Summary) -> None:
+    def __init__(self, rules: Rules, summary: Summary, keep: Callable[[bytes], Piece]) -> None:
         self.users: dict[str, list[_Entry]] = {}
-        self._rules, self._summary = rules, summary
+        self._rules, self._summary, self._keep = rules, summary, keep
         self._known: dict[bytes, User] = {}
 
     def read(self, item: Item) -> None:
@@ -174,7 +183,8 @@ class _Reader:
             check_pk(pk)
         entry = _Entry(sk, kind_of(sk))
         if entry.kind == "CONVERSATION":
-            entry.json, entry.said = read_conversation(item)
+            json, entry.said = read_conversation(item)
+            entry.json = self._keep(json)
             entry.day = _day(item, sk, self._rules)
             if entry.day is None:
                 self._summary.warnings["date_unreadable"] += 1
@@ -257,7 +267,7 @@ def _said(entries: list[_Entry]) -> bytes | None:
 
 def _json_list(entries: list[_Entry]) -> Quoted:
     """Return the entries' JSON as one list, in pieces: a copy less, which of a heavy user is many MB."""
-    pieces = [piece for entry in entries for piece in (b",", entry.json)]
+    pieces: list[Piece] = [piece for entry in entries for piece in (b",", entry.json)]
     pieces[0] = b"["
     pieces.append(b"]")
     return Quoted(pieces)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import gzip
 import re
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, nullcontext
 from io import BufferedReader
 from pathlib import Path
@@ -25,6 +25,8 @@ RECORD = "_extract.json"
 """Beside the partitions of an extract: what it read, and that its files hold whole users."""
 BUFFER = 1 << 16
 """Bytes written at a time: in the usual 8 KB a file system zeroes most blocks before it fills them."""
+SMALL_BUFFER = 1 << 13
+PkOf = Callable[[bytes], "bytes | None"]
 _BUFFERED = 6 << 20
 _GZIP = b"\x1f\x8b"
 _GZIP_RATIO = 8
@@ -50,7 +52,7 @@ def buffer_of(files: int) -> int:
     >>> buffer_of(4), buffer_of(400), buffer_of(4000)
     (65536, 15728, 8192)
     """
-    return max(1 << 13, min(BUFFER, _BUFFERED // files))
+    return max(SMALL_BUFFER, min(BUFFER, _BUFFERED // files))
 
 
 def name(number: int) -> str:
@@ -71,28 +73,27 @@ def of_line(line: bytes, count: int) -> int:
     >>> of_line(line, 8) == of_line(b'{"Item":' + line + b'}', 8), of_line(b"?", 8)
     (True, 0)
     """
-    pk = key_of(line)
-    return 0 if pk is None else zlib.crc32(pk.encode()) % count
+    key = pk(line)
+    return 0 if key is None else zlib.crc32(key) % count
 
 
-def likely_of_line(line: bytes, count: int) -> int:
-    """Return the same in a third of the time, but of a second ``PK`` in the item it knows nothing.
+def likely_pk(line: bytes) -> bytes | None:
+    """Return the same as `pk` in a third of the time, but of a second ``PK`` in the item it knows nothing.
 
     Whoever deals by it has to see whether a user's items came together.
 
-    >>> line = b'{"PK":{"S":"USER#7"},"SK":{"S":"REGISTER"}}'
-    >>> likely_of_line(line, 8) == of_line(line, 8)
-    True
+    >>> likely_pk(b'{"PK":{"S":"USER#7"},"SK":{"S":"REGISTER"}}')
+    b'USER#7'
     """
     found = _begins_with_pk(line)
-    return zlib.crc32(found[1]) % count if found else of_line(line, count)
+    return found[1] if found else pk(line)
 
 
-def key_of(line: bytes) -> str | None:
-    """Return the ``PK`` of one raw item, bare or wrapped; None where it cannot be read.
+def pk(line: bytes) -> bytes | None:
+    r"""Return the ``PK`` of one raw item, bare or wrapped, in UTF-8; None where it cannot be read.
 
-    >>> key_of(b'{"PK":{"S":"USER#7"},"SK":{"S":"REGISTER"}}')
-    'USER#7'
+    >>> pk(b'{"Item":{"SK":{"S":"REGISTER"},"PK":{"S":"USER#\\u00f1"}}}')
+    b'USER#\xc3\xb1'
     """
     try:
         key = _key.decode(line)
@@ -100,7 +101,7 @@ def key_of(line: bytes) -> str | None:
             key = _key.decode(key.Item)
     except (DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    return None if key.PK is UNSET else key.PK.S
+    return None if key.PK is UNSET else key.PK.S.encode()
 
 
 def expand(paths: Iterable[Path]) -> list[Path]:

@@ -10,9 +10,11 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
+from threading import Event
 from typing import Any, BinaryIO
 
 from cat_normalize.errors import PipelineError, StaleInputError, UsageError
@@ -23,6 +25,8 @@ SHA256 = "sha256"
 CONTENT = "content"
 _PART_BYTES = 5 * 1024**3  # the most S3 copies in one request
 _TRIES = 5
+_SYNCED_EVERY = 0.2
+"""Seconds."""
 _LOST = {
     ("CompleteMultipartUpload", code)
     for code in ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey")
@@ -50,6 +54,28 @@ def writing(target: Path) -> Iterator[BinaryIO]:
         move_file(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def synced_meanwhile(file: BinaryIO) -> Iterator[None]:
+    """Have what the block writes to a file put on disk meanwhile, so that `writing` has little to wait for.
+
+    Raises:
+        OSError: the disk failed; it tells it only once.
+    """
+    done = Event()
+
+    def sync() -> None:
+        while not done.wait(_SYNCED_EVERY):
+            os.fsync(file.fileno())
+
+    with ThreadPoolExecutor(1) as thread:
+        syncing = thread.submit(sync)
+        try:
+            yield
+        finally:
+            done.set()
+        syncing.result()
 
 
 @contextmanager
