@@ -11,7 +11,7 @@ import re
 from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
-from typing import Protocol
+from typing import SupportsBytes
 
 from cat_normalize.errors import MalformedCsvError
 from cat_normalize.schema import COLUMNS, NAMES, Column, csv_header
@@ -19,14 +19,8 @@ from cat_normalize.schema import COLUMNS, NAMES, Column, csv_header
 HEADER = (csv_header() + "\n").encode()
 
 
-class Kept(Protocol):
-    """Bytes that are somewhere else until they are written."""
-
-    def read(self) -> bytes:
-        """Return them."""
-
-
-Piece = bytes | Kept
+Piece = bytes | SupportsBytes
+"""Bytes, or what fetches them when they are written."""
 
 
 class Quoted(list[Piece]):
@@ -68,7 +62,7 @@ def pieces(fields: Sequence[Field]) -> Iterator[bytes]:
         if isinstance(value, Quoted):
             yield b'"'
             for piece in value:
-                yield piece if isinstance(piece, bytes) else piece.read()
+                yield piece if isinstance(piece, bytes) else bytes(piece)
             yield b'"'
         elif isinstance(value, int):
             yield b"%d" % value

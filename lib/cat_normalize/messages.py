@@ -31,11 +31,11 @@ _TEXT_BEGINS, _TIMESTAMP_BEGINS = b'""text"":""', b'""timestamp"":""'
 _EMPTY = b'""'
 
 _USUAL_ESCAPES = frozenset((b'"', b"b", b"f", b"n", b"r", b"t"))
+_U = ord("u")
 _has_syntax_named = re.compile(rb"\\u00(?:[01]|22|5[cC])").search
 """What JSON may not hold as it is: control characters, a quote, a backslash. The next two find the others."""
 _escape = re.compile(rb"\\.")
 _c1 = re.compile(rb"\xc2[\x80-\x9f]").search
-_blank_at_an_end = re.compile(rb'"(?:[ "]|(?<= "))').search
 _UNTIDY = bytes(byte in b"|\\\xa0\xe1\xe2\xe3" for byte in range(256))
 """Maps to 1 what is not tidy, or ends the no-break space, or begins white space past Latin-1."""
 
@@ -99,10 +99,12 @@ def _typed(message: _Plain) -> MessageMembers:
 
 def _talk(sk: str, messages: list[MessageMembers], form: _Form) -> Talk:
     json, mine, timestamps = _joined(_encode(sk), messages)
-    if b"\\" in json and b"\\u" in json and not _has_syntax_named(json):
+    if json[json.find(b"\\") + 1] == _U:  # where there are letters as escapes, the first mostly is one
         json = _unescaped(json)
-    begin, *rest = json.split(b"\\")
-    escapes = {part[:1] for part in rest}
+    parts, escapes = _at_escapes(json)
+    if b"u" in escapes:
+        json = _unescaped(json)
+        parts, escapes = _at_escapes(json)
     if (
         json.count(_TEXT_BEGINS) == len(messages)
         and json.count(_TIMESTAMP_BEGINS) == timestamps
@@ -111,18 +113,27 @@ def _talk(sk: str, messages: list[MessageMembers], form: _Form) -> Talk:
         and not (b"\xc2" in json and _c1(json))
     ):
         if b'"' in escapes:
-            json = b"\\".join([begin, *(b'"' + part if part[:1] == b'"' else part for part in rest)])
+            parts[1:] = [b'"' + part if part[:1] == b'"' else part for part in parts[1:]]
+            json = b"\\".join(parts)
         return Talk(json, b",".join(mine))
     json, mine, _ = _joined(compact_json(sk), _rewritten(messages, form))
     return Talk(_escape.sub(_doubled, json), b",".join(mine))
 
 
+def _at_escapes(json: bytes) -> tuple[list[bytes], set[bytes]]:
+    """Return what stands between backslashes, and which bytes follow one."""
+    parts = json.split(b"\\")
+    return parts, {part[:1] for part in parts[1:]}
+
+
 def _unescaped(json: bytes) -> bytes:
-    r"""Write the characters that ``\u`` names as themselves; return it as it is where one names half a pair.
+    r"""Write the characters that ``\u`` names as themselves, or leave all where one of them cannot be.
 
     >>> _unescaped(rb'"gesti\u00f3n \ud83d\ude00\n"').decode()
     '"gestión 😀\\n"'
     """
+    if _has_syntax_named(json):
+        return json
     try:
         text = json.decode().encode("raw_unicode_escape").decode("raw_unicode_escape")
         try:
@@ -170,11 +181,13 @@ def tidied(strings: bytes) -> list[bytes]:
     """Return texts, tidy and in UTF-8, of JSON strings as `compact_json` writes them, commas between.
 
     >>> tidied(b'"hola","a|b"'), tidied(b"")
-    ([b'hola', b'a/b'], [])
+    ([b'hola', b'a/b'], [b''])
     """
-    if b"  " in strings or _blank_at_an_end(strings) or 1 in strings.translate(_UNTIDY):
-        return [tidy(text).encode() for text in _strings(b"[%b]" % strings)]
-    return strings[1:-1].split(b'","') if strings else []
+    if b"  " not in strings and 1 not in strings.translate(_UNTIDY):
+        texts = strings[1:-1].split(b'","')
+        if texts == [*map(bytes.strip, texts)]:
+            return texts
+    return [tidy(text).encode() for text in _strings(b"[%b]" % strings)]
 
 
 def _doubled(escape: re.Match[bytes]) -> bytes:

@@ -168,7 +168,7 @@ class _Kept(NamedTuple):
     def keep(cls, file: BinaryIO, data: bytes) -> _Kept:
         return cls(file, file.seek(0, os.SEEK_END), file.write(data))
 
-    def read(self) -> bytes:
+    def __bytes__(self) -> bytes:
         self.file.seek(self.start)
         return self.file.read(self.size)
 
