@@ -178,6 +178,9 @@ SKEWED = {
     "a user of nearly all": [item("5" if n % 50 else f"{n:05}", n) for n in range(1500)],
     "one user": [item("5", n) for n in range(1500)],
     "no item at all": [b'{"PK":%d}' % n for n in range(3000)],
+    "rejected in the users' order": [
+        item(f"{n:05}", n) if n % 3 else item(f"{n:05}", n)[:-1] for n in range(1500)
+    ],
     "rejected and one user": [item("5", n) if n % 2 else b"? %d" % n for n in range(1500)],
 }
 

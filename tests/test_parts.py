@@ -2,13 +2,13 @@
 
 import gzip
 import json
-from array import array
 from pathlib import Path
 
 import pytest
 
 from cat_normalize import etl1, parts
 from cat_normalize.dealing import Dealt
+from cat_normalize.lineup import Lineup
 from cat_normalize.parts import Part, together
 from cat_normalize.settings import Rules
 
@@ -40,7 +40,7 @@ def test_users_of_a_range(begin, end, keys, held):
 
 
 def test_what_chunks_were_dealt_into_comes_together_range_by_range():
-    one, two = ([Dealt(Path(name), size, array("Q"), array("Q")) for size in (1, 2)] for name in "ab")
+    one, two = ([Dealt(Path(name), size, 0, 0, 0) for size in (1, 2)] for name in "ab")
     made = together([one, two], [b"m"], b"d", b"x")
     assert [(part.begin, part.end, part.size) for part in made] == [(b"d", b"m", 2), (b"m", b"x", 4)]
     assert made[1].dealt == (one[1], two[1])
@@ -70,3 +70,19 @@ def test_no_part_is_large_but_a_users_and_that_waits_in_a_file(tmp_path, monkeyp
     assert sum(size for size, _ in taken) == sum(len(line) + 1 for line in lines)
     assert max((size for size, keep in taken if keep is bytes), default=0) <= 5 * SMALL
     assert len([keep for _, keep in taken if keep is not bytes]) == held_apart
+
+
+def test_a_part_has_one_run_of_rejects_however_often_it_was_cut(tmp_path, monkeypatch):
+    runs, counts = [], []
+    merged, create = parts.merged, Lineup.create
+    monkeypatch.setattr(parts, "merged", lambda given: runs.append(len(given)) or merged(given))
+    monkeypatch.setattr(Lineup, "create", lambda path, count: counts.append(count) or create(path, count))
+    lines = [item(f"{n:05}", n)[:-1] for n in range(1500)]
+    (tmp_path / "in.jsonl.gz").write_bytes(gzip.compress(b"\n".join(lines)))
+    bad = tmp_path / "bad"
+    etl1.normalize_files([tmp_path / "in.jsonl.gz"], tmp_path / "csv", bad, Rules(), 1, SMALL)
+    assert len(runs) > 1
+    assert runs[-1] == counts[0]
+    assert [json.loads(line)["source"] for line in bad.read_bytes().splitlines()] == [
+        f"in.jsonl.gz:{n}" for n in range(1, 1501)
+    ]

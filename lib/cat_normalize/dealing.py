@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count, islice
 from pathlib import Path
+from typing import BinaryIO
 
 from cat_normalize import partitions
 from cat_normalize.normalize import Line
@@ -19,7 +20,7 @@ _LINE_BITS = 40
 MIN_CHUNK = 8 << 20
 MAX_CHUNK = 512 << 20
 _HELD = 8 << 20
-_PLACE_BYTES = 8
+_INTEGER_BYTES = 8
 OfLine = Callable[[bytes], int]
 """Gives the part of a line."""
 
@@ -57,20 +58,29 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Dealt:
-    """Lines of one part that were dealt together: bundles of a file, the places before the lines."""
+    """Lines of one part that were dealt together: bundles of a file, the places before the lines.
+
+    Where the bundles are stands in the file too: of a large table there are millions.
+    """
 
     path: Path
     size: int
-    starts: array[int]
-    counts: array[int]
+    count: int
+    index: int
+    bundles: int
 
     def lines(self) -> Iterator[Line]:
         """Yield its lines with their places."""
         with self.path.open("rb", partitions.BUFFER) as stream:
-            for start, count in zip(self.starts, self.counts, strict=True):
+            stream.seek(self.index)
+            starts, counts = _integers(stream, self.bundles), _integers(stream, self.bundles)
+            for start, count in zip(starts, counts, strict=True):
                 stream.seek(start)
-                places = array("Q", stream.read(count * _PLACE_BYTES))
-                yield from zip(places, islice(stream, count), strict=True)
+                yield from zip(_integers(stream, count), islice(stream, count), strict=True)
+
+
+def _integers(stream: BinaryIO, count: int) -> array[int]:
+    return array("Q", stream.read(count * _INTEGER_BYTES))
 
 
 def cut(files: Sequence[Path], workers: int) -> list[Chunk]:
@@ -142,6 +152,7 @@ def deal(lines: Iterable[Line], path: Path, parts: int, of_line: OfLine) -> tupl
     starts = [array("Q") for _ in range(parts)]
     counts = [array("Q") for _ in range(parts)]
     sizes = [0] * parts
+    made: list[Dealt] = []
     with path.open("xb", partitions.BUFFER) as stream:
         for part, places, dealt in bundles(lines, of_line, _HELD):
             starts[part].append(stream.tell())
@@ -149,8 +160,11 @@ def deal(lines: Iterable[Line], path: Path, parts: int, of_line: OfLine) -> tupl
             stream.write(places)
             stream.writelines(dealt)
             sizes[part] += stream.tell() - starts[part][-1]
-    made = [Dealt(path, *each) for each in zip(sizes, starts, counts, strict=True)]
-    return sum(map(sum, counts)), made
+        for size, where, many in zip(sizes, starts, counts, strict=True):
+            made.append(Dealt(path, size, sum(many), stream.tell(), len(many)))
+            stream.write(where)
+            stream.write(many)
+    return sum(each.count for each in made), made
 
 
 @dataclass(frozen=True, slots=True)

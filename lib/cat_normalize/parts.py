@@ -133,8 +133,10 @@ class _Worker:
             of_line = partial(ranges.of_line, begins=begins, pk_of=self._what.pk_of)
             with tempfile.TemporaryDirectory(dir=self._folder) as scratch:
                 _, dealt = deal(part.lines(), Path(scratch, "dealt"), len(begins) + 1, of_line)
+                first = len(self.made.rejects)
                 for each in together([dealt], begins, part.begin, part.end):
                     yield from self.pieces(each)
+                self._gather_rejects(first)
         else:
             with tempfile.TemporaryFile(dir=self._folder) as shelf:
                 yield from self._records(part, partial(_Kept.keep, shelf))
@@ -143,16 +145,26 @@ class _Worker:
         done = normalize(part.lines(), self._what.rules, self._what.source, keep)
         if not part.holds(done.keys):
             raise SplitUserError
-        begin = self._refused.tell()
-        self._refused.writelines(b"%d\t%b" % reject for reject in done.rejects)
-        self.made.rejects.append(Run(Path(self._refused.name), begin, self._refused.tell()))
+        self._refuse(b"%d\t%b" % reject for reject in done.rejects)
         self.made.summary.add(done.summary)
         return chain.from_iterable(map(csvfile.pieces, done.rows))
+
+    def _refuse(self, lines: Iterable[bytes]) -> None:
+        begin = self._refused.tell()
+        self._refused.writelines(lines)
+        self.made.rejects.append(Run(Path(self._refused.name), begin, self._refused.tell()))
+
+    def _gather_rejects(self, first: int) -> None:
+        """Make one run of those from the first one on, so that a part has one, however often it was cut."""
+        self._refused.flush()
+        runs = self.made.rejects[first:]
+        del self.made.rejects[first:]
+        self._refuse(merged(runs))
 
     def _cuts(self, part: Part) -> list[bytes]:
         """Return where parts of this one begin; nowhere where it is a single user's."""
         count = parts_of(part.size, self._what.part_bytes)
-        lines = sum(sum(each.counts) for each in part.dealt)
+        lines = sum(each.count for each in part.dealt)
         sampled = islice(part.lines(), 0, None, max(1, lines // (ranges.SAMPLED * count)))
         return ranges.cuts(filter(None, (self._what.pk_of(line) for _, line in sampled)), count)
 
@@ -189,11 +201,10 @@ def together(
     return list(map(Part, zip(*dealt, strict=True), [begin, *begins], [*begins, end]))
 
 
-def in_order(runs: Sequence[Run]) -> Iterator[bytes]:
-    """Yield the rejects of all parts by their places, one of each in memory at a time."""
+def merged(runs: Sequence[Run]) -> Iterator[bytes]:
+    """Yield rejects, behind their places, in the order of these; one of each run is in memory at a time."""
     buffer = buffer_of(len(runs) or 1)
-    for line in heapq.merge(*(run.lines(buffer) for run in runs if run.start < run.stop), key=_place):
-        yield line.partition(b"\t")[2]
+    return heapq.merge(*(run.lines(buffer) for run in runs if run.start < run.stop), key=_place)
 
 
 def _place(line: bytes) -> int:
