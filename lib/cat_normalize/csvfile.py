@@ -68,7 +68,12 @@ def pieces(fields: Sequence[Field]) -> Iterator[bytes]:
             yield b"%d" % value
         elif value is not None:
             data = value if isinstance(value, bytes) else value.encode()
-            yield b'"%b"' % doubled(data) if b'"' in data or b"," in data else data
+            if b'"' in data or b"," in data:
+                yield b'"'
+                yield doubled(data)
+                yield b'"'
+            else:
+                yield data
     yield b"\n"
 
 

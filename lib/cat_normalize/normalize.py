@@ -112,7 +112,7 @@ class _Entry(Struct, gc=False):
     kind: Kind
     user: User | None = None
     json: Piece = b""
-    said: bytes = b""
+    said: Piece = b""
     """What the user says in it, JSON strings with commas between."""
     day: date | None = None
     thumb: str = ""
@@ -135,7 +135,7 @@ def normalize(
         lines: raw items, one a line, bare or wrapped; blank lines are skipped and not counted.
         rules: time zone and filters.
         source: gives a place the name that a reject's ``source`` has, such as ``part-00003.jsonl:1842``.
-        keep: what holds the JSON of conversations until the rows are written, out of memory perhaps.
+        keep: what holds the texts of conversations until the rows are made, out of memory perhaps.
 
     >>> feedback = b'{"PK":{"S":"USER#7"},"SK":{"S":"FEEDBACK#1"},"Feedback":{"M":{"type":{"S":"like"}}}}'
     >>> done = normalize([(1, feedback), (2, b"{")], Rules(), "a.jsonl:{}".format)
@@ -183,16 +183,16 @@ class _Reader:
             check_pk(pk)
         entry = _Entry(sk, kind_of(sk))
         if entry.kind == "CONVERSATION":
-            json, entry.said = read_conversation(item)
-            entry.json = self._keep(json)
+            json, said = read_conversation(item)
+            entry.json, entry.said = self._keep(json), self._keep(said)
             entry.day = _day(item, sk, self._rules)
             if entry.day is None:
                 self._summary.warnings["date_unreadable"] += 1
         elif entry.kind == "FEEDBACK":
             feedback = read_feedback(item)
             entry.json = doubled(b'{"sk":%b,%b' % (compact_json(sk), compact_json(feedback)[1:]))
-            said = [compact_json(value) for value in (feedback.comment, feedback.option) if value]
-            entry.said = b",".join(said)
+            answers = [compact_json(value) for value in (feedback.comment, feedback.option) if value]
+            entry.said = b",".join(answers)
             entry.thumb = feedback.type.strip().lower()
         if item.UserData:
             entry.user = self._user(bytes(item.UserData))
@@ -260,9 +260,9 @@ def _first(values: Iterable[str | None]) -> str | None:
 
 def _said(entries: list[_Entry]) -> bytes | None:
     """Return what the user says in all of them; some at a time, for the texts of a heavy user are many MB."""
-    strings = [entry.said for entry in entries if entry.said]
-    groups = (b",".join(strings[at : at + _TOGETHER]) for at in range(0, len(strings), _TOGETHER))
-    return distinct(chain.from_iterable(map(tidied, groups)))
+    groups = (entries[at : at + _TOGETHER] for at in range(0, len(entries), _TOGETHER))
+    strings = (b",".join(filter(None, [bytes(entry.said) for entry in group])) for group in groups)
+    return distinct(chain.from_iterable(map(tidied, strings)))
 
 
 def _json_list(entries: list[_Entry]) -> Quoted:
