@@ -40,12 +40,15 @@ _UNTIDY = bytes(byte in b"|\\\xa0\xe1\xe2\xe3" for byte in range(256))
 """Maps to 1 what is not tidy, or ends the no-break space, or begins white space past Latin-1."""
 
 
+_NULL = Raw(b"null")
+
+
 class _Plain(Struct, gc=False):
     """A message of the form that is a string of JSON."""
 
     sender: str = field(name="from")
-    text: Raw = Raw(b"null")
-    timestamp: Raw = Raw(b"null")
+    text: Raw = _NULL
+    timestamp: Raw = _NULL
 
 
 class _Form(NamedTuple):
@@ -92,8 +95,8 @@ def read_conversation(item: Item) -> Talk:
 def _typed(message: _Plain) -> MessageMembers:
     return MessageMembers(
         StringValue(message.sender),
-        UNSET if bytes(message.text) == b"null" else Text(message.text),
-        UNSET if bytes(message.timestamp) == b"null" else Text(message.timestamp),
+        UNSET if message.text == _NULL else Text(message.text),
+        UNSET if message.timestamp == _NULL else Text(message.timestamp),
     )
 
 
