@@ -173,6 +173,15 @@ def test_cut_files_and_large_ones_are_dealt_alone(tmp_path):
     assert told == [[(0, 0)], [(1, 0)], [(1, 8)], [(1, 16)], [(2, 0), (3, 0)]]
 
 
+def test_packed_files_are_put_together_by_what_is_in_them(tmp_path):
+    paths = [tmp_path / f"{n}.jsonl.gz" for n in range(4)]
+    for path in paths:
+        with path.open("wb") as stream:
+            stream.truncate(1 << 20)
+    assert [len(group) for group in dealing.groups(dealing.cut(paths, 2), 2)] == [1, 1, 1, 1]
+    assert [len(group) for group in dealing.groups(dealing.cut(paths, 1), 1)] == [2, 2]
+
+
 SKEWED = {
     "packed in the users' order": [item(f"{n:05}", n) for n in range(1500)],
     "a user of nearly all": [item("5" if n % 50 else f"{n:05}", n) for n in range(1500)],

@@ -6,12 +6,12 @@ whoever reads what. Which file and line that is can be told once every chunk has
 
 from __future__ import annotations
 
+import os
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count, islice
 from pathlib import Path
-from typing import BinaryIO
 
 from cat_normalize import partitions
 from cat_normalize.normalize import Line
@@ -72,15 +72,12 @@ class Dealt:
     def lines(self) -> Iterator[Line]:
         """Yield its lines with their places."""
         with self.path.open("rb", partitions.BUFFER) as stream:
-            stream.seek(self.index)
-            starts, counts = _integers(stream, self.bundles), _integers(stream, self.bundles)
-            for start, count in zip(starts, counts, strict=True):
+            wanted = 2 * self.bundles * _INTEGER_BYTES
+            index = array("Q", os.pread(stream.fileno(), wanted, self.index))
+            for start, count in zip(index[: self.bundles], index[self.bundles :], strict=True):
                 stream.seek(start)
-                yield from zip(_integers(stream, count), islice(stream, count), strict=True)
-
-
-def _integers(stream: BinaryIO, count: int) -> array[int]:
-    return array("Q", stream.read(count * _INTEGER_BYTES))
+                places = array("Q", stream.read(count * _INTEGER_BYTES))
+                yield from zip(places, islice(stream, count), strict=True)
 
 
 def cut(files: Sequence[Path], workers: int) -> list[Chunk]:
@@ -103,7 +100,7 @@ def groups(chunks: Sequence[Chunk], workers: int) -> list[list[Chunk]]:
     Many small files would otherwise each be dealt into as many parts as there are.
     """
     sizes = [
-        chunk.path.stat().st_size if chunk.stop is None else chunk.stop - chunk.start for chunk in chunks
+        partitions.weight(chunk.path) if chunk.stop is None else chunk.stop - chunk.start for chunk in chunks
     ]
     wanted = _wanted(sum(sizes), workers)
     made: list[list[Chunk]] = []

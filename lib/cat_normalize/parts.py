@@ -1,13 +1,12 @@
 """A range of users on its own: dealt lines in, its records of the CSV and its rejects out.
 
 What a range takes in memory follows its size. So one that is too large, for a sample misled, is dealt
-again here; and where it is a single user's, the JSON of the conversations waits in a file.
+again here; and where it is a single user's, the texts of the conversations wait in a file.
 """
 
 from __future__ import annotations
 
 import heapq
-import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -178,7 +177,7 @@ class _Kept(NamedTuple):
 
     @classmethod
     def keep(cls, file: BinaryIO, data: bytes) -> _Kept:
-        return cls(file, file.seek(0, os.SEEK_END), file.write(data))
+        return cls(file, file.tell(), file.write(data))
 
     def __bytes__(self) -> bytes:
         self.file.seek(self.start)
