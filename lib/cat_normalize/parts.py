@@ -7,13 +7,14 @@ again here; and where it is a single user's, the texts of the conversations wait
 from __future__ import annotations
 
 import heapq
+import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import IO, BinaryIO, NamedTuple
 
 from cat_normalize import csvfile, partitions, ranges
 from cat_normalize.csvfile import Piece
@@ -137,8 +138,8 @@ class _Worker:
                     yield from self.pieces(each)
                 self._gather_rejects(first)
         else:
-            with tempfile.TemporaryFile(dir=self._folder) as shelf:
-                yield from self._records(part, partial(_Kept.keep, shelf))
+            with tempfile.TemporaryFile(buffering=partitions.BUFFER, dir=self._folder) as file:
+                yield from self._records(part, _Shelf(file).keep)
 
     def _records(self, part: Part, keep: Callable[[bytes], Piece]) -> Iterator[bytes]:
         done = normalize(part.lines(), self._what.rules, self._what.source, keep)
@@ -168,20 +169,26 @@ class _Worker:
         return ranges.cuts(filter(None, (self._what.pk_of(line) for _, line in sampled)), count)
 
 
-class _Kept(NamedTuple):
-    """Bytes that a file keeps."""
+class _Shelf:
+    """Keeps bytes in a file."""
 
-    file: BinaryIO
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self._size = file, 0
+
+    def keep(self, data: bytes) -> _Kept:
+        kept = _Kept(self._file, self._size, len(data))
+        self._size += self._file.write(data)
+        return kept
+
+
+class _Kept(NamedTuple):
+    file: IO[bytes]
     start: int
     size: int
 
-    @classmethod
-    def keep(cls, file: BinaryIO, data: bytes) -> _Kept:
-        return cls(file, file.tell(), file.write(data))
-
     def __bytes__(self) -> bytes:
-        self.file.seek(self.start)
-        return self.file.read(self.size)
+        self.file.flush()
+        return os.pread(self.file.fileno(), self.size, self.start)
 
 
 def parts_of(size: int, part_bytes: int) -> int:
