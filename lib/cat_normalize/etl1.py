@@ -6,6 +6,7 @@ and what they make is put together in the ranges' order while they go on.
 
 from __future__ import annotations
 
+import errno
 import gc
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 PART_BYTES = 1 << 20
 """Raw bytes aimed at in one part: well within a processor's cache. 8 MB cost a tenth more time."""
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _Value = TypeVar("_Value")
 
 
@@ -62,10 +64,11 @@ def normalize_files(
 
     Raises:
         InputError: an input is missing, unreadable or cut short.
-        PipelineError: a worker died, for want of memory most likely.
+        PipelineError: a disk is full, or a worker died, for want of memory most likely.
     """
     files = partitions.expand(inputs)
     with (
+        _told_of_room(files, csv.parent),
         _pool(workers) as run,
         writing(csv) as table,
         writing(rejects) as refused,  # appears first
@@ -128,6 +131,21 @@ def _deal(chunks: Sequence[Chunk], path: Path, count: int, of_line: OfLine) -> t
     """Deal the lines of chunks; return how many each has, which of whole files nobody asks for."""
     total, dealt = deal(chain.from_iterable(chunk.lines() for chunk in chunks), path, count, of_line)
     return [total] if len(chunks) == 1 else [0] * len(chunks), dealt
+
+
+@contextmanager
+def _told_of_room(files: Sequence[Path], folder: Path) -> Iterator[None]:
+    """Say what room is wanted, where there is none left."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        mb = sum(map(partitions.weight, files)) // 1_000_000 + 1
+        raise PipelineError(
+            f"{error.strerror}: about {mb} MB of scratch files go to {tempfile.gettempdir()} (TMPDIR), "
+            f"and as much of CSV and rejects to {folder}"
+        ) from error
 
 
 @contextmanager

@@ -184,3 +184,35 @@ def test_a_killed_worker_ends_the_stage_and_the_earlier_csv_stays(tmp_path):
     assert "run again with fewer --workers" in out
     assert (tmp_path / "out.csv").read_bytes() == b"of yesterday\n"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.jsonl", "out.csv"]
+
+
+FULL = """
+import resource
+import sys
+from cat_normalize.cli import main
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), int(sys.argv[1])))
+main(sys.argv[2:])
+"""
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("share", [0.1, 1.1], ids=["for the scratch files", "for the CSV"])
+def test_a_full_disk_says_what_room_is_wanted_and_the_earlier_csv_stays(tmp_path, workers, share):
+    item = b'{"PK":{"S":"USER#%d"},"SK":{"S":"CONVERSATION#2025"},"Conversation":{"L":[%s]}}\n'
+    message = b'{"M":{"from":{"S":"user"},"text":{"S":"%s"}}}' % (60 * rb"\"")
+    items = b"".join(item % (number, b",".join([message] * 40)) for number in range(400))
+    (tmp_path / "in.jsonl").write_bytes(items)
+    (tmp_path / "out.csv").write_bytes(b"of yesterday\n")
+    words = ["normalize", "--input", "in.jsonl", "--output", "out.csv", "--rejects", "bad.jsonl"]
+    done = subprocess.run(
+        [COMMAND[0], "-c", FULL, str(int(share * len(items))), *words, "--workers", workers],
+        cwd=tmp_path,
+        env=environment(TMPDIR=str(tmp_path)),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 1
+    assert f"File too large: about 3 MB of scratch files go to {tmp_path} (TMPDIR)" in done.stderr
+    assert (tmp_path / "out.csv").read_bytes() == b"of yesterday\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.jsonl", "out.csv"]
