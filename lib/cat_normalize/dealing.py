@@ -19,7 +19,7 @@ from cat_normalize.normalize import Line
 _LINE_BITS = 40
 MIN_CHUNK = 8 << 20
 MAX_CHUNK = 512 << 20
-_HELD = 8 << 20
+_HELD = 4 << 20
 _INTEGER_BYTES = 8
 OfLine = Callable[[bytes], int]
 """Gives the part of a line."""

@@ -66,7 +66,8 @@ def distinct(values: Iterable[bytes]) -> bytes | None:
     >>> distinct([b"hola", b"", b"gracias", b"hola"]), distinct([b""])
     (b'hola | gracias', None)
     """
-    return JOINT.join(filter(None, dict.fromkeys(values))) or None
+    once = [value for value in dict.fromkeys(values) if value]  # the dict is gone before the copy is made
+    return JOINT.join(once) or None
 
 
 def read_day(text: str | None, zone: ZoneInfo) -> date | None:
