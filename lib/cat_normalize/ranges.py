@@ -9,7 +9,7 @@ from __future__ import annotations
 import zlib
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 from cat_normalize import partitions
@@ -28,16 +28,15 @@ def sample(files: Sequence[Path], count: int) -> list[bytes]:
         InputError: a packed file is damaged or cut short, and that soon.
     """
     sizes = [partitions.weight(path) for path in files]
-    keys: list[bytes] = []
-    lines: Iterable[bytes]
+    total = sum(sizes) or 1
+    lines: list[Iterable[bytes]] = []
     for path, size in zip(files, sizes, strict=True):
-        wanted = -(-SAMPLED * count * size // (sum(sizes) or 1))
+        wanted = -(-SAMPLED * count * size // total)
         if partitions.is_packed(path):
-            lines = islice(partitions.read_lines(path), wanted)
+            lines.append(islice(partitions.read_lines(path), wanted))
         else:
-            lines = _spread(path, size, wanted)
-        keys += filter(None, map(partitions.likely_pk, lines))
-    return keys
+            lines.append(_spread(path, size, wanted))
+    return list(filter(None, map(partitions.likely_pk, chain.from_iterable(lines))))
 
 
 def _spread(path: Path, size: int, wanted: int) -> Iterator[bytes]:
