@@ -101,6 +101,27 @@ def test_a_bare_machine_runs_it_without_a_word(tmp_path: Path, endpoint: str) ->
     assert list(tmp_path.iterdir()) == []
 
 
+ENDED = """
+import psutil
+from cat_normalize.settings import Settings
+from cat_normalize.spark import running, session
+for _ in range(2):
+    with running(Settings()) as spark:
+        assert spark.range(3).count() == 3
+        assert "java" in [child.name() for child in psutil.Process().children()]
+    assert not psutil.Process().children()
+kept = session(Settings())
+with running(Settings()) as spark:
+    assert spark is kept
+assert kept.range(3).count() == 3
+"""
+
+
+def test_java_ends_with_the_block_that_started_it_and_may_start_again() -> None:
+    run = subprocess.run([sys.executable, "-c", ENDED], capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
+
+
 def test_a_second_call_gives_the_same_session_at_the_other_endpoint(endpoint: str) -> None:
     before = dict(os.environ)
     first = spark.session(Settings(endpoint_url="http://127.0.0.1:9"))

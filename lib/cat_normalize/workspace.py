@@ -95,8 +95,8 @@ class Workspace:
         from cat_normalize import convert, spark
 
         s3 = self.client("s3")
-        session = spark.session(self.settings, memory)
-        done = convert.convert(session, self.csv_uri, self.parquet_uri, s3, self.run_date)
+        with spark.running(self.settings, memory) as session:
+            done = convert.convert(session, self.csv_uri, self.parquet_uri, s3, self.run_date)
         return manifest.publish_etl2(self.settings, self.run_date, done, s3)
 
     def fetch_parquet(self) -> Path:
