@@ -6,6 +6,7 @@
     ├── UsageError               2  what was asked for cannot be: mend the call
     │   ├── SettingsError           a setting is missing or unreadable
     │   ├── ParameterError          a notebook parameter is unknown or of another type
+    │   ├── FutureDateError         the run date has not come yet, and nobody allowed it
     │   └── UnknownQueryError       no query of that name
     └── PipelineError            1  the run failed: mend the input or the surroundings
         ├── ExtractError            the table or the export could not be read whole
@@ -13,6 +14,10 @@
         ├── MalformedCsvError       a CSV that is not the contract's (file, line, column)
         ├── ConvertError            Spark stopped for another reason
         ├── StaleInputError         an older CSV would replace the Parquet of a newer one
+        ├── FutureParquetError      the Parquet there carries a day that has not come yet
+        ├── GuardError            4  what was read cannot be right; no CSV was published
+        │   ├── AllRejectedError        every item was rejected
+        │   └── ShrunkError             far fewer users than the last run published
         ├── OutOfTimeError          the time left would not have done; nothing was published
         ├── QueryError              a query could not run
         │   └── UntestedFunctionError   its SQL uses a function whose translation is not tested
@@ -39,6 +44,10 @@ class SettingsError(UsageError):
 
 class ParameterError(UsageError):
     """A notebook parameter is unknown, of another type, or not declared."""
+
+
+class FutureDateError(UsageError):
+    """A run date that has not come yet; nothing was published (contract §6)."""
 
 
 class UnknownQueryError(UsageError):
@@ -75,6 +84,24 @@ class ConvertError(PipelineError):
 
 class StaleInputError(PipelineError):
     """An older CSV would have replaced the Parquet of a newer one (contract §6)."""
+
+
+class FutureParquetError(PipelineError):
+    """The Parquet that is published carries a day that has not come yet: a mistyped run date made it."""
+
+
+class GuardError(PipelineError):
+    """What was read cannot be right; no CSV was published (contract §6, §8)."""
+
+    exit_code = 4
+
+
+class AllRejectedError(GuardError):
+    """Every item that was read was rejected; the rejects say why."""
+
+
+class ShrunkError(GuardError):
+    """Far fewer users than the last run published; ``--allow-shrink`` publishes them all the same."""
 
 
 class OutOfTimeError(PipelineError):
