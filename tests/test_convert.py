@@ -23,6 +23,7 @@ from cat_normalize.aws import client
 from cat_normalize.convert import Converted, convert, newest_csv
 from cat_normalize.errors import ConvertError, InputError, MalformedCsvError, StaleInputError, UsageError
 from cat_normalize.schema import COLUMNS, arrow_schema
+from cat_normalize.scratch import PREFIX, sweep
 from cat_normalize.settings import Settings
 from cat_normalize.spark import session
 from cat_normalize.staging import staging
@@ -279,10 +280,23 @@ def test_a_file_that_spark_skips_is_refused(spark: Any, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["_x.csv"]
 
 
-def test_a_target_that_cannot_be_is_sparks_reason(spark: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("target", ["x.csv/data.parquet", "folder", "pipe"])
+def test_a_target_that_cannot_be_is_refused_and_stays(spark: Any, tmp_path: Path, target: str) -> None:
     (tmp_path / "x.csv").write_bytes(written([GOOD]))
-    with pytest.raises(ConvertError, match=r"Spark failed: .*"):
-        convert(spark, str(tmp_path / "x.csv"), str(tmp_path / "x.csv" / "data.parquet"))
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UsageError, match=target.partition("/")[0]):
+        convert(spark, str(tmp_path / "x.csv"), str(tmp_path / target))
+    assert (tmp_path / "pipe").is_fifo()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "pipe", "x.csv"]
+
+
+def test_a_link_as_target_is_followed(spark: Any, tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_bytes(written([GOOD]))
+    (tmp_path / "link").symlink_to("data.parquet")
+    convert(spark, str(tmp_path / "x.csv"), str(tmp_path / "link"))
+    assert (tmp_path / "link").is_symlink()
+    assert arrow_rows(tmp_path / "data.parquet") == [GOOD]
 
 
 # Killed in the middle
@@ -312,15 +326,13 @@ def test_a_killed_run_leaves_the_older_one_and_is_swept_later(spark: Any, tmp_pa
     with subprocess.Popen(
         command, env=os.environ | {"PYTHONPATH": str(Path(module.__file__).parents[1])}
     ) as child:
-        wait_for(lambda: list(tmp_path.glob(".data.parquet.staging-*")))
+        wait_for(lambda: list(tmp_path.glob(f"{PREFIX}*/staging")))
+        (left,) = tmp_path.glob(f"{PREFIX}*")
+        sweep(tmp_path)
+        assert left.exists()  # while it lives
         os.kill(child.pid, signal.SIGKILL)
     assert target.read_bytes() == b"older"
-    (left,) = tmp_path.glob(".data.parquet.staging-*")
     source.write_bytes(written([GOOD]))
-    convert(spark, str(source), str(target))
-    assert left.exists()
-    yesterday = time.time() - 25 * 3600
-    os.utime(left, (yesterday, yesterday))
     convert(spark, str(source), str(target))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data.parquet", "x.csv"]
     assert arrow_rows(target) == [GOOD]
