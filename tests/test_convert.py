@@ -6,13 +6,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import duckdb
 import pyarrow.parquet as pq
 import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from moto.server import ThreadedMotoServer
@@ -415,13 +418,47 @@ def test_a_csv_replaced_meanwhile_is_not_published(spark: Any, s3: Any, aws: Set
     assert keys(s3) == [CSV]
 
 
+def begun_now(parsed: dict[str, Any], **_: Any) -> None:
+    """Moto says of every upload that it was begun in 2010."""
+    for each in parsed.get("Uploads", []):
+        each["Initiated"] = datetime.now(UTC)
+
+
 def test_what_killed_runs_left_on_s3_is_swept(s3: Any) -> None:
     left = "staging/reports/etl-process2/abc/part-0.parquet"
     put(s3, b"", left)
+    s3.create_multipart_upload(Bucket="bucket", Key="staging/reports/etl-process2/abc/part-1.parquet")
+    s3.meta.events.register("after-call.s3.ListMultipartUploads", begun_now)
     with staging(f"s3://bucket/{PARQUET}", s3):
         assert keys(s3) == [left]
+        assert len(s3.list_multipart_uploads(Bucket="bucket")["Uploads"]) == 1
     with staging(f"s3://bucket/{PARQUET}", s3, stale=timedelta(seconds=-5)):
         assert keys(s3) == []
+        assert "Uploads" not in s3.list_multipart_uploads(Bucket="bucket")
+
+
+def test_staged_objects_that_may_not_be_deleted_are_named_and_the_parquet_is_published(
+    spark: Any, s3: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(request: Any, **_: Any) -> AWSResponse:
+        text = b"<Error><Code>AccessDenied</Code><Message>no</Message></Error>"
+        return AWSResponse(request.url, 403, {}, SimpleNamespace(stream=lambda: iter([text])))
+
+    put(s3, written([GOOD]))
+    s3.meta.events.register("before-send.s3.DeleteObject", refuse)
+    assert run(spark, s3).rows == 1
+    assert PARQUET in keys(s3)
+    assert "s3://bucket/staging/reports/etl-process2/" in caplog.text
+    assert "could not be swept, delete what is there by hand: An error occurred (AccessDenied)" in caplog.text
+
+
+def test_an_error_is_told_rather_than_that_its_staging_cannot_be_swept(s3: Any) -> None:
+    def fail(**_: Any) -> None:
+        raise ClientError({"Error": {"Code": "AccessDenied"}}, "ListObjectsV2")
+
+    s3.meta.events.register("before-call.s3.ListObjectsV2", fail)
+    with pytest.raises(ZeroDivisionError), staging(f"s3://bucket/{PARQUET}", s3):
+        raise ZeroDivisionError
 
 
 @pytest.mark.parametrize(

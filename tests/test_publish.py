@@ -4,7 +4,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -390,3 +390,55 @@ def test_endless_races_end(s3: Any, endpoint: str) -> None:
 def test_another_s3_error_is_not_a_race(s3: Any) -> None:
     with pytest.raises(ClientError, match="404"):
         publish.replace_object(s3, BUCKET, "not staged", "data", AUGUST, "its", "it")
+
+
+# What killed runs left
+
+
+def unfinished(s3: Any) -> list[str]:
+    return [each["Key"] for each in s3.list_multipart_uploads(Bucket=BUCKET).get("Uploads", [])]
+
+
+def begun_now(parsed: dict[str, Any], **_: Any) -> None:
+    """Moto says of every upload that it was begun in 2010."""
+    for each in parsed.get("Uploads", []):
+        each["Initiated"] = datetime.now(UTC)
+
+
+@pytest.fixture
+def uploads(s3: Any) -> Iterator[list[str]]:
+    """Uploads that nobody finishes: of a key, of the same key of another day, and of other keys."""
+    made = [
+        "r/data_20250901.csv",
+        "r/data_20250831.csv",
+        "r/data_20250901.csv.bak",
+        "r/x",
+        "data_20250901.csv",
+    ]
+    for key in made:
+        s3.create_multipart_upload(Bucket=BUCKET, Key=key)
+    yield made
+    for each in s3.list_multipart_uploads(Bucket=BUCKET).get("Uploads", []):
+        s3.abort_multipart_upload(Bucket=BUCKET, Key=each["Key"], UploadId=each["UploadId"])
+
+
+def test_stale_uploads_of_a_key_of_any_day_are_dropped_and_no_others(s3: Any, uploads: list[str]) -> None:
+    publish.abort_stale_uploads(s3, BUCKET, "r/data_20250901.csv")
+    assert sorted(unfinished(s3)) == sorted(uploads)  # they may be of a run that is alive
+    publish.abort_stale_uploads(s3, BUCKET, "r/data_20250901.csv", timedelta(seconds=-5))
+    assert sorted(unfinished(s3)) == sorted(uploads[2:])
+
+
+def refused(request: Any, **_: Any) -> AWSResponse:
+    text = b"<Error><Code>AccessDenied</Code><Message>no</Message></Error>"
+    return AWSResponse(request.url, 403, {}, SimpleNamespace(stream=lambda: iter([text])))
+
+
+@pytest.mark.parametrize("call", ["ListMultipartUploads", "AbortMultipartUpload"])
+def test_where_uploads_may_not_be_dropped_a_warning_says_so_and_the_first_error_counts(
+    s3: Any, call: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    s3.meta.events.register(f"before-send.s3.{call}", refused)
+    with pytest.raises(ZeroDivisionError), publish.uploading(s3, BUCKET, "r/data_20250901.csv"):
+        raise ZeroDivisionError
+    assert "AccessDenied" in caplog.text

@@ -42,8 +42,9 @@ _STREAMS = {
     for name in names
 }
 _LOST = {
-    ("CompleteMultipartUpload", code)
-    for code in ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey")
+    *(("CompleteMultipartUpload", code) for code in ("PreconditionFailed", "ConditionalRequestConflict")),
+    *(("CompleteMultipartUpload", code) for code in ("NoSuchKey", "NoSuchUpload")),
+    ("UploadPartCopy", "NoSuchUpload"),  # the upload was taken for a killed run's
 }
 
 
@@ -176,8 +177,7 @@ def put_file(source: Path, target: str, s3: Any = None, metadata: Mapping[str, s
     if is_s3(target):
         bucket, key = split_s3(target)
         extra = {"Metadata": dict(metadata or {})}
-        abort_stale_uploads(_needed(s3, target), bucket, key)
-        s3.upload_file(str(source), bucket, key, ExtraArgs=extra)
+        _needed(s3, target).upload_file(str(source), bucket, key, ExtraArgs=extra)
         return
     with source.open("rb") as file, writing(Path(target)) as copy:
         shutil.copyfileobj(file, copy, 1 << 20)
@@ -209,7 +209,6 @@ def replace_object(
     """
     from botocore.exceptions import ClientError
 
-    abort_stale_uploads(s3, bucket, target_key)
     dated = {RUN_DATE: run_date.isoformat()} if run_date else {}
     metadata = {**dated, SHA256: sha256, CONTENT: content}
     for _ in range(_TRIES):
@@ -287,8 +286,7 @@ def _copy(
     place = {"Bucket": bucket, "Key": target_key}
     source = {"Bucket": bucket, "Key": source_key}
     size = s3.head_object(**source)["ContentLength"]
-    upload = s3.create_multipart_upload(**place, Metadata=metadata)["UploadId"]
-    try:
+    with uploading(s3, bucket, target_key, metadata) as upload:
         parts = []
         for number, start in enumerate(range(0, size, part_bytes), start=1):
             part = s3.upload_part_copy(
@@ -301,9 +299,27 @@ def _copy(
             parts.append({"PartNumber": number, "ETag": part["CopyPartResult"]["ETag"]})
         with _header(s3, upload, condition):
             done = s3.complete_multipart_upload(**place, UploadId=upload, MultipartUpload={"Parts": parts})
-        return str(done["ETag"])
+    return str(done["ETag"])
+
+
+@contextmanager
+def uploading(s3: Any, bucket: str, key: str, metadata: Mapping[str, str] | None = None) -> Iterator[str]:
+    """Begin an upload in parts and yield its id; if the block raises, the upload and its parts are dropped.
+
+    What killed runs left of earlier ones is dropped first (`abort_stale_uploads`).
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    abort_stale_uploads(s3, bucket, key)
+    place = {"Bucket": bucket, "Key": key}
+    upload = s3.create_multipart_upload(**place, Metadata=dict(metadata or {}))["UploadId"]
+    try:
+        yield upload
     except BaseException:
-        s3.abort_multipart_upload(**place, UploadId=upload)
+        try:
+            s3.abort_multipart_upload(**place, UploadId=upload)
+        except (BotoCoreError, ClientError) as error:  # what went wrong before is what counts
+            logger.warning("an unfinished upload of %s stays: %s", s3_uri(bucket, key), error)
         raise
 
 
