@@ -415,6 +415,7 @@ def uploads(s3: Any) -> Iterator[list[str]]:
         "r/x",
         "data_20250901.csv",
     ]
+    s3.meta.events.register("after-call.s3.ListMultipartUploads", begun_now)
     for key in made:
         s3.create_multipart_upload(Bucket=BUCKET, Key=key)
     yield made
