@@ -223,7 +223,8 @@ def test_another_event_means_today(event: object) -> None:
 @pytest.mark.parametrize(
     "event",
     [
-        {"run_date": "yesterday"}, {"run_date": ["2025-09-01"]}, {"time": "soon"}, {"time": 7},
+        {"run_date": "yesterday"}, {"run_date": 0}, {"run_date": False}, {"run_date": []},
+        {"run_date": ["2025-09-01"]}, {"time": "soon"}, {"time": 7},
         {"time": "2025-09-02T04:30:00"}, {"time": "0001-01-01T00:00:00Z"},
         {"time": "0001-01-01T00:00:00+05:00"},
     ],

@@ -62,7 +62,7 @@ def run_date_of(event: object, time_zone: str) -> date:
     datetime.date(2025, 9, 1)
     """
     asked = event if isinstance(event, Mapping) else {}
-    if asked.get("run_date"):
+    if asked.get("run_date") not in (None, ""):
         return parse_day("run_date", str(asked["run_date"]))
     if not asked.get("time"):
         return todays_date(time_zone)
