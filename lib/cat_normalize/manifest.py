@@ -29,7 +29,16 @@ def describe(path: Path, uri: str) -> dict[str, Any]:
 
 
 def publish_etl1(
-    settings: Settings, run_date: date, csv: Path, rejects: Path, summary: Summary, s3: Any
+    settings: Settings,
+    run_date: date,
+    csv: Path,
+    rejects: Path,
+    summary: Summary,
+    s3: Any,
+    *,
+    source: str | None = None,
+    allow_shrink: bool = False,
+    allow_future: bool = False,
 ) -> dict[str, Any]:
     """Publish what ETL-1 made: rejects, CSV, and then the manifest, which is also returned.
 
@@ -43,7 +52,9 @@ def publish_etl1(
         uri = layout.s3_uri(settings.bucket, key)
         put_file(path, uri, s3)
         outputs.append(describe(path, uri))
-    return record_etl1(settings, run_date, outputs, summary, f"dynamodb://{settings.table_name}", s3)
+    return record_etl1(
+        settings, run_date, outputs, summary, source or f"dynamodb://{settings.table_name}", s3
+    )
 
 
 def record_etl1(

@@ -15,6 +15,7 @@ import typer
 
 from cat_normalize.cli.app import AsJson, MaxRejects, check_limit, command, pairs, print_summary, settings
 from cat_normalize.errors import UsageError
+from cat_normalize.layout import is_s3
 from cat_normalize.settings import parse_day, today
 
 RUNS = Path("runs")
@@ -30,6 +31,16 @@ def run(
         str, typer.Option("--from", help="Go on from this stage of an earlier run, the latest by default.")
     ] = "extract",
     local: Annotated[bool, typer.Option(help="On a local AWS with a sample table.")] = False,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--input",
+            help="Item files, folders of them, or an export, in place of the table; on a local AWS.",
+        ),
+    ] = None,
+    publish: Annotated[
+        bool, typer.Option("--publish", help="Publish what --input gives on your AWS account.")
+    ] = False,
     param: Annotated[
         list[str] | None, typer.Option("--param", "-p", help="A notebook parameter, [STAGE.]NAME=VALUE.")
     ] = None,
@@ -45,6 +56,7 @@ def run(
 
     if start not in STAGES:
         raise UsageError(f"--from {start!r}: no such stage; there are {', '.join(STAGES)}")
+    given = pairs(param or []) | _given_input(inputs or [], start, local, publish)
     where = settings()
     planned = plan(
         sources=notebooks or _notebooks(),
@@ -53,8 +65,8 @@ def run(
         run_date=parse_day("--run-date", run_date) if run_date else None,
         today=today(where.rules.time_zone),
         start=STAGES[STAGES.index(start)],
-        local=local,
-        given=pairs(param or []),
+        local=local or (bool(inputs) and not publish),
+        given=given,
         now=_now(),
     )
     signal.signal(signal.SIGTERM, _interrupt)
@@ -100,6 +112,28 @@ def lab(
     with running(settings(), log_dir) as aws:
         line = [sys.executable, "-m", "jupyterlab", "--ServerApp.ip=127.0.0.1", f"--notebook-dir={folder}"]
         subprocess.run(line, env=aws.child_environment(), check=True)
+
+
+def _given_input(inputs: list[str], start: str, local: bool, publish: bool) -> dict[str, str]:
+    """Return what ``--input`` makes a notebook parameter: paths as seen from here, made absolute."""
+    if publish and local:
+        raise UsageError("--publish is for your AWS account and --local is not; give one of them")
+    if publish and not inputs:
+        raise UsageError(
+            "--publish goes with --input; without both, a run reads and publishes on your account"
+        )
+    if not inputs:
+        return {}
+    if start != "extract":
+        raise UsageError(f"--input is read by the first stage, and --from {start} skips it; start a new run")
+    for path in inputs:
+        if is_s3(path) and not publish:
+            raise UsageError(f"--input {path} is on your AWS account; give --publish to run there")
+        if not is_s3(path) and not Path(path).exists():
+            raise UsageError(
+                f"--input {path} does not exist; give item files (JSON lines) or a folder of them"
+            )
+    return {"extract.input": repr([path if is_s3(path) else str(Path(path).resolve()) for path in inputs])}
 
 
 def _notebooks() -> Path:
