@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import gc
 import re
-import tempfile
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -20,7 +19,6 @@ from datetime import date
 from functools import partial
 from itertools import pairwise
 from operator import itemgetter
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cat_normalize import csvfile, errors, layout, manifest, publish, s3path, staging
@@ -29,6 +27,7 @@ from cat_normalize.compose import compose
 from cat_normalize.dealing import Chunk, Sources, sources
 from cat_normalize.errors import InputError, PipelineError
 from cat_normalize.normalize import Row, Summary, normalize
+from cat_normalize.scratch import private_folder
 from cat_normalize.settings import Rules, Settings
 from cat_normalize.source import Source, find
 
@@ -231,11 +230,11 @@ def _write(
     number: int, records: Iterable[tuple[Key, bytes]], folder: str, settings: Settings
 ) -> Iterator[int]:
     target = _piece(folder, number)
-    with tempfile.NamedTemporaryFile() as file:
-        size = sum(file.write(line) for _, line in records)
-        file.flush()
+    with private_folder() as scratch:
+        with (scratch / "piece").open("xb") as file:
+            size = sum(file.write(line) for _, line in records)
         s3 = s3path.client(settings) if layout.is_s3(target) else None
-        publish.put_file(Path(file.name), target, s3)
+        publish.put_file(scratch / "piece", target, s3)
     yield size
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from cat_normalize.errors import SettingsError
+from cat_normalize.errors import FutureDateError, SettingsError
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +158,18 @@ def today(time_zone: str, now: datetime | None = None) -> date:
     datetime.date(2025, 8, 31)
     """
     return (now or datetime.now(UTC)).astimezone(ZoneInfo(time_zone)).date()
+
+
+def refuse_future(run_date: date, today: date) -> None:
+    """Refuse a run date that has not come yet (contract §6).
+
+    Raises:
+        FutureDateError: it is after today.
+    """
+    if run_date > today:
+        raise FutureDateError(
+            f"{run_date} has not come yet, today is {today}; give another day, or --allow-future"
+        )
 
 
 def _text(_name: str, text: str) -> str:

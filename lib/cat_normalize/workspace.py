@@ -17,7 +17,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from cat_normalize import aws, earlier, layout, manifest, partitions
+from cat_normalize import aws, earlier, layout, manifest, partitions, values
 from cat_normalize.errors import UsageError
 from cat_normalize.etl1 import normalize_files
 from cat_normalize.extract import Extracted, extract_files, extract_table
@@ -87,6 +87,7 @@ class Workspace:
 
     def extract(self, segments: int = 4, count: int = 16, paths: Sequence[str] = ()) -> Extracted:
         """Read the table, or the item files or export at `paths`, into `count` raw partitions."""
+        values.check(segments=segments, partitions=count)
         if paths:
             return extract_files(paths, self.raw, count, settings=self.settings)
         client = self.client("dynamodb")
@@ -99,6 +100,7 @@ class Workspace:
 
     def normalize(self, workers: int = 1) -> Summary:
         """Normalise the raw partitions into `csv` and `rejects`."""
+        values.check(workers=workers)
         rules = manifest.settings_of(self.settings)["rules"]
         (self.folder / _RULES).write_text(json.dumps(rules, ensure_ascii=False) + "\n")
         return normalize_files([self.raw], self.csv, self.rejects, self.settings.rules, workers)
@@ -131,6 +133,7 @@ class Workspace:
         """Convert the day's CSV to the one Parquet object with Spark; return ETL-2's manifest, published."""
         from cat_normalize import convert, spark
 
+        values.check(memory=memory)
         s3 = self.client("s3")
         with spark.running(self.settings, memory) as session:
             done = convert.convert(session, self.csv_uri, self.parquet_uri, s3, self.run_date)
@@ -201,11 +204,13 @@ def open_workspace(stage: Stage, local: bool, run_date: str, work_dir: str, **gi
         given: settings that win over the environment's; an empty text or list counts as not given.
 
     Raises:
-        SettingsError: a setting cannot be read.
+        ParameterError: a parameter cannot be; the message tells of all that cannot.
+        SettingsError: a setting of the environment cannot be read.
         UsageError: the folder holds the files of a run elsewhere.
         InputError: on an AWS account, what the stage reads is missing, or of another table or CSV.
         LocalAwsError: the local AWS did not start.
     """
+    values.check(run_date=run_date, **given)
     settings = Settings.from_environment(os.environ, **_values(given))
     folder = Path(work_dir)
     folder.mkdir(parents=True, exist_ok=True)
@@ -228,12 +233,12 @@ def _claim(folder: Path, local: bool) -> None:
 
 def _values(given: dict[str, Any]) -> dict[str, Any]:
     """Read settings as a notebook's parameters hold them: days as text, lists, and blanks for not given."""
-    values = {name: value for name, value in given.items() if value}
-    for name in {"since", "until"} & set(values):
-        values[name] = parse_day(name, values[name])
-    for name in {"exclude_cities"} & set(values):
-        values[name] = tuple(values[name])
-    return values
+    read = {name: value for name, value in given.items() if value}
+    for name in {"since", "until"} & set(read):
+        read[name] = parse_day(name, read[name])
+    for name in {"exclude_cities"} & set(read):
+        read[name] = tuple(read[name])
+    return read
 
 
 def _start_local(settings: Settings, folder: Path) -> Settings:
