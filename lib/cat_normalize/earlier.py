@@ -50,7 +50,7 @@ def _ensure_csv(space: Workspace) -> None:
         return
     _ensure_raw(space)
     space = space.with_kept_rules()
-    space.publish(space.normalize())
+    space.publish(space.normalize(), allow_shrink=True)
 
 
 def _ensure_parquet(space: Workspace) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any, BinaryIO
 
-from cat_normalize.errors import PipelineError, StaleInputError, UsageError
+from cat_normalize.errors import FutureParquetError, PipelineError, StaleInputError, UsageError
 from cat_normalize.layout import is_s3, s3_uri, split_s3
 from cat_normalize.scratch import EARLIER, private_folder
 
@@ -192,19 +192,22 @@ def replace_object(
     sha256: str,
     content: str,
     part_bytes: int = _PART_BYTES,
+    today: date | None = None,
 ) -> tuple[str, str]:
     """Copy a staged object over the published one, unless that one is of a later run.
 
     Run date, SHA-256 and what `ContentHash` gives are kept in the object's metadata; an object of the
     same date and content stays as it is. Replacing is conditional on the very object whose metadata were
     read (S3's conditional writes), so of two runs at once the later date wins. An equal date replaces; an
-    object without a date is older than any; without a date nothing dated is replaced.
+    object without a date, or with one that cannot be read, is older than any; without a date nothing dated
+    is replaced. ``today``, if given, tells a run date that has not come yet.
 
     Returns:
         ETag and SHA-256 of the object that is there now.
 
     Raises:
         StaleInputError: the object there carries a later run date.
+        FutureParquetError: that date is after today.
         PipelineError: others kept replacing it; run again.
     """
     from botocore.exceptions import ClientError
@@ -215,7 +218,7 @@ def replace_object(
         there = _there(s3, bucket, target_key)
         if there is not None:
             kept = there["Metadata"]
-            _refuse_older(kept.get(RUN_DATE), run_date, s3_uri(bucket, target_key))
+            _refuse_older(kept.get(RUN_DATE, ""), run_date, s3_uri(bucket, target_key), today)
             if SHA256 in kept and kept == metadata | {SHA256: kept[SHA256]}:
                 return str(there["ETag"]), str(kept[SHA256])
         condition = {"If-Match": there["ETag"]} if there else {"If-None-Match": "*"}
@@ -267,10 +270,21 @@ def _there(s3: Any, bucket: str, key: str) -> dict[str, Any] | None:
         raise
 
 
-def _refuse_older(dated: str | None, run_date: date | None, uri: str) -> None:
-    if dated and (run_date is None or dated > run_date.isoformat()):
-        ours = f"of {run_date}" if run_date else "without a run date; name it data_YYYYMMDD.csv"
-        raise StaleInputError(f"{uri} is of {dated} already; this CSV is {ours}")
+def _refuse_older(dated: str, run_date: date | None, uri: str, today: date | None) -> None:
+    try:
+        there = date.fromisoformat(dated)
+    except ValueError:  # made by hand; were it newer than any, nothing could ever replace it
+        return
+    if run_date and there <= run_date:
+        return
+    if today and there > today:
+        raise FutureParquetError(
+            f"{uri} is of {there}, which is after today, {today}: a mistyped run date made it, and it keeps "
+            "every CSV out until that day. Remove what carries that day, then run again: docs/operate.md, "
+            '"A run date in the future"'
+        )
+    ours = f"of {run_date}" if run_date else "without a run date; name it data_YYYYMMDD.csv"
+    raise StaleInputError(f"{uri} is of {there} already; this CSV is {ours}")
 
 
 def _copy(

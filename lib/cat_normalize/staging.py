@@ -79,12 +79,17 @@ def staging_prefix(key: str) -> str:
 
 
 def publish_only(
-    folder: str, suffix: str, target: str, s3: Any = None, run_date: date | None = None
+    folder: str,
+    suffix: str,
+    target: str,
+    s3: Any = None,
+    run_date: date | None = None,
+    today: date | None = None,
 ) -> Published:
     """Publish the one file of a staging folder whose name ends in ``suffix``.
 
     Raises:
-        StaleInputError: as `publish.replace_object` does.
+        StaleInputError, FutureParquetError: as `publish.replace_object` does.
         PipelineError: there is not one such file.
     """
     digest = hashlib.sha256()
@@ -96,7 +101,14 @@ def publish_only(
             digest.update(chunk)
             content.update(chunk)
         etag, sha256 = publish.replace_object(
-            s3, bucket, key, split_s3(target)[1], run_date, digest.hexdigest(), content.hexdigest()
+            s3,
+            bucket,
+            key,
+            split_s3(target)[1],
+            run_date,
+            digest.hexdigest(),
+            content.hexdigest(),
+            today=today,
         )
         return Published(target, found["ContentLength"], sha256, etag)
     file = Path(_only([str(each) for each in Path(folder).iterdir()], suffix, folder))

@@ -136,7 +136,15 @@ class Workspace:
         values.check(memory=memory)
         s3 = self.client("s3")
         with spark.running(self.settings, memory) as session:
-            done = convert.convert(session, self.csv_uri, self.parquet_uri, s3, self.run_date)
+            done = convert.convert(
+                session,
+                self.csv_uri,
+                self.parquet_uri,
+                s3,
+                self.run_date,
+                allow_future=allow_future,
+                time_zone=self.settings.rules.time_zone,
+            )
         return manifest.publish_etl2(self.settings, self.run_date, done, s3)
 
     def compare(self) -> int:

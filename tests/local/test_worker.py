@@ -61,6 +61,7 @@ def test_the_script_is_given_the_jobs_arguments_and_the_key(aws: LocalAws, tmp_p
     words = ["--JOB_NAME", layout.GLUE_JOB]
     words += ["--input_bucket", aws.settings.bucket, "--input_prefix", "reports/etl-process1/"]
     words += ["--output_bucket", aws.settings.bucket, "--output_prefix", "reports/etl-process2/"]
+    words += ["--time_zone", "America/Bogota"]
     assert heard == str([*words, "--input_key", KEY])
 
 
@@ -158,6 +159,12 @@ def test_an_older_csv_is_told_as_in_order(local: Callable[..., Local]) -> None:
     made = local("from cat_normalize.errors import StaleInputError\nraise StaleInputError('of yesterday')")
     put(Settings.from_environment(made.exports()))
     assert f"{KEY} is older, the Parquet stays: StaleInputError: of yesterday\n" in made.until("is older")
+
+
+def test_a_parquet_of_a_day_that_has_not_come_is_a_failure(aws: LocalAws, tmp_path: Path) -> None:
+    text = "from cat_normalize.errors import FutureParquetError\nraise FutureParquetError('of 2035')"
+    ended = run(worker(aws, tmp_path, text), aws)
+    assert (ended.status, ended.reason) == ("failed", "FutureParquetError: of 2035")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
