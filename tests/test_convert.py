@@ -8,13 +8,16 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import duckdb
 import pyarrow.parquet as pq
 import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from moto.server import ThreadedMotoServer
@@ -33,6 +36,7 @@ from cat_normalize.errors import (
     UsageError,
 )
 from cat_normalize.schema import COLUMNS, arrow_schema
+from cat_normalize.scratch import PREFIX, sweep
 from cat_normalize.settings import Settings, today
 from cat_normalize.spark import session
 from cat_normalize.staging import staging
@@ -289,10 +293,23 @@ def test_a_file_that_spark_skips_is_refused(spark: Any, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["_x.csv"]
 
 
-def test_a_target_that_cannot_be_is_sparks_reason(spark: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("target", ["x.csv/data.parquet", "folder", "pipe"])
+def test_a_target_that_cannot_be_is_refused_and_stays(spark: Any, tmp_path: Path, target: str) -> None:
     (tmp_path / "x.csv").write_bytes(written([GOOD]))
-    with pytest.raises(ConvertError, match=r"Spark failed: .*"):
-        convert(spark, str(tmp_path / "x.csv"), str(tmp_path / "x.csv" / "data.parquet"))
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UsageError, match=target.partition("/")[0]):
+        convert(spark, str(tmp_path / "x.csv"), str(tmp_path / target))
+    assert (tmp_path / "pipe").is_fifo()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "pipe", "x.csv"]
+
+
+def test_a_link_as_target_is_followed(spark: Any, tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_bytes(written([GOOD]))
+    (tmp_path / "link").symlink_to("data.parquet")
+    convert(spark, str(tmp_path / "x.csv"), str(tmp_path / "link"))
+    assert (tmp_path / "link").is_symlink()
+    assert arrow_rows(tmp_path / "data.parquet") == [GOOD]
 
 
 # Killed in the middle
@@ -322,15 +339,13 @@ def test_a_killed_run_leaves_the_older_one_and_is_swept_later(spark: Any, tmp_pa
     with subprocess.Popen(
         command, env=os.environ | {"PYTHONPATH": str(Path(module.__file__).parents[1])}
     ) as child:
-        wait_for(lambda: list(tmp_path.glob(".data.parquet.staging-*")))
+        wait_for(lambda: list(tmp_path.glob(f"{PREFIX}*/staging")))
+        (left,) = tmp_path.glob(f"{PREFIX}*")
+        sweep(tmp_path)
+        assert left.exists()  # while it lives
         os.kill(child.pid, signal.SIGKILL)
     assert target.read_bytes() == b"older"
-    (left,) = tmp_path.glob(".data.parquet.staging-*")
     source.write_bytes(written([GOOD]))
-    convert(spark, str(source), str(target))
-    assert left.exists()
-    yesterday = time.time() - 25 * 3600
-    os.utime(left, (yesterday, yesterday))
     convert(spark, str(source), str(target))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data.parquet", "x.csv"]
     assert arrow_rows(target) == [GOOD]
@@ -415,13 +430,47 @@ def test_a_csv_replaced_meanwhile_is_not_published(spark: Any, s3: Any, aws: Set
     assert keys(s3) == [CSV]
 
 
+def begun_now(parsed: dict[str, Any], **_: Any) -> None:
+    """Moto says of every upload that it was begun in 2010."""
+    for each in parsed.get("Uploads", []):
+        each["Initiated"] = datetime.now(UTC)
+
+
 def test_what_killed_runs_left_on_s3_is_swept(s3: Any) -> None:
     left = "staging/reports/etl-process2/abc/part-0.parquet"
     put(s3, b"", left)
+    s3.create_multipart_upload(Bucket="bucket", Key="staging/reports/etl-process2/abc/part-1.parquet")
+    s3.meta.events.register("after-call.s3.ListMultipartUploads", begun_now)
     with staging(f"s3://bucket/{PARQUET}", s3):
         assert keys(s3) == [left]
+        assert len(s3.list_multipart_uploads(Bucket="bucket")["Uploads"]) == 1
     with staging(f"s3://bucket/{PARQUET}", s3, stale=timedelta(seconds=-5)):
         assert keys(s3) == []
+        assert "Uploads" not in s3.list_multipart_uploads(Bucket="bucket")
+
+
+def test_staged_objects_that_may_not_be_deleted_are_named_and_the_parquet_is_published(
+    spark: Any, s3: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(request: Any, **_: Any) -> AWSResponse:
+        text = b"<Error><Code>AccessDenied</Code><Message>no</Message></Error>"
+        return AWSResponse(request.url, 403, {}, SimpleNamespace(stream=lambda: iter([text])))
+
+    put(s3, written([GOOD]))
+    s3.meta.events.register("before-send.s3.DeleteObject", refuse)
+    assert run(spark, s3).rows == 1
+    assert PARQUET in keys(s3)
+    assert "s3://bucket/staging/reports/etl-process2/" in caplog.text
+    assert "could not be swept, delete what is there by hand: An error occurred (AccessDenied)" in caplog.text
+
+
+def test_an_error_is_told_rather_than_that_its_staging_cannot_be_swept(s3: Any) -> None:
+    def fail(**_: Any) -> None:
+        raise ClientError({"Error": {"Code": "AccessDenied"}}, "ListObjectsV2")
+
+    s3.meta.events.register("before-call.s3.ListObjectsV2", fail)
+    with pytest.raises(ZeroDivisionError), staging(f"s3://bucket/{PARQUET}", s3):
+        raise ZeroDivisionError
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import gc
 import re
-import tempfile
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -20,7 +19,6 @@ from datetime import date
 from functools import partial
 from itertools import pairwise
 from operator import itemgetter
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cat_normalize import csvfile, errors, guard, layout, manifest, publish, s3path, staging
@@ -29,6 +27,7 @@ from cat_normalize.compose import compose
 from cat_normalize.dealing import Chunk, Sources, sources
 from cat_normalize.errors import InputError, PipelineError
 from cat_normalize.normalize import Row, Summary, normalize
+from cat_normalize.scratch import private_folder
 from cat_normalize.settings import Rules, Settings, refuse_future
 from cat_normalize.settings import today as todays_date
 from cat_normalize.source import Source, find
@@ -102,10 +101,6 @@ def run(
     return manifest.record_etl1(settings, run_date, outputs, summary, uri, s3)
 
 
-def _anything(_summary: Summary) -> None:
-    """Let any run pass."""
-
-
 def normalize_files(
     spark: SparkSession,
     uri: str,
@@ -114,8 +109,8 @@ def normalize_files(
     settings: Settings,
     partition_bytes: int = PARTITION_BYTES,
     *,
-    check: Callable[[Summary], None] = _anything,
-    accept: Callable[[Summary], None] = _anything,
+    check: Callable[[Summary], None] = lambda _: None,
+    accept: Callable[[Summary], None] = lambda _: None,
 ) -> tuple[Summary, list[dict[str, Any]]]:
     """Normalise raw items into a CSV (§4) and rejects (§3), each whole or not at all, the rejects first.
 
@@ -274,11 +269,11 @@ def _write(
     number: int, records: Iterable[tuple[Key, bytes]], folder: str, settings: Settings
 ) -> Iterator[int]:
     target = _piece(folder, number)
-    with tempfile.NamedTemporaryFile() as file:
-        size = sum(file.write(line) for _, line in records)
-        file.flush()
+    with private_folder() as scratch:
+        with (scratch / "piece").open("xb") as file:
+            size = sum(file.write(line) for _, line in records)
         s3 = s3path.client(settings) if layout.is_s3(target) else None
-        publish.put_file(Path(file.name), target, s3)
+        publish.put_file(scratch / "piece", target, s3)
     yield size
 
 
