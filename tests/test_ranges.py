@@ -87,7 +87,7 @@ def test_long_lines_are_not_read_over_and_over_for_a_sample(tmp_path):
     path.write_bytes(b"".join(line(n).rstrip() + b" " * (1 << 20) + b"\n" for n in range(8)))
 
     class Path(type(path)):
-        def open(self, mode, buffering):
+        def open(self, mode, buffering=1 << 13):
             return io.BufferedReader(Counting(self, counts), buffering)
 
     assert ranges.sample([Path(path)], 400)
