@@ -1,5 +1,7 @@
 """What is looked at before a run starts: every problem at once, each with what to do, and nothing is made."""
 
+import time
+
 import pytest
 
 from faults import refusing
@@ -157,3 +159,15 @@ def test_going_on_looks_only_at_what_is_still_needed(bench):
     bench.env |= {"DYNAMODB_TABLE_NAME": "nowhere", "JAVA_HOME": "/nowhere"}
     bench.write()
     assert bench.run("--from", "query").returncode == 0
+
+
+def test_a_table_that_is_slow_is_no_problem_where_the_endpoint_answers(aws, bench):
+    def slow(_method, _path, body):
+        if b'"Limit"' in body:
+            time.sleep(4)
+        return False
+
+    with refusing.denying(aws.endpoint, slow) as endpoint:
+        bench.env["AWS_ENDPOINT_URL"] = endpoint
+        done = bench.run("--run-id", "r")
+    assert done.returncode == 0, done.stderr
