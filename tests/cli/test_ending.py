@@ -144,7 +144,8 @@ def test_without_credentials_each_command_says_so_in_a_line_with_the_remedy(call
         monkeypatch.delenv(name, raising=False)
     none = {"AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null"}
     none["AWS_EC2_METADATA_DISABLED"] = "true"
-    for words in (["extract", "--output", tmp_path / "raw"], ["query", "totals"]):
+    convert = ["convert", "--input", "s3://b/k", "--output", tmp_path / "p"]
+    for words in (["extract", "--output", tmp_path / "raw"], ["query", "totals"], convert):
         code, out, err = call(*words, **none)
         assert (code, out, err.count("\n")) == (1, "", 1)
         assert "Unable to locate credentials; give boto3 credentials: set AWS_PROFILE" in err
