@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 JAVA = "17"  # what Glue 5.1 runs
+JARS_INSTALL = "pip install --no-deps sagemaker-pyspark==1.4.5"
+"""In no list of requirements: of this package two jars are wanted, and not the old Spark it asks for."""
 _LOGGING = Path(__file__).with_name("log4j2.properties")
 JAVA_OPTIONS = f'"-Dlog4j2.configurationFile={_LOGGING.as_uri()}" -XX:TieredStopAtLevel=1'
 """Quiet, and without Java's second compiler: what it makes faster is over before it is done.
@@ -123,7 +125,7 @@ def s3a_jars() -> list[Path]:
     for name in ("hadoop-aws", "aws-java-sdk-bundle"):
         found = [jar for folder in folders for jar in sorted(folder.glob(f"{name}-[0-9]*.jar"))]
         if not found:
-            raise ConvertError(f"{name}'s jar is not installed; install the extra cat-normalize[local]")
+            raise ConvertError(f"{name}'s jar is not installed; install it: {JARS_INSTALL}")
         jars.append(found[-1])
     return jars
 
