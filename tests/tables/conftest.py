@@ -29,8 +29,7 @@ def place(aws: LocalAws) -> Callable[[str], Settings]:
             own = replace(aws.settings, table_name=name, bucket=f"bucket-{name.replace('_', '-')}")
             provision.bucket(aws.client("s3"), own)
             provision.dynamodb_table(aws.client("dynamodb"), own)
-            for each in MADE[name]().items:  # one at a time: 16 MB are the most that a request takes
-                seed.put(aws.client("dynamodb"), own.table_name, [for_boto(each)])
+            seed.put(aws.client("dynamodb"), own.table_name, [for_boto(each) for each in MADE[name]().items])
             made[name] = own
         return made[name]
 
