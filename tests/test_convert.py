@@ -1,29 +1,43 @@
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from datetime import date, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import duckdb
 import pyarrow.parquet as pq
 import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from moto.server import ThreadedMotoServer
 
 from cat_normalize import convert as module
-from cat_normalize import csvfile, publish
+from cat_normalize import csvfile, layout, manifest, publish
 from cat_normalize.aws import client
 from cat_normalize.convert import Converted, convert, newest_csv
-from cat_normalize.errors import ConvertError, InputError, MalformedCsvError, StaleInputError, UsageError
+from cat_normalize.errors import (
+    ConvertError,
+    FutureDateError,
+    FutureParquetError,
+    InputError,
+    MalformedCsvError,
+    StaleInputError,
+    UsageError,
+)
 from cat_normalize.schema import COLUMNS, arrow_schema
-from cat_normalize.settings import Settings
+from cat_normalize.scratch import PREFIX, sweep
+from cat_normalize.settings import Settings, today
 from cat_normalize.spark import session
 from cat_normalize.staging import staging
 
@@ -279,10 +293,23 @@ def test_a_file_that_spark_skips_is_refused(spark: Any, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["_x.csv"]
 
 
-def test_a_target_that_cannot_be_is_sparks_reason(spark: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("target", ["x.csv/data.parquet", "folder", "pipe"])
+def test_a_target_that_cannot_be_is_refused_and_stays(spark: Any, tmp_path: Path, target: str) -> None:
     (tmp_path / "x.csv").write_bytes(written([GOOD]))
-    with pytest.raises(ConvertError, match=r"Spark failed: .*"):
-        convert(spark, str(tmp_path / "x.csv"), str(tmp_path / "x.csv" / "data.parquet"))
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UsageError, match=target.partition("/")[0]):
+        convert(spark, str(tmp_path / "x.csv"), str(tmp_path / target))
+    assert (tmp_path / "pipe").is_fifo()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "pipe", "x.csv"]
+
+
+def test_a_link_as_target_is_followed(spark: Any, tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_bytes(written([GOOD]))
+    (tmp_path / "link").symlink_to("data.parquet")
+    convert(spark, str(tmp_path / "x.csv"), str(tmp_path / "link"))
+    assert (tmp_path / "link").is_symlink()
+    assert arrow_rows(tmp_path / "data.parquet") == [GOOD]
 
 
 # Killed in the middle
@@ -290,7 +317,7 @@ def test_a_target_that_cannot_be_is_sparks_reason(spark: Any, tmp_path: Path) ->
 KILLED = """
 import sys
 from cat_normalize.convert import convert
-from cat_normalize.settings import Settings
+from cat_normalize.settings import Settings, today
 from cat_normalize.spark import session
 spark = session(Settings())
 convert(spark, sys.argv[1], sys.argv[2])
@@ -312,19 +339,19 @@ def test_a_killed_run_leaves_the_older_one_and_is_swept_later(spark: Any, tmp_pa
     with subprocess.Popen(
         command, env=os.environ | {"PYTHONPATH": str(Path(module.__file__).parents[1])}
     ) as child:
-        wait_for(lambda: list(tmp_path.glob(".data.parquet.staging-*")))
+        wait_for(lambda: list(tmp_path.glob(f"{PREFIX}*/staging")))
+        (left,) = tmp_path.glob(f"{PREFIX}*")
+        sweep(tmp_path)
+        assert left.exists()  # while it lives
         os.kill(child.pid, signal.SIGKILL)
     assert target.read_bytes() == b"older"
-    (left,) = tmp_path.glob(".data.parquet.staging-*")
     source.write_bytes(written([GOOD]))
-    convert(spark, str(source), str(target))
-    assert left.exists()
-    yesterday = time.time() - 25 * 3600
-    os.utime(left, (yesterday, yesterday))
     convert(spark, str(source), str(target))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data.parquet", "x.csv"]
     assert arrow_rows(target) == [GOOD]
 
+
+TODAY = date(2025, 9, 15)
 
 # On S3
 
@@ -403,21 +430,58 @@ def test_a_csv_replaced_meanwhile_is_not_published(spark: Any, s3: Any, aws: Set
     assert keys(s3) == [CSV]
 
 
+def begun_now(parsed: dict[str, Any], **_: Any) -> None:
+    """Moto says of every upload that it was begun in 2010."""
+    for each in parsed.get("Uploads", []):
+        each["Initiated"] = datetime.now(UTC)
+
+
 def test_what_killed_runs_left_on_s3_is_swept(s3: Any) -> None:
     left = "staging/reports/etl-process2/abc/part-0.parquet"
     put(s3, b"", left)
+    s3.create_multipart_upload(Bucket="bucket", Key="staging/reports/etl-process2/abc/part-1.parquet")
+    s3.meta.events.register("after-call.s3.ListMultipartUploads", begun_now)
     with staging(f"s3://bucket/{PARQUET}", s3):
         assert keys(s3) == [left]
+        assert len(s3.list_multipart_uploads(Bucket="bucket")["Uploads"]) == 1
     with staging(f"s3://bucket/{PARQUET}", s3, stale=timedelta(seconds=-5)):
         assert keys(s3) == []
+        assert "Uploads" not in s3.list_multipart_uploads(Bucket="bucket")
+
+
+def test_staged_objects_that_may_not_be_deleted_are_named_and_the_parquet_is_published(
+    spark: Any, s3: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(request: Any, **_: Any) -> AWSResponse:
+        text = b"<Error><Code>AccessDenied</Code><Message>no</Message></Error>"
+        return AWSResponse(request.url, 403, {}, SimpleNamespace(stream=lambda: iter([text])))
+
+    put(s3, written([GOOD]))
+    s3.meta.events.register("before-send.s3.DeleteObject", refuse)
+    assert run(spark, s3).rows == 1
+    assert PARQUET in keys(s3)
+    assert "s3://bucket/staging/reports/etl-process2/" in caplog.text
+    assert "could not be swept, delete what is there by hand: An error occurred (AccessDenied)" in caplog.text
+
+
+def test_an_error_is_told_rather_than_that_its_staging_cannot_be_swept(s3: Any) -> None:
+    def fail(**_: Any) -> None:
+        raise ClientError({"Error": {"Code": "AccessDenied"}}, "ListObjectsV2")
+
+    s3.meta.events.register("before-call.s3.ListObjectsV2", fail)
+    with pytest.raises(ZeroDivisionError), staging(f"s3://bucket/{PARQUET}", s3):
+        raise ZeroDivisionError
 
 
 @pytest.mark.parametrize(
     ("names", "newest"),
     [
         (["data_20250901.csv", "data_20250831.csv", "data_20241231.csv"], "data_20250901.csv"),
-        (["data_20250901.csv", "zzz.csv", "data_20251301.csv", "old/data_20260101.csv"], "data_20250901.csv"),
+        (["data_20250901.csv", "zzz.csv", "data_20251301.csv", "old/data_20250915.csv"], "data_20250901.csv"),
+        (["data_20250901.csv", "data_99991231.csv", "data_20350101.csv"], "data_20250901.csv"),
         (["data_20250901.csv", "data_20250902.csv.gz", "data_2025090.csv"], "data_20250901.csv"),
+        (["data_20250916.csv", "data_20250915.csv"], "data_20250915.csv"),
+        (["data_20250916.csv"], None),
         (["zzz.csv"], None),
         ([], None),
     ],
@@ -425,9 +489,113 @@ def test_what_killed_runs_left_on_s3_is_swept(s3: Any) -> None:
 def test_newest_csv(s3: Any, aws: Settings, names: list[str], newest: str | None) -> None:
     for name in names:
         put(s3, b"", aws.csv_prefix + name)
-    put(s3, b"", "data_20990101.csv")
+    put(s3, b"", "data_20250915.csv")
     if newest is None:
         with pytest.raises(InputError, match="s3://bucket/reports/etl-process1/"):
-            newest_csv(s3, aws)
+            newest_csv(s3, aws, today=TODAY)
     else:
-        assert newest_csv(s3, aws) == aws.csv_prefix + newest
+        assert newest_csv(s3, aws, today=TODAY) == aws.csv_prefix + newest
+
+
+# A day that has not come yet
+
+LATE = CSV.replace("20250901", "20350901")
+
+
+def test_a_day_after_today_is_refused_before_anything_is_read(s3: Any, tmp_path: Path) -> None:
+    nowhere: Any = None
+    for other in ({"source": "s3://bucket/data_20250916.csv"}, {"run_date": date(2025, 9, 16)}):
+        arguments = {"source": "s3://bucket/x.csv", "target": "s3://bucket/p", "s3": s3} | other
+        with pytest.raises(FutureDateError, match="run date 2025-09-16 is after today, 2025-09-15"):
+            convert(nowhere, **arguments, today=TODAY)
+    with pytest.raises(FutureDateError):
+        convert(nowhere, str(tmp_path / "data_99991231.csv"), str(tmp_path / "data.parquet"))
+    assert keys(s3) == []
+
+
+def test_a_day_after_today_is_converted_if_that_is_allowed(spark: Any, s3: Any, aws: Settings) -> None:
+    put(s3, written([GOOD]), LATE)
+    done = convert(spark, f"s3://bucket/{LATE}", f"s3://bucket/{PARQUET}", s3, allow_future=True, today=TODAY)
+    assert done.run_date == date(2035, 9, 1)
+    assert newest_csv(s3, aws, allow_future=True, today=TODAY) == LATE
+
+
+def test_today_is_that_of_the_configured_zone(spark: Any, tmp_path: Path) -> None:
+    """Some zones are a day ahead of others at any time."""
+    ahead, behind = "Pacific/Kiritimati", "Etc/GMT+12"
+    source = tmp_path / f"data_{today(ahead):%Y%m%d}.csv"
+    source.write_bytes(written([GOOD]))
+    with pytest.raises(FutureDateError):
+        convert(spark, str(source), str(tmp_path / "x.parquet"), time_zone=behind)
+    assert convert(spark, str(source), str(tmp_path / "x.parquet"), time_zone=ahead).rows == 1
+
+
+@pytest.mark.parametrize("name", ["data_20250901.csv", "other.csv"])
+def test_a_parquet_of_a_day_after_today_is_named_as_such(spark: Any, s3: Any, name: str) -> None:
+    put(s3, written([GOOD]), name)
+    s3.put_object(Bucket="bucket", Key=PARQUET, Body=b"late", Metadata={publish.RUN_DATE: "2035-09-01"})
+    with pytest.raises(FutureParquetError, match=r"of 2035-09-01, .* mistyped run date.*docs/operate\.md"):
+        convert(spark, f"s3://bucket/{name}", f"s3://bucket/{PARQUET}", s3, today=TODAY)
+    assert s3.get_object(Bucket="bucket", Key=PARQUET)["Body"].read() == b"late"
+
+
+OPERATE = Path(__file__).parents[1] / "docs" / "operate.md"
+
+
+def documented(title: str) -> list[tuple[str, dict[str, str]]]:
+    """Return the commands ``aws s3api`` of a chapter, each as a client's method and its arguments."""
+    (chapter,) = re.findall(rf"^## {title}\n(.*?)^## ", OPERATE.read_text(), re.MULTILINE | re.DOTALL)
+    made = []
+    for line in re.findall(r"^ *\$ aws s3api (.+)$", chapter, re.MULTILINE):
+        verb, *words = shlex.split(line)
+        given = {
+            name[2:].title().replace("-", ""): value for name, value in zip(*[iter(words)] * 2, strict=True)
+        }
+        made.append(
+            (verb.replace("-", "_"), {k: v for k, v in given.items() if k not in ("Query", "Output")})
+        )
+    return made
+
+
+def test_the_documented_way_out_of_a_mistyped_day_lets_the_honest_csv_in(spark: Any, aws: Settings) -> None:
+    own = replace(Settings(), endpoint_url=aws.endpoint_url)
+    s3, parquet = client(own, "s3"), f"s3://{own.bucket}/{PARQUET}"
+    s3.create_bucket(Bucket=own.bucket)
+    s3.put_bucket_versioning(Bucket=own.bucket, VersioningConfiguration={"Status": "Enabled"})
+
+    def night(day: date, rows: list[Row], allow_future: bool = False) -> Converted:
+        body = {
+            layout.csv_key(own, day): written(rows),
+            layout.rejects_key(own, day): b"",
+            layout.manifest_key(own, 1, day): b"{}",
+        }
+        for key, data in body.items():
+            s3.put_object(Bucket=own.bucket, Key=key, Body=data)
+        source = f"s3://{own.bucket}/{newest_csv(s3, own, allow_future=allow_future, today=day)}"
+        done = convert(spark, source, parquet, s3, allow_future=allow_future, today=TODAY)
+        manifest.publish_etl2(own, day, done, s3)
+        return done
+
+    def dated() -> str:
+        return str(s3.head_object(Bucket=own.bucket, Key=PARQUET)["Metadata"][publish.RUN_DATE])
+
+    night(date(2025, 9, 14), [GOOD])
+    for count in (2, 3):  # tried again before it was noticed
+        night(date(2035, 9, 1), [GOOD] * count, allow_future=True)
+    with pytest.raises(FutureParquetError, match="2035-09-01"):
+        night(TODAY, [GOOD] * 4)
+
+    (look, where), (end, version), *others = documented("A run date in the future")
+    assert (look, end) == ("head_object", "delete_object")
+    while (seen := getattr(s3, look)(**where))["Metadata"][publish.RUN_DATE] > TODAY.isoformat():
+        assert version["VersionId"] == "VERSION"
+        getattr(s3, end)(**version | {"VersionId": seen["VersionId"]})
+    assert dated() == "2025-09-14"
+    for verb, arguments in others:
+        getattr(s3, verb)(**arguments)
+    left = [each["Key"] for each in s3.list_objects_v2(Bucket=own.bucket)["Contents"]]
+    assert len(left) == 8
+    assert not [key for key in left if "2035" in key]
+
+    assert night(TODAY, [GOOD] * 4).rows == 4
+    assert dated() == "2025-09-15"

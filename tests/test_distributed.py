@@ -3,16 +3,19 @@
 import gzip
 import json
 from base64 import b64encode
+from datetime import date
 
+import boto3
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from moto.server import ThreadedMotoServer
 
 import exported
 import hostile
 from cat_normalize import bundles, distributed, etl1, partitions, source, spark
 from cat_normalize.dealing import MIN_CHUNK, Chunk
-from cat_normalize.errors import ExtractError, InputError
+from cat_normalize.errors import AllRejectedError, ExtractError, FutureDateError, InputError, ShrunkError
 from cat_normalize.local import seed
 from cat_normalize.settings import Rules, Settings
 
@@ -190,7 +193,8 @@ def extracted(tmp_path, lines):
     with partitions.Writer(folder, 3) as writer:
         for line in lines:
             writer.write(partitions.of_line(line, 3), line + b"\n")
-    record = {"files": [path.name for path in writer.paths], "items": len(lines)}
+    size = sum(len(line) + 1 for line in lines)
+    record = {"files": [path.name for path in writer.paths], "items": len(lines), "bytes": size}
     (folder / partitions.RECORD).write_text(json.dumps(record))
     return folder
 
@@ -200,10 +204,10 @@ def test_an_extracts_folder(run, tmp_path):
     assert run(path) == on_one_machine(tmp_path, path)
     whole = (path / "part-00001.jsonl").read_bytes()
     (path / "part-00001.jsonl").write_bytes(whole[: whole.rindex(b"\n", 0, -1) + 1])
-    with pytest.raises(InputError, match=r"1778 items were read, and 1779 are told of"):
+    with pytest.raises(InputError, match=r"expected \d+ bytes of items \(_extract\.json\), found \d+"):
         run(path)
     (path / "part-00001.jsonl").unlink()
-    with pytest.raises(InputError, match=r"_extract.json tells of part-00001\.jsonl, which is not there"):
+    with pytest.raises(InputError, match=r"part-00001\.jsonl is in _extract\.json and not in the folder"):
         run(path)
 
 
@@ -252,3 +256,54 @@ def test_ranges_hold_every_key_and_are_of_one_kind(marks, wanted):
     for before, end in zip([None, *ends], ends, strict=False):
         held = sum(size for key, size in marks.items() if (before is None or key > before) and key < end)
         assert held < wanted
+
+
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+
+
+@pytest.fixture
+def bucket(session, monkeypatch):
+    """A bucket that this process and Spark's workers reach: its settings, and what shows its objects."""
+    server = ThreadedMotoServer(port=0, verbose=False)
+    server.start()
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+        monkeypatch.setitem(session.sparkContext.environment, name, value)
+    where = Settings(endpoint_url="http://{}:{}".format(*server.get_host_and_port()), bucket="mine")
+    s3 = boto3.client("s3", endpoint_url=where.endpoint_url, region_name=where.region)
+    s3.create_bucket(Bucket="mine")
+
+    def objects():
+        keys = [each["Key"] for each in s3.list_objects_v2(Bucket="mine").get("Contents", [])]
+        return {key: s3.get_object(Bucket="mine", Key=key)["Body"].read() for key in keys}
+
+    yield where, objects
+    server.stop()
+
+
+def test_the_guard_stands_before_its_csv_too(session, bucket, tmp_path):
+    where, objects = bucket
+    dates = [date(2025, 9, day) for day in range(1, 5)]
+    many, few, none = (tmp_path / name for name in ("many.jsonl", "few.jsonl", "none.jsonl"))
+    many.write_bytes(b"\n".join(feedback(n, "FEEDBACK#1", "x") for n in range(5)))
+    few.write_bytes(feedback(1, "FEEDBACK#1", "x") + b"\n{\n")
+    none.write_bytes(b"{\n[]\n")
+
+    def run(path, day, **given):
+        return distributed.run(session, str(path), where, day, today=dates[2], **given)
+
+    run(many, dates[0])
+    before = objects()
+    assert len(before) == 3
+    with pytest.raises(ShrunkError, match=r"1 users, less than 50 % of the 5 of .*20250901\.json"):
+        run(few, dates[1])
+    assert objects() == before
+    with pytest.raises(AllRejectedError, match=r"all 2 items were rejected .*20250902\.jsonl"):
+        run(none, dates[1])
+    made = objects()
+    assert made.keys() - before.keys() == {"rejects/etl-process1/data_20250902.jsonl"}
+    assert made["rejects/etl-process1/data_20250902.jsonl"].count(b"\n") == 2
+    assert run(few, dates[1], allow_shrink=True)["summary"]["users"] == 1
+    with pytest.raises(FutureDateError, match="after today, 2025-09-03"):
+        run(tmp_path / "nowhere", dates[3])
+    assert run(few, dates[3], allow_future=True)["run_date"] == "2025-09-04"

@@ -3,6 +3,7 @@
 import csv
 import gzip
 import json
+import os
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -11,7 +12,8 @@ from hypothesis import strategies as st
 
 import hostile
 from cat_normalize import dealing, etl1, partitions
-from cat_normalize.errors import InputError
+from cat_normalize.errors import InputError, UsageError
+from cat_normalize.lines import MAX_LINE
 from cat_normalize.lineup import AbandonedError
 from cat_normalize.schema import NAMES
 from cat_normalize.settings import Rules
@@ -219,3 +221,85 @@ def test_hostile_lines_in_any_cut_give_the_same_bytes(tmp_path, lines, files, si
     assert [json.loads(x)["item"] for x in bad.splitlines()] == [
         json.loads(x)["item"] for x in expected[1].splitlines()
     ]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_pipe_is_read_whole(tmp_path, workers, packed):
+    data = b"\n".join(table())
+    (tmp_path / "in").write_bytes(data)
+    expected = run(tmp_path, [tmp_path / "in"])
+    os.mkfifo(tmp_path / "pipe")
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit((tmp_path / "pipe").write_bytes, gzip.compress(data) if packed else data)
+        made, bad, summary = run(tmp_path, [tmp_path / "pipe"], workers)
+        writing.result()
+    assert (made, summary) == (expected[0], expected[2])
+    assert bad == expected[1].replace(b'"source":"in:', b'"source":"pipe:')
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.jsonl", "in", "out.csv", "pipe"]
+
+
+@pytest.mark.parametrize(
+    ("outputs", "says"),
+    [
+        (("in/a.jsonl", "bad.jsonl"), "is an input too"),
+        (("linked.csv", "bad.jsonl"), "is an input too"),
+        (("out.csv", "hard.jsonl"), "is an input too"),
+        (("out.csv", "in/bad.jsonl"), "the next run would read it as items"),
+        (("in/out.JSON", "bad.jsonl"), "the next run would read it as items"),
+        (("out.csv", "in"), "is a folder"),
+        (("in", "bad.jsonl"), "is a folder"),
+        (("in/a.jsonl/out.csv", "bad.jsonl"), "is no folder"),
+        (("/dev/stdout", "bad.jsonl"), "is a stream"),
+    ],
+)
+def test_outputs_that_would_spoil_something_are_refused_before_anything(tmp_path, outputs, says):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.jsonl").write_bytes(b"\n".join(table(20)))
+    (tmp_path / "linked.csv").symlink_to("in/a.jsonl")
+    (tmp_path / "hard.jsonl").hardlink_to(tmp_path / "in" / "a.jsonl")
+    (tmp_path / "bad.jsonl").write_text("earlier")
+    before = {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")}
+    with pytest.raises(UsageError, match=says):
+        etl1.normalize_files([tmp_path / "in"], *(tmp_path / each for each in outputs), Rules())
+    assert {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")} == before
+
+
+def test_a_csv_beside_the_items_is_no_item_file(tmp_path):
+    (tmp_path / "a.jsonl").write_bytes(b"\n".join(table(20)))
+    outputs = (tmp_path / "users.csv", tmp_path / "bad.txt")
+    first = etl1.normalize_files([tmp_path], *outputs, Rules())
+    assert etl1.normalize_files([tmp_path], *outputs, Rules()) == first
+
+
+def test_what_is_not_accepted_leaves_the_rejects_and_the_earlier_csv(tmp_path):
+    (tmp_path / "in").write_bytes(b"{\n")
+    (tmp_path / "out.csv").write_text("earlier")
+    told = []
+
+    def refuse(summary):
+        told.append((summary.rejected, (tmp_path / "bad.jsonl").read_bytes()))
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        etl1.normalize_files(
+            [tmp_path / "in"], tmp_path / "out.csv", tmp_path / "bad.jsonl", Rules(), accept=refuse
+        )
+    assert told == [(1, (tmp_path / "bad.jsonl").read_bytes())]
+    assert (tmp_path / "out.csv").read_text() == "earlier"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.jsonl", "in", "out.csv"]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_line_no_item_can_have_is_named_wherever_the_file_is_cut(tmp_path, workers):
+    (tmp_path / "in").write_bytes(b"{}\n\n" + b" " * (MAX_LINE + 1) + b"\n{}\n")
+    with pytest.raises(InputError, match="in, line 3: longer than 16 MB"):
+        run(tmp_path, [tmp_path / "in"], workers)
+    (tmp_path / "in").write_bytes(b"{}\n\n" + b" " * (MAX_LINE - 1) + b"\n{}\n")
+    assert run(tmp_path, [tmp_path / "in"], workers)[2].rejected == 2
+
+
+def test_a_file_name_that_is_no_utf8_is_told_all_the_same(tmp_path):
+    path = tmp_path / "ma\udcf1ana.jsonl"
+    path.write_bytes(b"{\n")
+    assert json.loads(run(tmp_path, [path])[1])["source"] == r"ma\xf1ana.jsonl:1"

@@ -125,11 +125,32 @@ def test_a_scan_that_takes_pages_hands_out_all_of_them(client):
 def test_a_missing_table_is_named_and_an_earlier_extract_stays(client, tmp_path):
     extract_table(client, TABLE, tmp_path / "raw", 1, 1)
     before = (tmp_path / "raw" / "part-00000.jsonl").read_bytes()
-    with pytest.raises(ExtractError, match="table nowhere could not be scanned") as caught:
+    with pytest.raises(ExtractError, match="table nowhere could not be described") as caught:
         extract_table(client, "nowhere", tmp_path / "raw", 2, 1)
     assert isinstance(caught.value.__cause__, ClientError)
     assert (tmp_path / "raw" / "part-00000.jsonl").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["raw"]
+
+
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        ([("id", "HASH", "S")], r"id \(HASH, S\)"),
+        ([("PK", "HASH", "S"), ("ts", "RANGE", "N")], r"PK \(HASH, S\), ts \(RANGE, N\)"),
+        ([("SK", "HASH", "S"), ("PK", "RANGE", "S")], r"SK \(HASH, S\), PK \(RANGE, S\)"),
+    ],
+)
+def test_a_table_of_other_keys_is_refused(client, tmp_path, keys, told):
+    name = "-".join(each for each, _, _ in keys)
+    client.create_table(
+        TableName=name,
+        KeySchema=[{"AttributeName": each, "KeyType": use} for each, use, _ in keys],
+        AttributeDefinitions=[{"AttributeName": each, "AttributeType": kind} for each, _, kind in keys],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    with pytest.raises(ExtractError, match=rf"is keyed by {told}; wanted is a table keyed by PK .*, SK "):
+        extract_table(client, name, tmp_path / "raw")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_of_something_else_is_not_replaced(client, tmp_path):
@@ -221,6 +242,14 @@ def change(path, old, new):
             lambda f: (f / "data/file0.json.gz").write_bytes((f / "data/file2.json.gz").read_bytes()),
             "has not the checksum",
         ),
+        (
+            lambda f: change(f / "manifest-files.json", "file1", "file0"),
+            "names data/file0.json.gz 2 times",
+        ),
+        (lambda f: (f / "manifest-summary.json").write_text(""), "a manifest is damaged"),
+        (lambda f: (f / "manifest-summary.json").write_text("[]"), "a manifest is damaged"),
+        (lambda f: change(f / "manifest-files.json", "md5Checksum", "md5"), "a manifest is damaged"),
+        (lambda f: change(f / "manifest-files.json", "}", ""), "a manifest is damaged"),
     ],
 )
 def test_an_export_that_is_not_what_its_manifest_says_is_refused(tmp_path, spoil, message):

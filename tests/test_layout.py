@@ -67,8 +67,23 @@ def test_a_csvs_name_carries_its_day(key, day):
 
 
 def test_a_key_of_any_day_gives_the_day_back():
-    for day in (date(2025, 1, 1), date(2024, 2, 29), date(1999, 12, 31)):
+    for day in (date(2025, 1, 1), date(2024, 2, 29), date(1999, 12, 31), date(987, 6, 5), date(1, 1, 1)):
         assert layout.run_date_of(layout.csv_key(Settings(), day)) == day
+        assert layout.manifest_day(layout.manifest_key(Settings(), 1, day)) == day
+
+
+def test_a_day_has_eight_digits_in_any_century():
+    day = date(33, 4, 3)
+    assert layout.csv_key(Settings(), day) == "reports/etl-process1/data_00330403.csv"
+    assert layout.rejects_key(Settings(), day) == "rejects/etl-process1/data_00330403.jsonl"
+    assert layout.manifest_key(Settings(), 2, day) == "manifests/etl-process2/00330403.json"
+
+
+@pytest.mark.parametrize(
+    "key", ["20250901.json", "x/20250931.json", "x/2025-09-01.json", "x/20250901.json.gz"]
+)
+def test_other_keys_are_no_manifests(key):
+    assert layout.manifest_day(key) is None
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,10 +14,18 @@ from typing import Any
 import pytest
 
 from cat_normalize import layout, nightly
-from cat_normalize.errors import ExtractError, OutOfTimeError, PipelineError, SettingsError, UsageError
+from cat_normalize.errors import (
+    ExtractError,
+    FutureDateError,
+    OutOfTimeError,
+    PipelineError,
+    SettingsError,
+    ShrunkError,
+    UsageError,
+)
 from cat_normalize.local import LocalAws, running, seed
 from cat_normalize.local.ddb import as_json, item
-from cat_normalize.settings import Settings, today
+from cat_normalize.settings import Rules, Settings, today
 
 DAY = date(2025, 9, 15)
 LONG = [
@@ -214,10 +223,51 @@ def test_another_event_means_today(event: object) -> None:
 @pytest.mark.parametrize(
     "event",
     [
-        {"run_date": "yesterday"}, {"run_date": ["2025-09-01"]}, {"time": "soon"}, {"time": 7},
-        {"time": "2025-09-02T04:30:00"},
+        {"run_date": "yesterday"}, {"run_date": 0}, {"run_date": False}, {"run_date": []},
+        {"run_date": ["2025-09-01"]}, {"time": "soon"}, {"time": 7},
+        {"time": "2025-09-02T04:30:00"}, {"time": "0001-01-01T00:00:00Z"},
+        {"time": "0001-01-01T00:00:00+05:00"},
     ],
 )  # fmt: skip
 def test_an_unreadable_day_is_an_error(event: object) -> None:
     with pytest.raises(SettingsError, match=r"run_date|time is no instant"):
         nightly.run_date_of(event, "America/Bogota")
+
+
+def test_a_time_after_the_last_year_is_an_error_where_its_day_is_there_already() -> None:
+    last = {"time": "9999-12-31T23:00:00Z"}
+    assert nightly.run_date_of(last, "America/Bogota") == date(9999, 12, 31)
+    with pytest.raises(SettingsError, match="time is no instant"):
+        nightly.run_date_of(last, "Asia/Tokyo")
+
+
+@pytest.mark.parametrize("name", ["allow_shrink", "allow_future"])
+def test_an_event_allows_by_a_real_boolean_alone(name: str) -> None:
+    for event in ({}, None, [], {name: False}, {"allow": True}, {name.upper(): True}):
+        assert nightly.allowed(event, name) is False
+    assert nightly.allowed({name: True}, name) is True
+    for wrong in ("true", "false", 1, 0, None, [], "yes"):
+        with pytest.raises(SettingsError, match=f"^{name} is neither true nor false"):
+            nightly.allowed({name: wrong}, name)
+
+
+def test_a_day_after_today_is_refused_before_the_table_is_read(aws: LocalAws, tmp_path: Path) -> None:
+    clock = Clock()
+    with pytest.raises(FutureDateError, match="run date 2025-09-15 is after today, 2025-09-14"):
+        nightly.run(aws.settings, DAY, tmp_path, clock.remaining, clock.step, today=date(2025, 9, 14))
+    assert (clock.steps, clock.asked, published(aws)) == ([], 0, [])
+    run = {"allow_future": True, "today": date(2025, 9, 14)}
+    assert nightly.run(aws.settings, DAY, tmp_path, clock.remaining, **run)["run_date"] == "2025-09-15"
+
+
+def test_far_fewer_users_than_before_are_refused_and_nothing_stays(aws: LocalAws, tmp_path: Path) -> None:
+    filters = {"exclude_cities": ["x"], "since": None, "until": None}
+    earlier = {"settings": {"rules": filters}, "summary": {"users": 2 * len(LONG) + 1}}
+    settings = replace(aws.settings, rules=Rules(exclude_cities=("x",)))
+    key = layout.manifest_key(settings, 1, date(2025, 9, 14))
+    aws.client("s3").put_object(Bucket=settings.bucket, Key=key, Body=json.dumps(earlier).encode())
+    with pytest.raises(ShrunkError, match="7 users, less than 50 % of the 15 of s3://"):
+        nightly.run(settings, DAY, tmp_path, lambda: 900)
+    assert published(aws) == [key]
+    assert list(tmp_path.iterdir()) == []
+    assert nightly.run(settings, DAY, tmp_path, lambda: 900, allow_shrink=True)["summary"]["users"] == 7

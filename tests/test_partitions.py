@@ -2,14 +2,19 @@
 
 import gzip
 import json
+import os
+import socket
 import zlib
+from contextlib import chdir
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cat_normalize import partitions
+import exported
+from cat_normalize import partitions, scratch
 from cat_normalize.errors import InputError
+from cat_normalize.lines import MAX_LINE
 from hostile import TEXT
 
 
@@ -56,12 +61,83 @@ def test_what_has_no_readable_key_goes_to_the_first(line):
     assert partitions.pk(line) is None
 
 
-def test_a_folder_gives_its_item_files_in_order(tmp_path):
-    kept = ["a.json", "b.jsonl", "c.json.gz", "d.jsonl.gz", "Z.jsonl"]
-    for name in [*kept, "_extract.json", ".a.jsonl", "a.csv", "a.gz", "jsonl"]:
+def test_a_folder_gives_its_item_files_in_order_and_says_what_it_leaves_out(tmp_path, caplog):
+    kept = ["a.json", "b.jsonl", "c.json.gz", "d.jsonl.gz", "Z.JSONL", "e.ndjson", "F.NDJSON.gz"]
+    for name in [*kept, "_notes.json", ".a.jsonl", "a.csv", "a.gz", "jsonl"]:
         (tmp_path / name).write_bytes(b"")
     (tmp_path / "folder.jsonl").mkdir()
+    (tmp_path / "ma\udcf1ana.txt").touch()
     assert [path.name for path in partitions.expand([tmp_path])] == sorted(kept)
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert "left out 5 that are no item files: a.csv, a.gz, folder.jsonl, jsonl, ma\\xf1ana.txt" in said
+
+
+@pytest.mark.parametrize("kind", ["dangling link", "pipe", "socket"])
+def test_what_is_named_as_an_item_file_and_cannot_be_read_as_one_is_refused(tmp_path, kind):
+    (tmp_path / "a.jsonl").touch()
+    path = tmp_path / "b.jsonl"
+    if kind == "dangling link":
+        path.symlink_to("nowhere")
+    elif kind == "pipe":
+        os.mkfifo(path)
+    else:
+        with socket.socket(socket.AF_UNIX) as made, chdir(tmp_path):
+            made.bind("b.jsonl")
+    with pytest.raises(InputError, match=r"b\.jsonl is named as an item file"):
+        partitions.expand([tmp_path])
+
+
+def test_the_folder_of_an_export_is_no_folder_of_items(tmp_path):
+    exported.write(tmp_path / "export", [[b"{}"]])
+    with pytest.raises(InputError, match="is a DynamoDB export"):
+        partitions.expand([tmp_path / "export"])
+
+
+@pytest.fixture
+def extract(tmp_path):
+    """The folder of an extract of three items in two partitions."""
+    folder = tmp_path / "raw"
+    folder.mkdir()
+    for number, data in enumerate((b"{}\n{}\n", b"{}\n")):
+        (folder / partitions.name(number)).write_bytes(data)
+    names = [partitions.name(number) for number in range(2)]
+    (folder / partitions.RECORD).write_text(
+        json.dumps({"files": names, "items": 3, "bytes": 9, "source": "x"})
+    )
+    return folder
+
+
+def test_an_extracts_folder_is_read_as_it_was_left(extract):
+    assert [path.name for path in partitions.expand([extract])] == ["part-00000.jsonl", "part-00001.jsonl"]
+    assert partitions.recorded_items(extract, partitions.expand([extract])) == 3
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (lambda raw: (raw / "part-00001.jsonl").unlink(), r"part-00001\.jsonl is in _extract\.json and not"),
+        (
+            lambda raw: (raw / "part-00000.jsonl").write_bytes(b"{}\n"),
+            r"expected 9 bytes of items .*, found 6",
+        ),
+        (lambda raw: (raw / "rejects.jsonl").touch(), r"rejects\.jsonl is not of this extract"),
+        (lambda raw: (raw / partitions.RECORD).write_bytes(b""), r"_extract\.json is damaged"),
+        (lambda raw: (raw / partitions.RECORD).write_bytes(b"[]"), r"_extract\.json is damaged"),
+    ],
+    ids=["deleted", "cut at a line's end", "one more", "empty record", "another record"],
+)
+def test_an_extracts_folder_that_was_changed_is_refused(extract, spoil, says):
+    spoil(extract)
+    with pytest.raises(InputError, match=says):
+        partitions.expand([extract])
+
+
+def test_an_extract_killed_between_its_two_renames_is_found(extract):
+    left = extract.with_name(f"{scratch.PREFIX}killed") / scratch.EARLIER
+    left.mkdir(parents=True)
+    extract.rename(left / "raw")
+    assert len(partitions.expand([extract])) == 2
+    assert [path.name for path in extract.parent.iterdir()] == ["raw"]
 
 
 def test_files_are_taken_as_they_are_and_in_the_order_given(tmp_path):
@@ -79,6 +155,16 @@ def test_what_is_not_there_is_named(tmp_path):
 
 
 LINES = b"one\n\ntwo\r\nlast"
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_line_no_item_can_have_is_named_before_it_is_read(tmp_path, packed):
+    data = b"{}\n\n" + b"x" * (MAX_LINE + 2) + b"\n{}\n"
+    (tmp_path / "a.jsonl").write_bytes(gzip.compress(data, 1) if packed else data)
+    lines = partitions.read_lines(tmp_path / "a.jsonl")
+    assert [next(lines), next(lines)] == [b"{}\n", b"\n"]
+    with pytest.raises(InputError, match=r"a\.jsonl, line 3: longer than 16 MB, .* 400 KB"):
+        next(lines)
 
 
 @pytest.mark.parametrize(

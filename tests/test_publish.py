@@ -4,7 +4,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,9 +14,9 @@ from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ClientError
 from moto.server import ThreadedMotoServer
 
-from cat_normalize import publish
+from cat_normalize import publish, scratch
 from cat_normalize.aws import client
-from cat_normalize.errors import PipelineError, StaleInputError, UsageError
+from cat_normalize.errors import FutureParquetError, PipelineError, StaleInputError, UsageError
 from cat_normalize.settings import Settings
 
 BUCKET = "bucket"
@@ -89,10 +89,43 @@ def test_a_file_appears_whole_in_a_new_folder(tmp_path: Path) -> None:
     assert names(target.parent) == ["x.bin"]
 
 
-def test_a_file_has_the_usual_permissions(tmp_path: Path) -> None:
-    (tmp_path / "usual").touch()
-    publish.put_bytes(b"", str(tmp_path / "ours"))
-    assert (tmp_path / "ours").stat().st_mode == (tmp_path / "usual").stat().st_mode
+def test_a_new_file_is_its_users_alone_and_a_replaced_one_keeps_its_permissions(tmp_path: Path) -> None:
+    target = tmp_path / "ours"
+    publish.put_bytes(b"", str(target))
+    assert target.stat().st_mode & 0o777 == 0o600
+    target.chmod(0o644)
+    publish.put_bytes(b"again", str(target))
+    assert target.stat().st_mode & 0o777 == 0o644
+    with publish.writing_folder(tmp_path / "folder") as folder:
+        (folder / "x").touch()
+    assert (tmp_path / "folder").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_link_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    link = tmp_path / "link"
+    link.symlink_to("disk/x.bin")
+    for data in (b"new", b"again"):
+        publish.put_bytes(data, str(link))
+        assert (tmp_path / "disk" / "x.bin").read_bytes() == data
+        assert link.is_symlink()
+    assert names(tmp_path / "disk") == ["x.bin"]
+
+
+def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE) as reader:
+        publish.put_bytes(b"all of it", str(pipe))
+        assert reader.communicate(timeout=60)[0] == b"all of it"
+    assert pipe.is_fifo()
+    assert names(tmp_path) == ["pipe"]
+
+
+@pytest.mark.parametrize("path", ["/dev/stdout", "/dev/fd/1", "/dev/stderr"])
+def test_a_stream_of_this_process_is_refused(path: str) -> None:
+    with pytest.raises(UsageError, match="is a stream"):
+        publish.put_bytes(b"", path)
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
@@ -114,7 +147,7 @@ def test_a_failure_leaves_the_older_file_and_nothing_else(tmp_path: Path, error:
 
 def test_a_name_taken_by_a_folder_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "x.bin").mkdir()
-    with pytest.raises(OSError), publish.writing(tmp_path / "x.bin") as file:
+    with pytest.raises(UsageError, match="is a folder"), publish.writing(tmp_path / "x.bin") as file:
         file.write(b"new")
     assert names(tmp_path) == ["x.bin"]
 
@@ -134,8 +167,36 @@ with writing(Path({str(target)!r})) as file:
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == b"half\n"
+        assert len(names(tmp_path)) == 2
+        publish.put_bytes(b"newer", str(tmp_path / "y.bin"))  # the writer is alive: what it makes is let be
+        assert len(names(tmp_path)) == 3
         os.kill(child.pid, signal.SIGKILL)
     assert target.read_bytes() == b"older"
+    publish.put_bytes(b"newest", str(tmp_path / "y.bin"))
+    assert names(tmp_path) == ["x.bin", "y.bin"]
+
+
+def test_an_earlier_folder_comes_back_where_its_writer_was_killed_between_two_renames(tmp_path: Path) -> None:
+    left = tmp_path / f"{scratch.PREFIX}killed"
+    (left / scratch.EARLIER / "raw").mkdir(parents=True)
+    (left / scratch.EARLIER / "raw" / "part").write_bytes(b"older")
+    (left / "made").mkdir()
+    scratch.sweep(tmp_path)
+    assert names(tmp_path) == ["raw"]
+    assert (tmp_path / "raw" / "part").read_bytes() == b"older"
+
+
+def test_the_folders_of_other_users_and_what_only_looks_like_one_stay(tmp_path: Path) -> None:
+    other, file = tmp_path / f"{scratch.PREFIX}other", tmp_path / f"{scratch.PREFIX}file"
+    other.mkdir()
+    file.touch()
+    (tmp_path / f"{scratch.PREFIX}link").symlink_to(tmp_path)
+    if os.getuid() == 0:
+        os.chown(other, 12345, 12345)
+    scratch.sweep(tmp_path)
+    assert file.exists()
+    assert other.exists() == (os.getuid() == 0)
+    assert (tmp_path / f"{scratch.PREFIX}link").is_symlink()
 
 
 def test_put_file_copies(tmp_path: Path) -> None:
@@ -329,3 +390,89 @@ def test_endless_races_end(s3: Any, endpoint: str) -> None:
 def test_another_s3_error_is_not_a_race(s3: Any) -> None:
     with pytest.raises(ClientError, match="404"):
         publish.replace_object(s3, BUCKET, "not staged", "data", AUGUST, "its", "it")
+
+
+# What killed runs left
+
+
+def unfinished(s3: Any) -> list[str]:
+    return [each["Key"] for each in s3.list_multipart_uploads(Bucket=BUCKET).get("Uploads", [])]
+
+
+def begun_now(parsed: dict[str, Any], **_: Any) -> None:
+    """Moto says of every upload that it was begun in 2010."""
+    for each in parsed.get("Uploads", []):
+        each["Initiated"] = datetime.now(UTC)
+
+
+@pytest.fixture
+def uploads(s3: Any) -> Iterator[list[str]]:
+    """Uploads that nobody finishes: of a key, of the same key of another day, and of other keys."""
+    made = [
+        "r/data_20250901.csv",
+        "r/data_20250831.csv",
+        "r/data_20250901.csv.bak",
+        "r/x",
+        "data_20250901.csv",
+    ]
+    s3.meta.events.register("after-call.s3.ListMultipartUploads", begun_now)
+    for key in made:
+        s3.create_multipart_upload(Bucket=BUCKET, Key=key)
+    yield made
+    for each in s3.list_multipart_uploads(Bucket=BUCKET).get("Uploads", []):
+        s3.abort_multipart_upload(Bucket=BUCKET, Key=each["Key"], UploadId=each["UploadId"])
+
+
+def test_stale_uploads_of_a_key_of_any_day_are_dropped_and_no_others(s3: Any, uploads: list[str]) -> None:
+    publish.abort_stale_uploads(s3, BUCKET, "r/data_20250901.csv")
+    assert sorted(unfinished(s3)) == sorted(uploads)  # they may be of a run that is alive
+    publish.abort_stale_uploads(s3, BUCKET, "r/data_20250901.csv", timedelta(seconds=-5))
+    assert sorted(unfinished(s3)) == sorted(uploads[2:])
+
+
+def refused(request: Any, **_: Any) -> AWSResponse:
+    text = b"<Error><Code>AccessDenied</Code><Message>no</Message></Error>"
+    return AWSResponse(request.url, 403, {}, SimpleNamespace(stream=lambda: iter([text])))
+
+
+@pytest.mark.parametrize("call", ["ListMultipartUploads", "AbortMultipartUpload"])
+def test_where_uploads_may_not_be_dropped_a_warning_says_so_and_the_first_error_counts(
+    s3: Any, call: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    s3.meta.events.register(f"before-send.s3.{call}", refused)
+    with pytest.raises(ZeroDivisionError), publish.uploading(s3, BUCKET, "r/data_20250901.csv"):
+        raise ZeroDivisionError
+    assert "AccessDenied" in caplog.text
+
+
+TODAY = date(2025, 9, 1)
+
+
+@pytest.mark.parametrize(
+    ("there", "ours", "kind"),
+    [
+        ("2025-09-02", AUGUST, FutureParquetError),
+        ("2025-09-02", TODAY, FutureParquetError),
+        ("9999-12-31", None, FutureParquetError),
+        ("2025-09-01", AUGUST, StaleInputError),
+        ("2025-09-01", None, StaleInputError),
+    ],
+)
+def test_a_day_that_has_not_come_yet_is_another_failure(
+    s3: Any, there: str, ours: date | None, kind: type[Exception]
+) -> None:
+    s3.put_object(Bucket=BUCKET, Key="data", Body=b"old", Metadata={publish.RUN_DATE: there})
+    s3.put_object(Bucket=BUCKET, Key="staged", Body=b"new")
+    with pytest.raises(kind, match=f"s3://bucket/data is of {there}") as caught:
+        publish.replace_object(s3, BUCKET, "staged", "data", ours, "new's", "new", today=TODAY)
+    assert body(s3, "data") == b"old"
+    assert (StaleInputError.__name__ in str(caught.value)) is False  # the state machine looks for it
+
+
+@pytest.mark.parametrize("there", ["soon", "9", "99999999", "2035-13-01", "2035-09-01T00:00:00Z"])
+@pytest.mark.parametrize("ours", [AUGUST, None])
+def test_a_day_that_cannot_be_read_keeps_nothing_out(s3: Any, there: str, ours: date | None) -> None:
+    s3.put_object(Bucket=BUCKET, Key="data", Body=b"old", Metadata={publish.RUN_DATE: there})
+    s3.put_object(Bucket=BUCKET, Key="staged", Body=b"new")
+    publish.replace_object(s3, BUCKET, "staged", "data", ours, "new's", "new", today=TODAY)
+    assert body(s3, "data") == b"new"

@@ -37,6 +37,17 @@ def page(*numbers, units=0.5, last=False):
     return 200, answer
 
 
+DESCRIBED = {
+    "Table": {
+        "KeySchema": [
+            {"AttributeName": "PK", "KeyType": "HASH"},
+            {"AttributeName": "SK", "KeyType": "RANGE"},
+        ],
+        "AttributeDefinitions": [{"AttributeName": name, "AttributeType": "S"} for name in ("PK", "SK")],
+    }
+}
+
+
 class Table(ThreadingHTTPServer):
     """Answers each segment's requests by a script of its own, and keeps what was asked."""
 
@@ -59,7 +70,8 @@ class Answering(BaseHTTPRequestHandler):
 
     def do_POST(self):
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        status, answer = self.server.answer(request)
+        described = self.headers["X-Amz-Target"].endswith("DescribeTable")
+        status, answer = (200, DESCRIBED) if described else self.server.answer(request)
         body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))

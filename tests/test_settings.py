@@ -8,8 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cat_normalize.errors import SettingsError
-from cat_normalize.settings import ENVIRONMENT, Rules, Settings, parse_day, parse_list, today
+from cat_normalize.errors import FutureDateError, SettingsError
+from cat_normalize.settings import (
+    ENVIRONMENT,
+    Rules,
+    Settings,
+    parse_day,
+    parse_flag,
+    parse_list,
+    refuse_future,
+    today,
+)
 
 EVERY = {
     "DYNAMODB_TABLE_NAME": ("talks", "table_name", "talks"),
@@ -20,6 +29,7 @@ EVERY = {
     "CAT_EXCLUDE_CITIES": (" ^Prueba,QA$ ", "rules.exclude_cities", ("^Prueba", "QA$")),
     "CAT_SINCE": ("2025-08-01", "rules.since", date(2025, 8, 1)),
     "CAT_UNTIL": ("20250831", "rules.until", date(2025, 8, 31)),
+    "CAT_MIN_USERS_PERCENT": ("80", "min_users_percent", 80),
 }
 
 
@@ -63,7 +73,9 @@ def test_an_empty_variable_counts_as_not_set(name, blank):
 def test_a_keyword_argument_wins_unless_it_is_none(name):
     text, path, expected = EVERY[name]
     field = path.rpartition(".")[2]
-    others = {"time_zone": "UTC", "exclude_cities": ("x",), "since": date(2025, 7, 1)}
+    others = {
+        "time_zone": "UTC", "exclude_cities": ("x",), "since": date(2025, 7, 1), "min_users_percent": 0,
+    }  # fmt: skip
     other = others.get(field, date(2025, 9, 1) if field == "until" else "other")
     assert value(Settings.from_environment({name: text}, **{field: other}), path) == other
     assert value(Settings.from_environment({name: text}, **{field: None}), path) == expected
@@ -87,6 +99,17 @@ def test_a_keyword_argument_wins_unless_it_is_none(name):
         ({}, {"buckett": "x"}, "no setting named buckett; there are .*bucket.*time_zone"),
         ({}, {"rules": Rules()}, "no setting named rules"),
         ({}, {"zone": "x"}, "no setting named zone"),
+        ({"CAT_MIN_USERS_PERCENT": "half"}, {}, "CAT_MIN_USERS_PERCENT: 'half' is no whole number from 0 to"),
+        ({"CAT_MIN_USERS_PERCENT": "-1"}, {}, "CAT_MIN_USERS_PERCENT: '-1' is no whole number"),
+        ({"CAT_MIN_USERS_PERCENT": "101"}, {}, "CAT_MIN_USERS_PERCENT: '101' is no whole number"),
+        ({"CAT_MIN_USERS_PERCENT": "12.5"}, {}, "CAT_MIN_USERS_PERCENT: '12.5' is no whole number"),
+        ({"CAT_MIN_USERS_PERCENT": "٥٠"}, {}, "CAT_MIN_USERS_PERCENT: '٥٠' is no whole number"),
+        ({"CAT_MIN_USERS_PERCENT": "9" * 5000}, {}, "CAT_MIN_USERS_PERCENT: '9+' is no whole number"),
+        ({}, {"min_users_percent": 101}, "min_users_percent: 101 is no whole number from 0 to 100"),
+        ({}, {"min_users_percent": -1}, "min_users_percent: -1 is no whole number"),
+        ({}, {"min_users_percent": "50"}, "min_users_percent: '50' is no whole number"),
+        ({}, {"min_users_percent": 50.0}, "min_users_percent: 50.0 is no whole number"),
+        ({}, {"min_users_percent": True}, "min_users_percent: True is no whole number"),
     ],
 )
 def test_what_cannot_be_read_is_named(environment, given, message):
@@ -116,6 +139,7 @@ WORD = st.from_regex(r"[a-z0-9.-]{1,12}", fullmatch=True)
         bucket=WORD,
         region=WORD,
         endpoint_url=st.none() | WORD.map("http://{}".format),
+        min_users_percent=st.integers(0, 100),
     )
 )
 def test_a_childs_environment_gives_the_same_settings_again(made):
@@ -178,6 +202,22 @@ def test_a_day_in_no_form(text):
 )
 def test_a_list(text, parts):
     assert parse_list("X", text) == parts
+
+
+@pytest.mark.parametrize("text", ["yes", "True", "1", "true ", "tru"])
+def test_a_flag_is_true_or_false_or_nothing(text):
+    assert [parse_flag("--x", each) for each in ("true", "false", "")] == [True, False, False]
+    with pytest.raises(SettingsError, match=r"^--x: .* is neither true nor false"):
+        parse_flag("--x", text)
+
+
+def test_a_day_after_today_is_refused():
+    day = date(2025, 9, 1)
+    refuse_future(day, day)
+    refuse_future(date(1, 1, 1), day)
+    for late in (date(2025, 9, 2), date(9999, 12, 31)):
+        with pytest.raises(FutureDateError, match=f"run date {late} is after today, 2025-09-01"):
+            refuse_future(late, day)
 
 
 def test_the_day_turns_at_midnight_in_the_zone():

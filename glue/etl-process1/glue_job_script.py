@@ -7,7 +7,7 @@ import sys
 from awsglue.utils import getResolvedOptions
 
 from cat_normalize import distributed
-from cat_normalize.settings import Settings, parse_day, today
+from cat_normalize.settings import Settings, parse_day, parse_flag, today
 
 REQUIRED = ("input", "output_bucket")
 RULES = {
@@ -15,9 +15,12 @@ RULES = {
     "exclude_cities": "CAT_EXCLUDE_CITIES",
     "since": "CAT_SINCE",
     "until": "CAT_UNTIL",
+    "min_users_percent": "CAT_MIN_USERS_PERCENT",
 }
 """Optional arguments, written as the contract's settings of those names are (§7)."""
-OPTIONAL = ("run_date", *RULES)
+ALLOW = ("allow_shrink", "allow_future")
+"""Optional arguments that let pass, if they are ``true``, what is refused otherwise (§6)."""
+OPTIONAL = ("run_date", *RULES, *ALLOW)
 
 
 def read_arguments(argv: list[str]) -> dict[str, str]:
@@ -44,9 +47,11 @@ def main(argv: list[str]) -> None:
     environment = {"AWS_REGION": os.environ.get("AWS_DEFAULT_REGION", ""), **os.environ}
     environment |= {RULES[name]: value for name, value in given.items() if name in RULES}
     settings = Settings.from_environment(environment, bucket=given["output_bucket"])
-    day = given.get("run_date")
-    run_date = parse_day("--run_date", day) if day else today(settings.rules.time_zone)
-    made = distributed.run(SparkSession.builder.getOrCreate(), given["input"], settings, run_date)
+    now, day = today(settings.rules.time_zone), given.get("run_date")
+    run_date = parse_day("--run_date", day) if day else now
+    allow = {name: parse_flag(f"--{name}", given.get(name, "")) for name in ALLOW}
+    spark = SparkSession.builder.getOrCreate()
+    made = distributed.run(spark, given["input"], settings, run_date, **allow, today=now)
     sys.stdout.write(json.dumps(made, ensure_ascii=False) + "\n")
 
 

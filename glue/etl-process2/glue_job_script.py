@@ -8,24 +8,24 @@ from dataclasses import replace
 from awsglue.utils import getResolvedOptions
 
 from cat_normalize import aws, convert, layout, manifest
-from cat_normalize.settings import Settings, today
+from cat_normalize.settings import Settings, parse_flag, today
 
 REQUIRED = ("input_bucket", "input_prefix", "output_bucket", "output_prefix")
-OPTIONAL = "input_key"
+OPTIONAL = ("input_key", "time_zone", "allow_future")
 
 
 def read_arguments(argv: list[str]) -> dict[str, str]:
-    """Return the job's arguments: prefixes end in one slash, an absent or empty key is an empty text.
+    """Return the job's arguments: prefixes end in one slash, an absent optional one is an empty text.
 
     Raises:
         GlueArgumentError: a required one is missing.
     """
-    there = any(each.partition("=")[0] == f"--{OPTIONAL}" for each in argv)
-    found = getResolvedOptions(argv, [*REQUIRED, OPTIONAL] if there else [*REQUIRED])
+    there = {each.partition("=")[0] for each in argv}
+    found = getResolvedOptions(argv, [*REQUIRED, *(name for name in OPTIONAL if f"--{name}" in there)])
     given = {name: found[name] for name in REQUIRED}
     for name in ("input_prefix", "output_prefix"):
         given[name] = f"{found[name].strip('/')}/".lstrip("/")
-    return given | {OPTIONAL: found.get(OPTIONAL, "")}
+    return given | {name: found.get(name, "") for name in OPTIONAL}
 
 
 def main(argv: list[str]) -> None:
@@ -42,14 +42,17 @@ def main(argv: list[str]) -> None:
         bucket=given["output_bucket"],
         csv_prefix=given["input_prefix"],
         parquet_prefix=given["output_prefix"],
+        time_zone=given["time_zone"] or None,
     )
+    day = today(settings.rules.time_zone)
+    dates = {"allow_future": parse_flag("--allow_future", given["allow_future"]), "today": day}
     s3 = aws.client(settings, "s3")
-    key = given["input_key"] or convert.newest_csv(s3, replace(settings, bucket=given["input_bucket"]))
+    place = replace(settings, bucket=given["input_bucket"])
+    key = given["input_key"] or convert.newest_csv(s3, place, **dates)
     source = layout.s3_uri(given["input_bucket"], key)
     target = layout.s3_uri(settings.bucket, layout.parquet_key(settings))
-    done = convert.convert(SparkSession.builder.getOrCreate(), source, target, s3)
-    day = done.run_date or today(settings.rules.time_zone)
-    made = manifest.publish_etl2(settings, day, done, s3)
+    done = convert.convert(SparkSession.builder.getOrCreate(), source, target, s3, **dates)
+    made = manifest.publish_etl2(settings, done.run_date or day, done, s3)
     sys.stdout.write(json.dumps(made, ensure_ascii=False) + "\n")
 
 

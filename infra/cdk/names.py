@@ -11,6 +11,7 @@ DASHBOARD = "cat-prod-normalize"
 
 ALARM_LAMBDA_ERRORS = "cat-prod-normalize-lambda-errors"
 ALARM_REJECTED_SHARE = "cat-prod-normalize-rejected-share"
+ALARM_REFUSED = "cat-prod-normalize-refused"
 ALARM_DEAD_LETTERS_ETL1 = "cat-prod-normalize-dead-letters"
 ALARM_CSV_AGE = "cat-prod-etl2-csv-age"
 ALARM_GLUE_FAILED = "cat-prod-etl2-glue-failed"

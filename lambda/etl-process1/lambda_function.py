@@ -1,6 +1,7 @@
 """ETL-1's door on AWS: the scheduler's event in, one run of the library, its counts out.
 
-The event may name a ``run_date`` to run a day again. Logs hold counts and keys, never an item or the event.
+The event may name a ``run_date`` to run a day again, and with ``allow_shrink`` or ``allow_future``, true, let
+pass what is refused otherwise (contract, section 6). Logs hold counts and keys, never an item or the event.
 """
 
 import os
@@ -13,6 +14,7 @@ from aws_lambda_powertools import Logger, Metrics, Tracer, single_metric
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from cat_normalize import layout, nightly
+from cat_normalize.errors import GuardError
 from cat_normalize.settings import Settings
 
 SERVICE = os.environ.get("AWS_LAMBDA_FUNCTION_NAME", layout.LAMBDA)
@@ -37,11 +39,17 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     started = time.monotonic()
     settings = Settings.from_environment(os.environ)
     run_date = nightly.run_date_of(event, settings.rules.time_zone)
+    allow = {name: nightly.allowed(event, name) for name in ("allow_shrink", "allow_future")}
     logger.info("started", run_date=run_date.isoformat(), table=settings.table_name)
     scratch, step = Path(tempfile.gettempdir()), tracer.provider.in_subsegment
-    manifest = nightly.run(
-        settings, run_date, scratch, lambda: context.get_remaining_time_in_millis() / 1000, step
-    )
+    try:
+        manifest = nightly.run(
+            settings, run_date, scratch, lambda: context.get_remaining_time_in_millis() / 1000, step, **allow
+        )
+    except GuardError:
+        metrics.add_metric(layout.RUNS_REFUSED, nightly.METRICS[layout.RUNS_REFUSED], 1)
+        metrics.flush_metrics()
+        raise
     done = {"run_date": manifest["run_date"], **manifest["summary"], "outputs": manifest["outputs"]}
     _measure(nightly.measures(manifest), done["rejected_by_reason"], time.monotonic() - started)
     logger.info("published", **done)

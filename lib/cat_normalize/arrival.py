@@ -16,7 +16,10 @@ RUN_ARGUMENTS = {"--input_key": "$.detail.object.key"}
 """Each argument of a run, and where in the S3 event its value is: a JSONPath of names alone."""
 
 IN_ORDER = f"*{StaleInputError.__name__}*"
-"""How the cause of a failed run reads if all is in order: an older CSV left the newer Parquet alone (§6)."""
+"""How the cause of a failed run reads if all is in order: an older CSV left the newer Parquet alone (§6).
+
+A Parquet of a day that has not come yet is not in order, and has an error of its own.
+"""
 
 
 def pattern(settings: Settings) -> dict[str, Any]:
@@ -46,6 +49,7 @@ def job_arguments(settings: Settings) -> dict[str, str]:
         "--input_prefix": settings.csv_prefix,
         "--output_bucket": settings.bucket,
         "--output_prefix": settings.parquet_prefix,
+        "--time_zone": settings.rules.time_zone,
     }
 
 

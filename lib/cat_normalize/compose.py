@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -138,9 +139,8 @@ def _upload(
         publish.put_bytes(b"", target, s3)
         return
     place = {"Bucket": bucket, "Key": key}
-    upload = s3.create_multipart_upload(**place)["UploadId"]
 
-    def send(number: int, part: tuple[Slice, ...]) -> dict[str, Any]:
+    def send(upload: str, number: int, part: tuple[Slice, ...]) -> dict[str, Any]:
         where = {**place, "PartNumber": number, "UploadId": upload}
         only = part[0]
         if len(part) == 1 and only.stop - only.start >= least:
@@ -151,10 +151,10 @@ def _upload(
         data = b"".join(_bytes(s3, pieces[each.piece], each.start, each.stop) for each in part)
         return {"PartNumber": number, "ETag": s3.upload_part(**where, Body=data)["ETag"]}
 
-    try:
-        sent = list(pool.map(send, range(1, len(parts) + 1), parts))
+    with publish.uploading(s3, bucket, key) as upload:
+        try:
+            sent = list(pool.map(partial(send, upload), range(1, len(parts) + 1), parts))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)  # a part that comes after the end would stay
+            raise
         s3.complete_multipart_upload(**place, UploadId=upload, MultipartUpload={"Parts": sent})
-    except BaseException:
-        pool.shutdown(cancel_futures=True)  # a part that comes after the end would stay
-        s3.abort_multipart_upload(**place, UploadId=upload)
-        raise

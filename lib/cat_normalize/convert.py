@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from cat_normalize import csvfile, layout, rowgroups, staging
 from cat_normalize.errors import ConvertError, InputError, UsageError
 from cat_normalize.schema import COLUMNS, spark_ddl
-from cat_normalize.settings import Settings
+from cat_normalize.settings import Rules, Settings, refuse_future
+from cat_normalize.settings import today as todays_date
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, DataFrameWriter, Observation, SparkSession
@@ -85,6 +86,10 @@ def convert(
     s3: Any = None,
     run_date: date | None = None,
     group_bytes: int = GROUP_BYTES,
+    *,
+    allow_future: bool = False,
+    today: date | None = None,
+    time_zone: str = Rules().time_zone,
 ) -> Converted:
     """Publish a CSV as one Parquet object; both are paths or ``s3://bucket/key``.
 
@@ -95,18 +100,25 @@ def convert(
         s3: a boto3 client, wanted if either is on S3.
         run_date: kept on an S3 target against older runs; by default the one in the CSV's name.
         group_bytes: bytes of the CSV that make one row group, and one task's work.
+        allow_future: convert though the run date has not come yet.
+        today: today in ``time_zone``; the clock's by default.
+        time_zone: the configured zone.
 
     Raises:
+        FutureDateError: the run date is after today; nothing was read.
         InputError: the CSV cannot be read.
         MalformedCsvError: it is not the contract's; names file, line and column.
         StaleInputError: the target is of a later run.
+        FutureParquetError: the target is of a day after today.
         ConvertError: Spark failed otherwise, or the CSV was replaced meanwhile.
         UsageError: an S3 address without a client.
     """
     if s3 is None and (layout.is_s3(source) or layout.is_s3(target)):
         raise UsageError(f"{source} to {target}: an S3 address needs an S3 client")
+    run_date, today = run_date or layout.run_date_of(source), today or todays_date(time_zone)
+    if run_date and not allow_future:
+        refuse_future(run_date, today)
     csv = _look(source, s3)
-    run_date = run_date or layout.run_date_of(source)
     with _whole(csv) as stream:
         records = csvfile.check(stream, source)
     with staging.staging(target, s3) as folder:
@@ -115,13 +127,19 @@ def convert(
             raise ConvertError(f"{source} was replaced while it was read; run again")
         if rows != records:
             raise ConvertError(f"{source}: Spark read {rows} of {records} records; run again")
-        done = staging.publish_only(f"{folder}/{_WHOLE}", ".parquet", target, s3, run_date)
+        done = staging.publish_only(f"{folder}/{_WHOLE}", ".parquet", target, s3, run_date, today)
     etag = csv.version if layout.is_s3(source) else None
     return Converted(source, csv.size, etag, target, rows, done.bytes, done.sha256, done.etag, run_date)
 
 
-def newest_csv(s3: Any, settings: Settings) -> str:
-    """Return the key of the newest CSV of ETL-1, by the date in its name.
+def newest_csv(s3: Any, settings: Settings, *, allow_future: bool = False, today: date | None = None) -> str:
+    """Return the key of the newest CSV of ETL-1, by the date in its name; one after today does not count.
+
+    Args:
+        s3: a boto3 client.
+        settings: bucket, prefix and time zone.
+        allow_future: let CSVs of days after today count too.
+        today: today in the settings' zone; the clock's by default.
 
     Raises:
         InputError: there is none.
@@ -129,9 +147,12 @@ def newest_csv(s3: Any, settings: Settings) -> str:
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=settings.bucket, Prefix=settings.csv_prefix)
     keys = [found["Key"] for page in pages for found in page.get("Contents", [])]
     days = [day for key in keys if (day := layout.run_date_of(key)) and key == layout.csv_key(settings, day)]
+    if not allow_future:
+        last = today or todays_date(settings.rules.time_zone)
+        days = [day for day in days if day <= last]
     if not days:
         where = layout.s3_uri(settings.bucket, settings.csv_prefix)
-        raise InputError(f"no data_YYYYMMDD.csv under {where}; run ETL-1 first")
+        raise InputError(f"no data_YYYYMMDD.csv of a day up to today under {where}; run ETL-1 first")
     return layout.csv_key(settings, max(days))
 
 

@@ -14,6 +14,7 @@ from itertools import count, islice
 from pathlib import Path
 
 from cat_normalize import partitions
+from cat_normalize.lines import MAX_LINE, too_long
 from cat_normalize.normalize import Line
 
 _LINE_BITS = 40
@@ -36,24 +37,40 @@ class Chunk:
     stop: int | None = None
 
     def raw_lines(self) -> Iterator[bytes]:
-        """Yield its lines."""
+        """Yield its lines.
+
+        Raises:
+            InputError: as `partitions.read_lines`.
+        """
         if self.stop is None:
             yield from partitions.read_lines(self.path)
             return
         with self.path.open("rb", partitions.BUFFER) as stream:
             if self.start:
                 stream.seek(self.start - 1)
-                stream.readline()  # what began in the chunk before ends there
+                while not stream.readline(partitions.BUFFER).endswith(b"\n"):  # of a line that began before
+                    if stream.tell() >= self.stop:
+                        return
             left = self.stop - stream.tell()
-            for line in stream if left > 0 else ():
+            while left > 0 and (line := stream.readline(MAX_LINE + 1)):
+                if len(line) > MAX_LINE:
+                    raise too_long(self.path, _line_at(self.path, stream.tell() - len(line)))
                 yield line
                 left -= len(line)
-                if left <= 0:
-                    return
 
     def lines(self) -> Iterator[Line]:
         """Return its lines with their places."""
         return zip(count((self.index << _LINE_BITS) + 1), self.raw_lines())
+
+
+def _line_at(path: Path, offset: int) -> int:
+    """Return the number of the line that begins at an offset."""
+    number = 1
+    with path.open("rb") as stream:
+        while offset > 0 and (piece := stream.read(min(offset, 1 << 20))):
+            number += piece.count(b"\n")
+            offset -= len(piece)
+    return number
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,4 +201,4 @@ def sources(files: Sequence[Path], chunks: Sequence[Chunk], counts: Sequence[int
     for chunk, lines in zip(chunks, counts, strict=True):
         begins.append((chunk.file, before[chunk.file]))
         before[chunk.file] += lines
-    return Sources(tuple(path.name for path in files), tuple(begins))
+    return Sources(tuple(partitions.printable(path.name) for path in files), tuple(begins))

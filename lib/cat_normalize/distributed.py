@@ -11,25 +11,25 @@ from __future__ import annotations
 
 import gc
 import re
-import tempfile
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from itertools import pairwise
 from operator import itemgetter
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cat_normalize import csvfile, errors, layout, manifest, publish, s3path, staging
+from cat_normalize import csvfile, errors, guard, layout, manifest, publish, s3path, staging
 from cat_normalize.bundles import Bundle, deal, lines
 from cat_normalize.compose import compose
 from cat_normalize.dealing import Chunk, Sources, sources
 from cat_normalize.errors import InputError, PipelineError
 from cat_normalize.normalize import Row, Summary, normalize
-from cat_normalize.settings import Rules, Settings
+from cat_normalize.scratch import private_folder
+from cat_normalize.settings import Rules, Settings, refuse_future
+from cat_normalize.settings import today as todays_date
 from cat_normalize.source import Source, find
 
 if TYPE_CHECKING:
@@ -56,19 +56,53 @@ class Told:
     marks: list[tuple[Key, int]]
 
 
-def run(spark: SparkSession, uri: str, settings: Settings, run_date: date) -> dict[str, Any]:
-    """Normalise raw items and publish CSV, rejects and manifest under the contract's keys (§6).
+def run(
+    spark: SparkSession,
+    uri: str,
+    settings: Settings,
+    run_date: date,
+    *,
+    allow_shrink: bool = False,
+    allow_future: bool = False,
+    today: date | None = None,
+) -> dict[str, Any]:
+    """Normalise raw items and publish rejects, CSV and manifest under the contract's keys (§6).
+
+    Args:
+        spark: any session; its executors have this library.
+        uri: an export, an extract's folder, or item files.
+        settings: bucket, rules, the guard's share.
+        run_date: the day that names the outputs.
+        allow_shrink: publish however few the users are.
+        allow_future: publish though the run date has not come yet.
+        today: today in the settings' zone; the clock's by default.
 
     Returns:
         The manifest.
 
     Raises:
+        FutureDateError: the run date is after today; nothing was read.
+        GuardError: as `manifest.publish_etl1` does; no CSV was published.
         PipelineError: as `normalize_files` does.
     """
+    today = today or todays_date(settings.rules.time_zone)
+    if not allow_future:
+        refuse_future(run_date, today)
+    s3 = s3path.client(settings)
+
+    def check(summary: Summary) -> None:
+        if not allow_shrink:
+            manifest.refuse_shrunk(settings, summary, s3, today)
+
     csv = layout.s3_uri(settings.bucket, layout.csv_key(settings, run_date))
     rejects = layout.s3_uri(settings.bucket, layout.rejects_key(settings, run_date))
-    summary, outputs = normalize_files(spark, uri, csv, rejects, settings)
-    return manifest.record_etl1(settings, run_date, outputs, summary, uri, s3path.client(settings))
+    accept = partial(guard.refuse_all_rejected, rejects=rejects)
+    summary, outputs = normalize_files(spark, uri, csv, rejects, settings, check=check, accept=accept)
+    return manifest.record_etl1(settings, run_date, outputs, summary, uri, s3)
+
+
+def _anything(_summary: Summary) -> None:
+    """Let any run pass."""
 
 
 def normalize_files(
@@ -78,6 +112,9 @@ def normalize_files(
     rejects: str,
     settings: Settings,
     partition_bytes: int = PARTITION_BYTES,
+    *,
+    check: Callable[[Summary], None] = _anything,
+    accept: Callable[[Summary], None] = _anything,
 ) -> tuple[Summary, list[dict[str, Any]]]:
     """Normalise raw items into a CSV (§4) and rejects (§3), each whole or not at all, the rejects first.
 
@@ -88,6 +125,8 @@ def normalize_files(
         rejects: where the rejects appear, beside the CSV or in its bucket.
         settings: rules, region and endpoint.
         partition_bytes: raw bytes aimed at in one partition.
+        check: is called before anything has its name, and may raise.
+        accept: is called after the rejects have theirs and before the CSV gets its own, and may raise.
 
     Returns:
         The counts; and address, size and SHA-256 of rejects and CSV.
@@ -103,7 +142,10 @@ def normalize_files(
         summary, pieces = _spread(spark, source, folder, settings, partition_bytes)
         header = f"{folder}/header"
         publish.put_bytes(csvfile.HEADER, header, s3)
-        outputs = [compose(pieces[REJECTS], rejects, s3), compose([header, *pieces[CSV]], csv, s3)]
+        check(summary)
+        outputs = [compose(pieces[REJECTS], rejects, s3)]
+        accept(summary)
+        outputs.append(compose([header, *pieces[CSV]], csv, s3))
     return summary, outputs
 
 
@@ -231,11 +273,11 @@ def _write(
     number: int, records: Iterable[tuple[Key, bytes]], folder: str, settings: Settings
 ) -> Iterator[int]:
     target = _piece(folder, number)
-    with tempfile.NamedTemporaryFile() as file:
-        size = sum(file.write(line) for _, line in records)
-        file.flush()
+    with private_folder() as scratch:
+        with (scratch / "piece").open("xb") as file:
+            size = sum(file.write(line) for _, line in records)
         s3 = s3path.client(settings) if layout.is_s3(target) else None
-        publish.put_file(Path(file.name), target, s3)
+        publish.put_file(scratch / "piece", target, s3)
     yield size
 
 

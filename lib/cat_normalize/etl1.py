@@ -6,9 +6,13 @@ and what they make is put together in the ranges' order while they go on.
 
 from __future__ import annotations
 
-import errno
 import gc
+import os
+import shutil
+import signal
 import tempfile
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,12 +23,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeVar
 
 from cat_normalize import csvfile, partitions, parts, ranges
 from cat_normalize.dealing import Chunk, Dealt, OfLine, Sources, cut, deal, groups, sources
-from cat_normalize.errors import PipelineError
+from cat_normalize.errors import PipelineError, UsageError
 from cat_normalize.lineup import AbandonedError, Lineup
 from cat_normalize.normalize import Summary
 from cat_normalize.partitions import PkOf
 from cat_normalize.parts import Part, SplitUserError, Work
-from cat_normalize.publish import synced_meanwhile, writing
+from cat_normalize.publish import check_target, synced_meanwhile, writing
+from cat_normalize.scratch import DISK_FULL, private_folder
 from cat_normalize.settings import Rules
 
 if TYPE_CHECKING:
@@ -32,7 +37,8 @@ if TYPE_CHECKING:
 
 PART_BYTES = 1 << 20
 """Raw bytes aimed at in one part: well within a processor's cache. 8 MB cost a tenth more time."""
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_LOOK = 0.2
+"""Seconds between two looks of a worker whether its parent is there."""
 _Value = TypeVar("_Value")
 
 
@@ -49,37 +55,73 @@ def normalize_files(
     rules: Rules,
     workers: int = 1,
     part_bytes: int = PART_BYTES,
+    accept: Callable[[Summary], None] = lambda _: None,
 ) -> Summary:
     """Normalise item files into a CSV (§4) and a file of rejects (§3); each appears whole, or not at all.
 
     The bytes of the CSV depend on the items alone; those of the rejects on the items and their files.
 
     Args:
-        inputs: item files or folders of them, plain or gzip.
+        inputs: item files or folders of them, plain or gzip; a pipe is copied to a scratch file first.
         csv: where the CSV appears.
         rejects: where the rejects appear, as JSON lines in the order they were read.
         rules: time zone and filters.
         workers: processes that normalise side by side; one works in this process.
         part_bytes: raw bytes aimed at in what is normalised at a time.
+        accept: is told the counts once the rejects are there; if it raises, no CSV appears.
 
     Raises:
         InputError: an input is missing, unreadable or cut short.
         PipelineError: a disk is full, or a worker died, for want of memory most likely.
+        UsageError: an output is an input, would be read as one, or cannot be a file.
     """
+    inputs = list(inputs)
     files = partitions.expand(inputs)
+    _check_outputs(inputs, files, (csv, rejects))
     with (
         _told_of_room(files, csv.parent),
+        private_folder() as folder,
         _pool(workers) as run,
         writing(csv) as table,
-        writing(rejects) as refused,  # appears first
     ):
-        job = _Job(files, rules, part_bytes, workers, run)
-        try:
-            return job.do(table, refused, partitions.likely_pk)
-        except SplitUserError:
-            table.seek(0)
-            table.truncate()
-            return job.do(table, refused, partitions.pk)
+        with writing(rejects) as refused:  # appears first
+            job = _Job(_spooled(files, folder), rules, part_bytes, workers, run)
+            try:
+                summary = job.do(table, refused, folder, partitions.likely_pk)
+            except SplitUserError:
+                table.seek(0)
+                table.truncate()
+                summary = job.do(table, refused, folder, partitions.pk)
+        accept(summary)
+        return summary
+
+
+def _check_outputs(inputs: Sequence[Path], files: Sequence[Path], outputs: Sequence[Path]) -> None:
+    """Refuse outputs that would replace an input, or be read with the inputs the next time."""
+    for output in outputs:
+        check_target(output)
+        if any(output.exists() and file.samefile(output) for file in files):
+            raise UsageError(f"{output} is an input too; write the output elsewhere")
+        for folder in filter(Path.is_dir, inputs):
+            if output.resolve().parent == folder.resolve() and partitions.is_item_name(output.name):
+                raise UsageError(
+                    f"{output} lies in the input folder {folder}, and the next run would read it as items; "
+                    "write it elsewhere"
+                )
+
+
+def _spooled(files: Sequence[Path], folder: Path) -> list[Path]:
+    """Return the files, copies of those that can be read but once: pipes, devices."""
+    made = []
+    for number, path in enumerate(files):
+        if not path.is_file():
+            copy = folder / f"input-{number}" / path.name
+            copy.parent.mkdir()
+            with path.open("rb") as stream, copy.open("xb") as file:
+                shutil.copyfileobj(stream, file, 1 << 20)
+            path = copy
+        made.append(path)
+    return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +132,13 @@ class _Job:
     workers: int
     run: _SideBySide
 
-    def do(self, table: BinaryIO, refused: BinaryIO, pk_of: PkOf) -> Summary:
-        """Write CSV and rejects.
+    def do(self, table: BinaryIO, refused: BinaryIO, place: Path, pk_of: PkOf) -> Summary:
+        """Write CSV and rejects, with scratch files in a place.
 
         Raises:
             SplitUserError: by ``pk_of`` the items of a user did not come together.
         """
-        with tempfile.TemporaryDirectory(prefix="cat-normalize-") as scratch:
+        with tempfile.TemporaryDirectory(dir=place) as scratch:
             folder = Path(scratch)
             dealt, source = self.deal(folder, pk_of)
             table.write(csvfile.HEADER)
@@ -139,7 +181,7 @@ def _told_of_room(files: Sequence[Path], folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in _FULL:
+        if error.errno not in DISK_FULL:
             raise
         mb = sum(map(partitions.weight, files)) // 1_000_000 + 1
         raise PipelineError(
@@ -150,7 +192,10 @@ def _told_of_room(files: Sequence[Path], folder: Path) -> Iterator[None]:
 
 @contextmanager
 def _pool(workers: int) -> Iterator[_SideBySide]:
-    """Yield a way to call a function for every tuple of arguments, on that many processes."""
+    """Yield a way to call a function for every tuple of arguments, on that many processes.
+
+    They end with this process however it ends, and with the block if it raises.
+    """
     if workers == 1:
         yield _one_by_one
         return
@@ -158,13 +203,32 @@ def _pool(workers: int) -> Iterator[_SideBySide]:
     from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
 
     context = multiprocessing.get_context("fork")
-    with ProcessPoolExecutor(workers, context, initializer=gc.disable) as pool:
+    others = set(multiprocessing.active_children())
+    with ProcessPoolExecutor(workers, context, initializer=_begin, initargs=(os.getpid(),)) as pool:
         try:
             yield partial(_side_by_side, pool)
         except BrokenProcessPool as error:
             raise PipelineError(
                 "a worker was killed, for want of memory most likely; run again with fewer --workers"
             ) from error
+        except BaseException:
+            for worker in set(multiprocessing.active_children()) - others:
+                worker.terminate()
+            raise
+
+
+def _begin(parent: int) -> None:
+    """Make a forked process a worker: it ends when it is told to, and when its parent is gone."""
+    gc.disable()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_LOOK)
+    os._exit(1)
 
 
 def _one_by_one(function: Callable[..., _Value], tasks: Sequence[tuple[Any, ...]]) -> list[_Value]:

@@ -11,19 +11,34 @@ import base64
 import gzip
 import hashlib
 import io
-import json
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Protocol, cast
 
+import msgspec
+
 from cat_normalize.errors import ExtractError
 from cat_normalize.layout import is_s3, s3_uri, split_s3
+from cat_normalize.lines import bounded
 
 SUMMARY = "manifest-summary.json"
 FILES = "manifest-files.json"
+
+
+class _Summary(msgspec.Struct, rename="camel"):
+    item_count: int
+    output_format: str = "DYNAMODB_JSON"
+    export_type: str = "FULL_EXPORT"
+
+
+class _Entry(msgspec.Struct, rename={"md5": "md5Checksum", "items": "itemCount", "key": "dataFileS3Key"}):
+    key: str
+    items: int
+    md5: str
 
 
 class _Readable(Protocol):
@@ -76,22 +91,25 @@ class Export:
         """Read both manifests.
 
         Raises:
-            ExtractError: one is missing, the export is not a full one in DynamoDB JSON, or they disagree.
+            ExtractError: one is missing or damaged, the export is not a full one in DynamoDB JSON, or they
+                disagree.
         """
-        summary = json.loads(self._read(SUMMARY))
-        if summary.get("outputFormat", "DYNAMODB_JSON") != "DYNAMODB_JSON":
-            raise ExtractError(f"export {self.uri} is {summary['outputFormat']}; export it as DYNAMODB_JSON")
-        if summary.get("exportType", "FULL_EXPORT") != "FULL_EXPORT":
-            raise ExtractError(f"export {self.uri} is {summary['exportType']}; make a full export")
-        entries = [json.loads(line) for line in self._read(FILES).splitlines() if line.strip()]
-        files = [
-            DataFile(PurePosixPath(each["dataFileS3Key"]).name, each["itemCount"], each["md5Checksum"])
-            for each in entries
-        ]
-        if sum(file.items for file in files) != summary["itemCount"]:
-            counted = sum(file.items for file in files)
+        try:
+            summary = msgspec.json.decode(self._read(SUMMARY), type=_Summary)
+            entries = msgspec.json.Decoder(_Entry).decode_lines(self._read(FILES))
+        except msgspec.DecodeError as error:
+            raise ExtractError(f"export {self.uri}: a manifest is damaged ({error}); export again") from error
+        if summary.output_format != "DYNAMODB_JSON":
+            raise ExtractError(f"export {self.uri} is {summary.output_format}; export it as DYNAMODB_JSON")
+        if summary.export_type != "FULL_EXPORT":
+            raise ExtractError(f"export {self.uri} is {summary.export_type}; make a full export")
+        files = [DataFile(PurePosixPath(each.key).name, each.items, each.md5) for each in entries]
+        name, times = Counter(file.name for file in files).most_common(1)[0] if files else ("", 0)
+        if times > 1:
+            raise ExtractError(f"export {self.uri}: {FILES} names data/{name} {times} times; export again")
+        if (counted := sum(file.items for file in files)) != summary.item_count:
             raise ExtractError(
-                f"export {self.uri}: {SUMMARY} counts {summary['itemCount']} items, {FILES} {counted}"
+                f"export {self.uri}: {SUMMARY} counts {summary.item_count} items, {FILES} {counted}"
             )
         return files
 
@@ -100,13 +118,14 @@ class Export:
 
         Raises:
             ExtractError: they are not, or the file is missing, damaged or cut short.
+            InputError: a line is longer than an item can be.
         """
         count = 0
         try:
             with closing(self._open(f"data/{file.name}")) as packed:
                 stream = _Digesting(packed)
                 with gzip.open(cast(BinaryIO, io.BufferedReader(stream, 1 << 18))) as unpacked:
-                    for line in unpacked:
+                    for line in bounded(cast(BinaryIO, unpacked), f"{self.uri}: data/{file.name}"):
                         count += not line.isspace()
                         yield line
         except (EOFError, OSError, zlib.error) as error:

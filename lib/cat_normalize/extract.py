@@ -18,10 +18,11 @@ from threading import Event
 from typing import Any
 
 from cat_normalize import partitions, scan
-from cat_normalize.errors import UsageError
+from cat_normalize.errors import PipelineError, UsageError
 from cat_normalize.export import Export
 from cat_normalize.pace import Pace
 from cat_normalize.publish import writing_folder
+from cat_normalize.scratch import DISK_FULL
 
 Progress = Callable[[int], None]
 """Is told the number of items that have just arrived."""
@@ -64,7 +65,9 @@ def extract_table(
         max_rcu: read units a second that all segments together may take.
 
     Raises:
-        ExtractError: the table could not be read whole; nothing is left in ``output`` then.
+        ExtractError: the table is not keyed by ``PK`` and ``SK``, or could not be read whole; nothing is left
+            in ``output`` then.
+        PipelineError: a disk is full.
         UsageError: ``output`` holds something else than an extract, or ``max_rcu`` is below 1.
     """
     stop = Event()
@@ -87,6 +90,7 @@ def extract_table(
         return done
 
     with _output(output, count) as folder:
+        scan.check_keys(client, table)
         later = [folder / f".segment-{number}" for number in range(1, segments)]
         for each in later:
             each.mkdir()
@@ -198,12 +202,20 @@ def _deal(lines: Iterable[bytes], writer: partitions.Writer, count: int) -> int:
 def _output(output: Path, count: int) -> Iterator[Path]:
     if count < 1:
         raise UsageError(f"partitions: {count} is too few; give at least 1")
-    if output.is_file():
+    if output.exists() and not output.is_dir():
         raise UsageError(f"{output} is a file; give a folder to make")
     if output.is_dir() and any(output.iterdir()) and not (output / partitions.RECORD).is_file():
         raise UsageError(f"{output} holds other files than an extract's; give another folder, or empty it")
-    with writing_folder(output) as folder:
-        yield folder
+    try:
+        with writing_folder(output) as folder:
+            yield folder
+    except OSError as error:
+        if error.errno not in DISK_FULL:
+            raise
+        raise PipelineError(
+            f"{error.strerror}: raw partitions take as much as the items' DynamoDB JSON in {output.parent}; "
+            "make room there, or give another --output"
+        ) from error
 
 
 def _append(later: list[Path], folder: Path, count: int) -> None:

@@ -22,9 +22,11 @@ METRICS = "cat-normalize"
 """The CloudWatch namespace of what ETL-1 counts; its one dimension, ``service``, is the Lambda's name."""
 ITEMS_READ = "ItemsRead"
 ITEMS_REJECTED = "ItemsRejected"
+RUNS_REFUSED = "RunsRefused"
 
 PARQUET_NAME = "data.parquet"
 _DATED_CSV = re.compile(r"(?:^|/)data_(\d{8})\.csv$")
+_MANIFEST = re.compile(r"/(\d{8})\.json$")
 
 
 def csv_key(settings: Settings, run_date: date) -> str:
@@ -33,7 +35,7 @@ def csv_key(settings: Settings, run_date: date) -> str:
     >>> csv_key(Settings(), date(2025, 9, 1))
     'reports/etl-process1/data_20250901.csv'
     """
-    return f"{settings.csv_prefix}data_{run_date:%Y%m%d}.csv"
+    return f"{settings.csv_prefix}data_{_digits(run_date)}.csv"
 
 
 def rejects_key(settings: Settings, run_date: date) -> str:
@@ -42,7 +44,7 @@ def rejects_key(settings: Settings, run_date: date) -> str:
     >>> rejects_key(Settings(), date(2025, 9, 1))
     'rejects/etl-process1/data_20250901.jsonl'
     """
-    return f"{settings.rejects_prefix}data_{run_date:%Y%m%d}.jsonl"
+    return f"{settings.rejects_prefix}data_{_digits(run_date)}.jsonl"
 
 
 def manifest_key(settings: Settings, process: int, run_date: date) -> str:
@@ -51,7 +53,16 @@ def manifest_key(settings: Settings, process: int, run_date: date) -> str:
     >>> manifest_key(Settings(), 2, date(2025, 9, 1))
     'manifests/etl-process2/20250901.json'
     """
-    return f"{settings.manifests_prefix}etl-process{process}/{run_date:%Y%m%d}.json"
+    return f"{manifests_prefix(settings, process)}{_digits(run_date)}.json"
+
+
+def manifests_prefix(settings: Settings, process: int) -> str:
+    """Return what the keys of the manifests of ETL-``process`` begin with.
+
+    >>> manifests_prefix(Settings(), 1)
+    'manifests/etl-process1/'
+    """
+    return f"{settings.manifests_prefix}etl-process{process}/"
 
 
 def parquet_key(settings: Settings) -> str:
@@ -69,13 +80,32 @@ def run_date_of(key: str) -> date | None:
     >>> run_date_of("reports/etl-process1/data_20250901.csv"), run_date_of("copy.csv")
     (datetime.date(2025, 9, 1), None)
     """
-    found = _DATED_CSV.search(key)
-    if found is None:
-        return None
+    return _day(_DATED_CSV.search(key))
+
+
+def manifest_day(key: str) -> date | None:
+    """Return the run date a manifest's key carries, or None if it is not named by the contract.
+
+    >>> manifest_day("manifests/etl-process1/20250901.json"), manifest_day("manifests/etl-process1/x.json")
+    (datetime.date(2025, 9, 1), None)
+    """
+    return _day(_MANIFEST.search(key))
+
+
+def _day(found: re.Match[str] | None) -> date | None:
     try:
-        return parse_day("key", found[1])
+        return parse_day("key", found[1]) if found else None
     except SettingsError:  # eight digits that are no day: not a name of the contract
         return None
+
+
+def _digits(day: date) -> str:
+    """Write a day as ``YYYYMMDD``; ``%Y`` has fewer digits before the year 1000.
+
+    >>> _digits(date(33, 4, 3))
+    '00330403'
+    """
+    return day.isoformat().replace("-", "")
 
 
 def s3_uri(bucket: str, key: str) -> str:

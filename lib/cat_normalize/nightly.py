@@ -25,7 +25,8 @@ from cat_normalize import aws, layout, manifest
 from cat_normalize.errors import CatNormalizeError, OutOfTimeError, PipelineError, SettingsError
 from cat_normalize.etl1 import normalize_files
 from cat_normalize.extract import extract_table
-from cat_normalize.settings import Settings, parse_day, today
+from cat_normalize.settings import Settings, parse_day, refuse_future
+from cat_normalize.settings import today as todays_date
 
 SEGMENTS = 4
 PARTITIONS = 16
@@ -33,6 +34,7 @@ PARTITIONS = 16
 METRICS = {
     layout.ITEMS_READ: "Count",
     layout.ITEMS_REJECTED: "Count",
+    layout.RUNS_REFUSED: "Count",
     "Users": "Count",
     "Bytes": "Bytes",
     "Seconds": "Seconds",
@@ -60,17 +62,32 @@ def run_date_of(event: object, time_zone: str) -> date:
     datetime.date(2025, 9, 1)
     """
     asked = event if isinstance(event, Mapping) else {}
-    if asked.get("run_date"):
+    if asked.get("run_date") not in (None, ""):
         return parse_day("run_date", str(asked["run_date"]))
     if not asked.get("time"):
-        return today(time_zone)
+        return todays_date(time_zone)
     try:
         at = datetime.fromisoformat(asked["time"])
-    except (TypeError, ValueError):
-        at = None
-    if at is None or at.tzinfo is None:
-        raise SettingsError("time is no instant; write it as 2025-09-02T04:30:00Z")
-    return today(time_zone, at)
+        if at.tzinfo is not None:
+            return todays_date(time_zone, at)
+    except (TypeError, ValueError, OverflowError):  # the last: a day before the year 1, or after 9999
+        pass
+    raise SettingsError("time is no instant with a day in the time zone; write it as 2025-09-02T04:30:00Z")
+
+
+def allowed(event: object, name: str) -> bool:
+    """Return whether an event allows something: ``allow_shrink`` or ``allow_future``.
+
+    Raises:
+        SettingsError: it is there and neither true nor false.
+
+    >>> allowed({"allow_shrink": True}, "allow_shrink"), allowed({}, "allow_shrink")
+    (True, False)
+    """
+    asked = event.get(name, False) if isinstance(event, Mapping) else False
+    if not isinstance(asked, bool):
+        raise SettingsError(f"{name} is neither true nor false; write true, without quotes, or leave it out")
+    return asked
 
 
 def reserve(raw: float, output: float) -> float:
@@ -88,6 +105,10 @@ def run(
     scratch: Path,
     remaining: Callable[[], float],
     step: Callable[[str], AbstractContextManager[object]] = nullcontext,
+    *,
+    allow_shrink: bool = False,
+    allow_future: bool = False,
+    today: date | None = None,
 ) -> dict[str, Any]:
     """Extract the table, normalise it, publish what came of it, and return the manifest.
 
@@ -100,12 +121,20 @@ def run(
         scratch: a folder to make one's own folder in; that one is empty before and gone after.
         remaining: tells the seconds left.
         step: is entered with the name of each step, such as a tracer's subsegment.
+        allow_shrink: publish however few the users are.
+        allow_future: publish though the run date has not come yet.
+        today: today in the settings' zone; the clock's by default.
 
     Raises:
+        FutureDateError: the run date is after today; the table was not read.
+        GuardError: as `manifest.publish_etl1` does; no CSV was published.
         OutOfTimeError: the time left will not do.
         ExtractError: the table could not be read whole.
         PipelineError: anything else; of an error that might quote an item, only kind and place are told.
     """
+    today = today or todays_date(settings.rules.time_zone)
+    if not allow_future:
+        refuse_future(run_date, today)
     with _told(), _swept(scratch / "cat-normalize") as folder:
         raw, csv, rejects = folder / "raw", folder / "users.csv", folder / "rejects.jsonl"
         client = aws.client(settings, "dynamodb")
@@ -117,7 +146,10 @@ def run(
         _want(reserve(0, csv.stat().st_size + rejects.stat().st_size), remaining, "publishing")
         with step("publish"):
             s3 = aws.client(settings, "s3")
-            return manifest.publish_etl1(settings, run_date, csv, rejects, summary, s3)
+            return manifest.publish_etl1(
+                settings, run_date, csv, rejects, summary, s3,
+                allow_shrink=allow_shrink, allow_future=allow_future, today=today,
+            )  # fmt: skip
 
 
 def measures(manifest: Mapping[str, Any]) -> dict[str, int]:
@@ -126,6 +158,7 @@ def measures(manifest: Mapping[str, Any]) -> dict[str, int]:
     return {
         layout.ITEMS_READ: summary["items_read"],
         layout.ITEMS_REJECTED: summary["rejected"],
+        layout.RUNS_REFUSED: 0,
         "Users": summary["users"],
         "Bytes": sum(output["bytes"] for output in manifest["outputs"]),
     }

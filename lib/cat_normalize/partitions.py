@@ -7,19 +7,24 @@ names, so that all items of a user come together whatever the order they arrive 
 from __future__ import annotations
 
 import gzip
+import logging
+import os
 import re
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, nullcontext
 from io import BufferedReader
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, cast
 
-from msgspec import UNSET, DecodeError, Raw, Struct, UnsetType
+from msgspec import UNSET, DecodeError, Raw, Struct, UnsetType, json
 from msgspec.json import Decoder
 
 from cat_normalize.errors import InputError
+from cat_normalize.export import SUMMARY
+from cat_normalize.lines import bounded
+from cat_normalize.scratch import sweep
 
 RECORD = "_extract.json"
 """Beside the partitions of an extract: what it read, and that its files hold whole users."""
@@ -30,11 +35,18 @@ PkOf = Callable[[bytes], "bytes | None"]
 _BUFFERED = 6 << 20
 _GZIP = b"\x1f\x8b"
 _GZIP_RATIO = 8
-_SUFFIXES = (".jsonl", ".jsonl.gz", ".json", ".json.gz")
+_SUFFIXES = (".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz", ".json", ".json.gz")
+logger = logging.getLogger(__name__)
 
 
 class _Pk(Struct, gc=False):
     S: str
+
+
+class _Record(Struct):
+    files: list[str]
+    items: int
+    bytes: int
 
 
 class _Key(Struct, gc=False):
@@ -107,18 +119,19 @@ def pk(line: bytes) -> bytes | None:
 def expand(paths: Iterable[Path]) -> list[Path]:
     """Return the item files that paths name: files as they are, folders by their sorted item files.
 
-    In a folder, names that start with ``_`` or ``.`` and other suffixes are no item files.
+    In a folder an item file is one whose name `is_item_name` says so; what else is there is left out, and a
+    warning names it unless its name starts with ``_`` or ``.``.
 
     Raises:
-        InputError: a path does not exist, or a folder holds no item file.
+        InputError: a path does not exist, a folder holds no item file or one that cannot be read, or an
+            extract's folder is not as the extract left it.
     """
     files: list[Path] = []
     for path in paths:
+        if not path.exists():
+            _restore(path)
         if path.is_dir():
-            found = sorted(each for each in path.iterdir() if _is_item_file(each))
-            if not found:
-                raise InputError(f"{path} holds no item file ({', '.join(_SUFFIXES)})")
-            files += found
+            files += _of_folder(path)
         elif path.exists():
             files.append(path)
         else:
@@ -126,28 +139,95 @@ def expand(paths: Iterable[Path]) -> list[Path]:
     return files
 
 
-def _is_item_file(path: Path) -> bool:
-    return path.is_file() and path.name[0] not in "._" and path.name.endswith(_SUFFIXES)
+def _restore(path: Path) -> None:
+    """Put back what an extract was killed over, on a disk."""
+    if isinstance(path, Path) and path.parent.is_dir():
+        sweep(path.parent)
+
+
+def _of_folder(folder: Path) -> list[Path]:
+    if (folder / SUMMARY).is_file():
+        raise InputError(
+            f"{folder} is a DynamoDB export; extract it first (--export), or give its data folder"
+        )
+    entries = sorted(each for each in folder.iterdir() if each.name[0] not in "._")
+    found = [each for each in entries if is_item_name(each.name) and not each.is_dir()]
+    if not found:
+        raise InputError(f"{folder} holds no item file ({', '.join(_SUFFIXES)})")
+    for each in found:
+        if not each.is_file():
+            raise InputError(f"{each} is named as an item file and is none that can be read; remove it")
+    if others := [each.name for each in entries if each not in found]:
+        shown = ", ".join(map(printable, others[:5])) + (" …" if len(others) > 5 else "")
+        logger.warning("%s: left out %d that are no item files: %s", folder, len(others), shown)
+    recorded_items(folder, found)
+    return found
+
+
+def is_item_name(name: str) -> bool:
+    """Tell by its name whether a file in a folder is an item file.
+
+    >>> [is_item_name(name) for name in ("a.jsonl", "B.JSON.GZ", "_extract.json", "a.csv")]
+    [True, True, False, False]
+    """
+    return name[0] not in "._" and name.lower().endswith(_SUFFIXES)
+
+
+def recorded_items(folder: Path, files: Sequence[Path]) -> int | None:
+    """Return how many items the record of an extract's folder counts, None where there is no record.
+
+    Raises:
+        InputError: the record cannot be read, or the item files are not the recorded ones, to the byte.
+    """
+    path = folder / RECORD
+    if not path.is_file():
+        return None
+    try:
+        record = json.decode(path.read_bytes(), type=_Record)
+    except DecodeError as error:
+        raise InputError(f"{path} is damaged ({error}); extract again") from error
+    names = {each.name for each in files}
+    if lacking := sorted(set(record.files) - names):
+        raise InputError(f"{folder}: {lacking[0]} is in {RECORD} and not in the folder; extract again")
+    if strange := sorted(names - set(record.files)):
+        raise InputError(f"{folder}: {printable(strange[0])} is not of this extract; move it elsewhere")
+    size = sum(each.stat().st_size for each in files)
+    if size != record.bytes:
+        raise InputError(
+            f"{folder}: expected {record.bytes} bytes of items ({RECORD}), found {size}: a partition was "
+            f"changed or cut short; extract again, or remove {RECORD} to read what is there"
+        )
+    return record.items
+
+
+def printable(name: str) -> str:
+    r"""Return a file's name so that it can be written as UTF-8, whatever bytes it is made of.
+
+    >>> printable("mañana.json"), printable("ma\udcf1ana.json")
+    ('mañana.json', 'ma\\xf1ana.json')
+    """
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def read_lines(path: Path) -> Iterator[bytes]:
     """Yield the lines of one item file, plain or gzip (told by its first bytes), one at a time.
 
     Raises:
-        InputError: the file cannot be read, or its compressed data is damaged or cut short.
+        InputError: the file cannot be read, its compressed data is damaged or cut short, or a line is
+            longer than any item can be.
     """
     try:
         with path.open("rb", BUFFER) as plain:
             packed = cast(BufferedReader, plain).peek(2).startswith(_GZIP)
             with gzip.open(plain) if packed else nullcontext(plain) as stream:
-                yield from stream
+                yield from bounded(cast(BinaryIO, stream), path)
     except (EOFError, zlib.error, OSError) as error:
         raise InputError(f"{path} cannot be read to its end: {error}") from error
 
 
 def weight(path: Path) -> int:
     """Return about how many raw bytes an item file holds."""
-    return path.stat().st_size * (_GZIP_RATIO if path.name.endswith(".gz") else 1)
+    return path.stat().st_size * (_GZIP_RATIO if path.name.lower().endswith(".gz") else 1)
 
 
 def is_packed(path: Path) -> bool:

@@ -13,6 +13,7 @@ from itertools import chain, islice
 from pathlib import Path
 
 from cat_normalize import partitions
+from cat_normalize.lines import MAX_LINE
 from cat_normalize.partitions import PkOf
 
 SAMPLED = 8
@@ -45,8 +46,8 @@ def _spread(path: Path, size: int, wanted: int) -> Iterator[bytes]:
         for number in range(wanted):
             stream.seek(size * number // wanted)
             if number:
-                stream.readline()
-            yield stream.readline()
+                stream.readline(MAX_LINE)
+            yield stream.readline(MAX_LINE)
 
 
 def cuts(keys: Iterable[bytes], count: int) -> list[bytes]:

@@ -43,6 +43,28 @@ class Page(Struct):
 
 
 _page = Decoder(Page)
+_KEYS = "PK (HASH, S), SK (RANGE, S)"
+
+
+def check_keys(client: Any, table: str) -> None:
+    """Refuse a table that is not keyed as the contract's (§1).
+
+    Raises:
+        ExtractError: it is keyed otherwise, does not exist, or may not be described.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        found = client.describe_table(TableName=table)["Table"]
+    except (BotoCoreError, ClientError) as error:
+        raise ExtractError(f"table {table} could not be described: {error}") from error
+    types = {each["AttributeName"]: each["AttributeType"] for each in found["AttributeDefinitions"]}
+    keys = ", ".join(
+        f"{each['AttributeName']} ({each['KeyType']}, {types[each['AttributeName']]})"
+        for each in found["KeySchema"]
+    )
+    if keys != _KEYS:
+        raise ExtractError(f"table {table} is keyed by {keys}; wanted is a table keyed by {_KEYS}")
 
 
 def pages(

@@ -6,6 +6,7 @@ in it; whoever makes the next such folder beside it removes those whose lock nob
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shutil
@@ -17,6 +18,7 @@ from pathlib import Path
 PREFIX = ".cat-normalize-"
 EARLIER = "earlier"
 """In a private folder: what was moved away to make room, put back if nothing has taken its place."""
+DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _LOCK = "lock"
 
 

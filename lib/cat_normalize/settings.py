@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from cat_normalize.errors import SettingsError
+from cat_normalize.errors import FutureDateError, SettingsError
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,13 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Where things are (contract §6, §7) and the rules that apply.
+    """Where things are (contract §6, §7), the rules that apply, and how few users are too few.
+
+    ``min_users_percent``: a run with fewer users than so many of a hundred of the last run's publishes
+    nothing; 0 lets any number pass.
+
+    Raises:
+        SettingsError: ``min_users_percent`` is no whole number from 0 to 100.
 
     >>> Settings.from_environment({"S3_BUCKET_NAME": "mine", "CAT_SINCE": "2025-08-01"}).rules.since
     datetime.date(2025, 8, 1)
@@ -81,7 +87,13 @@ class Settings:
     manifests_prefix: str = "manifests/"
     scripts_prefix: str = "scripts/etl-process2/"
     athena_prefix: str = "athena/results/"
+    min_users_percent: int = 50
     rules: Rules = field(default_factory=Rules)
+
+    def __post_init__(self) -> None:
+        percent: object = self.min_users_percent
+        if type(percent) is not int or not 0 <= percent <= 100:
+            raise SettingsError(f"min_users_percent: {percent!r} is no whole number from 0 to 100")
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str], **given: Any) -> Settings:
@@ -123,6 +135,7 @@ class Settings:
             "CAT_EXCLUDE_CITIES": ",".join(rules.exclude_cities),
             "CAT_SINCE": rules.since.isoformat() if rules.since else "",
             "CAT_UNTIL": rules.until.isoformat() if rules.until else "",
+            "CAT_MIN_USERS_PERCENT": str(self.min_users_percent),
         }
         return {name: value for name, value in values.items() if value}
 
@@ -151,6 +164,52 @@ def parse_list(name: str, text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
+def parse_percent(name: str, text: str) -> int:
+    """Read a share in percent, a whole number from 0 to 100.
+
+    Raises:
+        SettingsError: naming what was being read.
+
+    >>> parse_percent("CAT_MIN_USERS_PERCENT", "50")
+    50
+    """
+    if not re.fullmatch(r"0*([0-9]{1,2}|100)", text.strip()):
+        raise SettingsError(f"{name}: {text!r} is no whole number from 0 to 100; write 50 for half")
+    return int(text)
+
+
+def parse_flag(name: str, text: str) -> bool:
+    """Read ``true`` or ``false``; nothing is ``false``.
+
+    Raises:
+        SettingsError: naming what was being read.
+
+    >>> parse_flag("--allow_future", "true"), parse_flag("--allow_future", "")
+    (True, False)
+    """
+    if text not in ("true", "false", ""):
+        raise SettingsError(f"{name}: {text!r} is neither true nor false; write true, or leave it out")
+    return text == "true"
+
+
+def refuse_future(run_date: date, today: date) -> None:
+    """Refuse a run date that has not come yet: one mistyped would keep the later ones out (contract §6).
+
+    Raises:
+        FutureDateError: the run date is after today.
+
+    >>> refuse_future(date(2025, 9, 1), date(2025, 9, 1))
+    >>> refuse_future(date(2035, 9, 1), date(2025, 9, 1))  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    cat_normalize.errors.FutureDateError: run date 2035-09-01 is after today, 2025-09-01; ...
+    """
+    if run_date > today:
+        raise FutureDateError(
+            f"run date {run_date} is after today, {today}; nothing was published. Correct the date; if it is "
+            "meant, allow it (allow_future)"
+        )
+
+
 def today(time_zone: str, now: datetime | None = None) -> date:
     """Return the run date: the calendar day in the configured time zone (contract §6).
 
@@ -173,4 +232,5 @@ ENVIRONMENT: dict[str, tuple[str, Callable[[str, str], Any]]] = {
     "CAT_EXCLUDE_CITIES": ("exclude_cities", parse_list),
     "CAT_SINCE": ("since", parse_day),
     "CAT_UNTIL": ("until", parse_day),
+    "CAT_MIN_USERS_PERCENT": ("min_users_percent", parse_percent),
 }

@@ -6,7 +6,6 @@ S3 or on a disk that all machines see.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -91,7 +90,9 @@ def find(uri: str, settings: Settings, workers: int) -> Source:
         chunks = cut(files, workers)
         if is_s3(uri):
             chunks = [_of_object(chunk) for chunk in chunks]
-        return Source(files, chunks, sum(map(partitions.weight, files)), _recorded(place, files))
+        return Source(
+            files, chunks, sum(map(partitions.weight, files)), partitions.recorded_items(place, files)
+        )
     except OSError as error:
         raise InputError(f"{uri} cannot be read: {error}") from error
 
@@ -121,14 +122,3 @@ def _export(uri: str, settings: Settings) -> Export:
 def _path(uri: str, settings: Settings) -> Path:
     """Return a path to read; one on S3 has what is asked of it here, though it is no `Path`."""
     return cast(Path, S3Path(uri, settings)) if is_s3(uri) else Path(uri)
-
-
-def _recorded(folder: Path, files: list[Path]) -> int | None:
-    """Return the items of an extract's folder that holds its partitions and nothing beside them."""
-    record = folder / partitions.RECORD
-    if not record.is_file():
-        return None
-    told, names = json.loads(record.read_bytes()), {path.name for path in files}
-    if lacking := sorted(set(told["files"]) - names):
-        raise InputError(f"{folder}: {partitions.RECORD} tells of {lacking[0]}, which is not there")
-    return int(told["items"]) if len(told["files"]) == len(files) else None

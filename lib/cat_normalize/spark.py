@@ -6,18 +6,20 @@ never imported. On Glue none of this is used; Glue brings its own session.
 
 from __future__ import annotations
 
+import atexit
 import os
 import re
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from cat_normalize.errors import ConvertError
+from cat_normalize.scratch import private_folder
 from cat_normalize.settings import Settings
 
 if TYPE_CHECKING:
@@ -27,11 +29,6 @@ JAVA = "17"  # what Glue 5.1 runs
 JARS_INSTALL = "pip install --no-deps sagemaker-pyspark==1.4.5"
 """In no list of requirements: of this package two jars are wanted, and not the old Spark it asks for."""
 _LOGGING = Path(__file__).with_name("log4j2.properties")
-JAVA_OPTIONS = f'"-Dlog4j2.configurationFile={_LOGGING.as_uri()}" -XX:TieredStopAtLevel=1'
-"""Quiet, and without Java's second compiler: what it makes faster is over before it is done.
-
-Converting 193 MB took 13.5 s of CPU instead of 19.5, 771 MB 31 instead of 36.
-"""
 _S3A = "org.apache.hadoop.fs.s3a.S3AFileSystem"
 
 
@@ -58,11 +55,23 @@ def session(settings: Settings, memory: str = "1g") -> SparkSession:
         "PYSPARK_PYTHON": sys.executable,
         "SPARK_LOCAL_IP": "127.0.0.1",
     }
-    with _environment(its_own):
-        builder = SparkSession.builder.master("local[*]").appName("cat-normalize")
-        made = builder.config(map=_configuration(settings, memory)).getOrCreate()
+    if not _is_running():
+        scratch = _kept.enter_context(private_folder())
+        with _environment(its_own), _temporary_files_in(scratch):
+            builder = SparkSession.builder.master("local[*]").appName("cat-normalize")
+            builder.config(map=_configuration(settings, memory, scratch)).getOrCreate()
+    made = SparkSession.builder.getOrCreate()
     _point_at(made, settings)
     return made
+
+
+_kept = ExitStack()
+atexit.register(_kept.close)
+
+
+def _is_running() -> bool:
+    found = sys.modules.get("pyspark")
+    return found is not None and found.SparkContext._active_spark_context is not None
 
 
 @contextmanager
@@ -71,8 +80,7 @@ def running(settings: Settings, memory: str = "1g") -> Iterator[SparkSession]:
 
     A notebook's kernel that ends while it has a child waits 2.5 seconds for it.
     """
-    found = sys.modules.get("pyspark")
-    was_there = found is not None and found.SparkContext._active_spark_context is not None
+    was_there = _is_running()
     made = session(settings, memory)
     yield made
     if not was_there:
@@ -88,6 +96,17 @@ def _end(made: SparkSession) -> None:
     gateway.proc.stdin.close()  # Java ends with it
     gateway.proc.wait()
     SparkContext._gateway = SparkContext._jvm = None  # the next session starts another
+    _kept.close()
+
+
+def java_options(scratch: Path) -> str:
+    """Return Java's options: quiet, its temporary files in a folder, and without its second compiler.
+
+    What that compiler makes faster is over before it is done: converting 193 MB took 13.5 s of CPU instead
+    of 19.5, 771 MB 31 instead of 36.
+    """
+    quiet = f'"-Dlog4j2.configurationFile={_LOGGING.as_uri()}" -XX:TieredStopAtLevel=1'
+    return f'{quiet} -XX:-UsePerfData "-Djava.io.tmpdir={scratch}"'
 
 
 def java_home(environment: Mapping[str, str]) -> Path:
@@ -148,19 +167,21 @@ def s3a_options(settings: Settings) -> dict[str, str]:
     }
 
 
-def _configuration(settings: Settings, memory: str) -> dict[str, Any]:
+def _configuration(settings: Settings, memory: str, scratch: Path) -> dict[str, Any]:
     hadoop = {f"spark.hadoop.{name}": value for name, value in s3a_options(settings).items()}
     return hadoop | {
         "spark.driver.memory": memory,
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.extraClassPath": os.pathsep.join(map(str, s3a_jars())),
-        "spark.driver.extraJavaOptions": JAVA_OPTIONS,
+        "spark.driver.extraJavaOptions": java_options(scratch),
+        "spark.local.dir": str(scratch),
+        "spark.hadoop.hadoop.tmp.dir": str(scratch),
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.catalogImplementation": "in-memory",
-        "spark.sql.warehouse.dir": Path(tempfile.gettempdir()).as_uri(),  # Spark makes it; this one is there
+        "spark.sql.warehouse.dir": scratch.as_uri(),
         # A run's staging is its own, so files may go straight to where they belong.
         "spark.hadoop.mapreduce.fileoutputcommitter.algorithm.version": "2",
     }
@@ -176,6 +197,16 @@ def _point_at(made: SparkSession, settings: Settings) -> None:
         hadoop.set(name, value)
     java: Any = made.sparkContext._jvm
     java.org.apache.hadoop.fs.FileSystem.closeAll()
+
+
+@contextmanager
+def _temporary_files_in(folder: Path) -> Iterator[None]:
+    """Have Python's temporary files made in a folder: pyspark makes one while Java starts."""
+    before, tempfile.tempdir = tempfile.tempdir, str(folder)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
 
 
 @contextmanager

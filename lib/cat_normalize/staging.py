@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import glob
 import hashlib
-import shutil
+import logging
+import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,10 +15,12 @@ from typing import Any
 
 from cat_normalize import publish
 from cat_normalize.content import ContentHash
-from cat_normalize.errors import PipelineError
+from cat_normalize.errors import PipelineError, UsageError
 from cat_normalize.layout import is_s3, s3_uri, split_s3
+from cat_normalize.publish import STALE
+from cat_normalize.scratch import private_folder
 
-STALE = timedelta(days=1)
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,29 +37,36 @@ class Published:
 def staging(target: str, s3: Any = None, stale: timedelta = STALE) -> Iterator[str]:
     """Yield the address of a folder, not made yet, that is the caller's alone and swept in the end.
 
-    On disk it lies beside the target, on S3 under ``staging/``, where nobody reads. What killed runs
-    left there longer than ``stale`` ago goes too.
+    On disk it lies beside the target, on S3 under ``staging/``, where nobody reads. What killed runs left
+    there is swept first; on S3 what is older than ``stale``, objects and unfinished uploads. What the block
+    did or raised counts, not whether the folder could be swept: if not, a warning says so.
+
+    Raises:
+        UsageError: the target cannot be a file.
     """
-    name = uuid.uuid4().hex
-    if is_s3(target):
-        bucket, key = split_s3(target)
-        shelf = staging_prefix(key)
-        _delete(s3, bucket, shelf, datetime.now(UTC) - stale)
-        try:
-            yield s3_uri(bucket, shelf + name)
-        finally:
-            _delete(s3, bucket, shelf + name)
+    if not is_s3(target):
+        place = _place(target)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with private_folder(place.parent) as folder:
+            yield str(folder / "staging")
         return
-    place = Path(target).absolute()
-    beginning = f".{place.name}.staging-"
-    for left in place.parent.glob(f"{glob.escape(beginning)}*"):
-        if datetime.fromtimestamp(left.stat().st_mtime, UTC) < datetime.now(UTC) - stale:
-            shutil.rmtree(left, ignore_errors=True)
-    folder = place.with_name(beginning + name)
+    bucket, key = split_s3(target)
+    shelf = staging_prefix(key)
+    _sweep(s3, bucket, shelf, datetime.now(UTC) - stale)
+    name = uuid.uuid4().hex
     try:
-        yield str(folder)
+        yield s3_uri(bucket, shelf + name)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        _sweep(s3, bucket, shelf + name)
+
+
+def _place(target: str) -> Path:
+    """Return the path of a file to make or replace on disk, links followed."""
+    place = Path(os.path.realpath(target))
+    publish.check_target(place)
+    if place.exists() and not place.is_file():
+        raise UsageError(f"{target} is a device or a pipe, and Parquet cannot be streamed; give a file")
+    return place
 
 
 def staging_prefix(key: str) -> str:
@@ -70,12 +79,17 @@ def staging_prefix(key: str) -> str:
 
 
 def publish_only(
-    folder: str, suffix: str, target: str, s3: Any = None, run_date: date | None = None
+    folder: str,
+    suffix: str,
+    target: str,
+    s3: Any = None,
+    run_date: date | None = None,
+    today: date | None = None,
 ) -> Published:
     """Publish the one file of a staging folder whose name ends in ``suffix``.
 
     Raises:
-        StaleInputError: as `publish.replace_object` does.
+        StaleInputError, FutureParquetError: as `publish.replace_object` does.
         PipelineError: there is not one such file.
     """
     digest = hashlib.sha256()
@@ -87,7 +101,14 @@ def publish_only(
             digest.update(chunk)
             content.update(chunk)
         etag, sha256 = publish.replace_object(
-            s3, bucket, key, split_s3(target)[1], run_date, digest.hexdigest(), content.hexdigest()
+            s3,
+            bucket,
+            key,
+            split_s3(target)[1],
+            run_date,
+            digest.hexdigest(),
+            content.hexdigest(),
+            today=today,
         )
         return Published(target, found["ContentLength"], sha256, etag)
     file = Path(_only([str(each) for each in Path(folder).iterdir()], suffix, folder))
@@ -95,7 +116,7 @@ def publish_only(
         while chunk := stream.read(1 << 20):
             digest.update(chunk)
     size = file.stat().st_size
-    publish.move_file(file, Path(target))
+    publish.move_file(file, _place(target))
     return Published(target, size, digest.hexdigest())
 
 
@@ -104,10 +125,25 @@ def _listed(s3: Any, bucket: str, prefix: str) -> Iterator[dict[str, Any]]:
         yield from page.get("Contents", [])
 
 
-def _delete(s3: Any, bucket: str, prefix: str, before: datetime | None = None) -> None:
-    for each in _listed(s3, bucket, prefix):
-        if before is None or each["LastModified"] < before:
-            s3.delete_object(Bucket=bucket, Key=each["Key"])
+def _uploads(s3: Any, bucket: str, prefix: str) -> Iterator[dict[str, Any]]:
+    for page in s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket, Prefix=prefix):
+        yield from page.get("Uploads", [])
+
+
+def _sweep(s3: Any, bucket: str, prefix: str, before: datetime | None = None) -> None:
+    """Delete objects and unfinished uploads under a prefix, all or those older than that."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        for each in _listed(s3, bucket, prefix):
+            if before is None or each["LastModified"] < before:
+                s3.delete_object(Bucket=bucket, Key=each["Key"])
+        for each in _uploads(s3, bucket, prefix):
+            if before is None or each["Initiated"] < before:
+                s3.abort_multipart_upload(Bucket=bucket, Key=each["Key"], UploadId=each["UploadId"])
+    except (BotoCoreError, ClientError) as error:
+        where = s3_uri(bucket, prefix)
+        logger.warning("%s could not be swept, delete what is there by hand: %s", where, error)
 
 
 def _only(names: list[str], suffix: str, folder: str) -> str:

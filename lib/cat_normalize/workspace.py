@@ -15,7 +15,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from cat_normalize import aws, layout, manifest, partitions
+from cat_normalize import aws, layout, manifest, partitions, values
 from cat_normalize.etl1 import normalize_files
 from cat_normalize.extract import Extracted, extract_table
 from cat_normalize.normalize import Summary
@@ -78,11 +78,13 @@ class Workspace:
 
     def extract(self, segments: int = 4, count: int = 16) -> Extracted:
         """Scan the table into `count` raw partitions, `segments` side by side."""
+        values.check(segments=segments, partitions=count)
         client = self.client("dynamodb")
         return extract_table(client, self.settings.table_name, self.raw, segments, count)
 
     def normalize(self, workers: int = 1) -> Summary:
         """Normalise the raw partitions into `csv` and `rejects`."""
+        values.check(workers=workers)
         return normalize_files([self.raw], self.csv, self.rejects, self.settings.rules, workers)
 
     def publish(self, summary: Summary) -> dict[str, Any]:
@@ -94,6 +96,7 @@ class Workspace:
         """Convert the day's CSV to the one Parquet object with Spark; return ETL-2's manifest, published."""
         from cat_normalize import convert, spark
 
+        values.check(memory=memory)
         s3 = self.client("s3")
         with spark.running(self.settings, memory) as session:
             done = convert.convert(session, self.csv_uri, self.parquet_uri, s3, self.run_date)
@@ -132,9 +135,11 @@ def open_workspace(stage: Stage, local: bool, run_date: str, work_dir: str, **gi
         given: settings that win over the environment's; an empty text or list counts as not given.
 
     Raises:
-        SettingsError: a setting cannot be read.
+        ParameterError: a parameter cannot be; the message tells of all that cannot.
+        SettingsError: a setting of the environment cannot be read.
         LocalAwsError: the local AWS did not start.
     """
+    values.check(run_date=run_date, **given)
     settings = Settings.from_environment(os.environ, **_values(given))
     folder = Path(work_dir)
     folder.mkdir(parents=True, exist_ok=True)
@@ -148,12 +153,12 @@ def open_workspace(stage: Stage, local: bool, run_date: str, work_dir: str, **gi
 
 def _values(given: dict[str, Any]) -> dict[str, Any]:
     """Read settings as a notebook's parameters hold them: days as text, lists, and blanks for not given."""
-    values = {name: value for name, value in given.items() if value}
-    for name in {"since", "until"} & set(values):
-        values[name] = parse_day(name, values[name])
-    for name in {"exclude_cities"} & set(values):
-        values[name] = tuple(values[name])
-    return values
+    read = {name: value for name, value in given.items() if value}
+    for name in {"since", "until"} & set(read):
+        read[name] = parse_day(name, read[name])
+    for name in {"exclude_cities"} & set(read):
+        read[name] = tuple(read[name])
+    return read
 
 
 def _start_local(settings: Settings, folder: Path) -> Settings:

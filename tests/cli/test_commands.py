@@ -164,5 +164,5 @@ def test_extract_tells_what_it_moved(aws, tmp_path):
     assert (done.returncode, summary["items"], summary["files"]) == (0, 1, 3)
     missing = call("extract", "--output", tmp_path / "raw", "--table", "nowhere", **environment)
     assert missing.returncode == 1
-    assert "table nowhere could not be scanned" in missing.stderr
+    assert "table nowhere could not be described" in missing.stderr
     assert (tmp_path / "raw" / "part-00002.jsonl").exists()

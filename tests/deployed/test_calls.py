@@ -20,7 +20,7 @@ DELETE = """<Delete xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Object><Key
 
 
 def signed(service: str, **headers: str) -> dict[str, str]:
-    scope = f"AWS4-HMAC-SHA256 Credential=k/20310901/eu-west-1/{service}/aws4_request, SignedHeaders=host"
+    scope = f"AWS4-HMAC-SHA256 Credential=k/20250901/eu-west-1/{service}/aws4_request, SignedHeaders=host"
     return {"authorization": scope} | {name.replace("_", "-"): value for name, value in headers.items()}
 
 

@@ -13,11 +13,18 @@ import pyarrow.parquet as pq
 import pytest
 
 from cat_normalize import convert, csvfile, layout, spark
-from cat_normalize.errors import InputError, MalformedCsvError, StaleInputError
+from cat_normalize.errors import (
+    FutureDateError,
+    FutureParquetError,
+    InputError,
+    MalformedCsvError,
+    SettingsError,
+    StaleInputError,
+)
 from cat_normalize.etl1 import normalize_files
 from cat_normalize.local import job as job_
 from cat_normalize.local import running, seed
-from cat_normalize.settings import Settings
+from cat_normalize.settings import Settings, today
 from deployed.conftest import ROOT, glues_python
 
 KEY = "reports/etl-process1/data_20250915.csv"
@@ -196,6 +203,34 @@ def test_a_faulty_or_missing_csv_fails_the_job_and_publishes_nothing(job, aws):
     ]
 
 
+def test_a_csv_of_a_day_to_come_is_converted_only_if_a_run_by_hand_allows_it(job, aws, csv, capsys):
+    s3, bucket, late = aws.client("s3"), aws.settings.bucket, "future/data_99991231.csv"
+    for key in (late, "future/data_20250915.csv"):
+        s3.upload_file(str(csv), bucket, key)
+    place = ("--output_prefix", "later/", "--input_prefix", "future/")
+    with pytest.raises(FutureDateError, match="run date 9999-12-31 is after today"):
+        job(*place, "--input_key", late)
+    job(*place)
+    assert json.loads(capsys.readouterr().out)["run_date"] == "2025-09-15"
+    job(*place, "--allow_future", "true")
+    assert json.loads(capsys.readouterr().out)["run_date"] == "9999-12-31"
+    with pytest.raises(FutureParquetError, match="9999-12-31"):
+        job(*place)
+    with pytest.raises(SettingsError, match="--allow_future: 'yes' is neither true nor false"):
+        job(*place, "--allow_future", "yes")
+
+
+def test_today_is_that_of_the_zone_it_is_given(job, aws, csv, capsys):
+    ahead, behind = "Pacific/Kiritimati", "Etc/GMT+12"
+    key = f"zones/data_{today(ahead):%Y%m%d}.csv"
+    aws.client("s3").upload_file(str(csv), aws.settings.bucket, key)
+    place = ("--output_prefix", "zones/", "--input_key", key, "--time_zone")
+    with pytest.raises(FutureDateError):
+        job(*place, behind)
+    job(*place, ahead)
+    assert json.loads(capsys.readouterr().out)["settings"]["rules"]["time_zone"] == ahead
+
+
 def test_arguments(script):
     given = ["job", *filled([*GLUES_OWN, *ARGUMENTS], "b")]
     assert script.read_arguments(given) == {
@@ -204,7 +239,11 @@ def test_arguments(script):
         "output_bucket": "b",
         "output_prefix": "reports/etl-process2/",
         "input_key": KEY,
+        "time_zone": "",
+        "allow_future": "",
     }
+    more = script.read_arguments([*given, "--time_zone", "Asia/Tokyo", "--allow_future=true"])
+    assert (more["time_zone"], more["allow_future"]) == ("Asia/Tokyo", "true")
     assert script.read_arguments([*given[:-2], "--output_prefix", "/"])["output_prefix"] == ""
     with pytest.raises(Exception, match="output_prefix"):
         script.read_arguments(["job", *filled(PLACES, "b")])

@@ -19,11 +19,11 @@ from cat_normalize.settings import Settings
 from deployed import function as function_
 from deployed import runtime as harness
 
-DAY, NEXT, LATE = date(2031, 9, 1), date(2031, 9, 2), date(2031, 9, 3)
+DAY, NEXT, LATE = date(2025, 9, 1), date(2025, 9, 2), date(2025, 9, 3)
 CALLS = [
-    {"event": {"run_date": "20310901"}, "seconds": 900},
-    {"event": {"time": "2031-09-03T04:30:00Z", "detail": {"text": "Un secreto"}}, "seconds": 900},
-    {"event": {"run_date": "2031-09-03"}, "seconds": 12},
+    {"event": {"run_date": "20250901"}, "seconds": 900},
+    {"event": {"time": "2025-09-03T04:30:00Z", "detail": {"text": "Un secreto"}}, "seconds": 900},
+    {"event": {"run_date": "2025-09-03"}, "seconds": 12},
 ]
 TOLD = [{"from": "user", "text": "palabra-secreta"}, {"from": "bot", "text": 7}]
 SECRETS = [
@@ -129,7 +129,7 @@ def test_rejects_and_manifest_are_there_too(aws, ran, expected):
     summary = json.loads((expected / "summary").read_text())
     assert manifest["summary"] == summary
     result = ran.told["came"][0]["result"]
-    assert result == {"run_date": "2031-09-01", **summary, "outputs": manifest["outputs"]}
+    assert result == {"run_date": "2025-09-01", **summary, "outputs": manifest["outputs"]}
     for output in manifest["outputs"]:
         data = body(aws, layout.split_s3(output["uri"])[1])
         assert (output["bytes"], output["sha256"]) == (len(data), hashlib.sha256(data).hexdigest())
@@ -162,9 +162,10 @@ def test_the_metrics_are_those_the_library_names(ran):
     assert directive["Dimensions"] == [["service"]]
     assert whole["service"] == layout.LAMBDA
     assert [each["Name"] for each in directive["Metrics"]] == [
-        "ItemsRead", "ItemsRejected", "Users", "Bytes", "Seconds",
+        "ItemsRead", "ItemsRejected", "RunsRefused", "Users", "Bytes", "Seconds",
     ]  # fmt: skip
     assert whole["ItemsRead"] == [result["items_read"]]
+    assert whole["RunsRefused"] == [0]
     assert whole["Bytes"] == [sum(output["bytes"] for output in result["outputs"])]
     assert 0 < whole["Seconds"][0] < 300
     assert {each["reason"]: each["ItemsRejected"][0] for each in by_reason} == result["rejected_by_reason"]
@@ -193,6 +194,60 @@ def test_a_missing_table_is_a_failure_that_names_it(function):
     assert failed.told["came"][0]["error"] == "ExtractError"
     assert "no-such-table" in failed.told["came"][0]["message"]
     assert (failed.metrics(), failed.left) == ([], [])
+
+
+def emptied(aws, name):
+    """Make a table like the other, without an item."""
+    shape = {
+        "AttributeDefinitions": [{"AttributeName": each, "AttributeType": "S"} for each in ("PK", "SK")],
+        "KeySchema": [
+            {"AttributeName": "PK", "KeyType": "HASH"}, {"AttributeName": "SK", "KeyType": "RANGE"},
+        ],
+        "BillingMode": "PAY_PER_REQUEST",
+    }  # fmt: skip
+    aws.client("dynamodb").create_table(TableName=name, **shape)
+    return name
+
+
+def test_what_cannot_be_right_is_a_failure_of_its_own_name_with_a_metric(aws, ran, function):
+    before = keys(aws)
+    calls = [
+        {"event": {"run_date": "20250904"}, "seconds": 900},
+        {"event": {"run_date": "20250904", "allow_shrink": "true"}, "seconds": 900},
+        {"event": {"run_date": "99991231"}, "seconds": 900},
+        {"event": {"time": "0001-01-01T00:00:00Z"}, "seconds": 900},
+    ]
+    refused = function(calls, DYNAMODB_TABLE_NAME=emptied(aws, "emptied"))
+    came = [each["error"] for each in refused.told["came"]]
+    assert came == ["ShrunkError", "SettingsError", "FutureDateError", "SettingsError"], refused.out
+    assert "0 users, less than 50 % of the" in refused.told["came"][0]["message"]
+    assert keys(aws) == before
+    (metric,) = refused.metrics()
+    assert (metric["RunsRefused"], metric["service"]) == ([1], layout.LAMBDA)
+    assert metric["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["service"]]
+    messages = [line["message"] for line in refused.lines if "message" in line]
+    assert messages == ["started", "started"]  # what the event allows and its day are read first
+
+
+def test_where_all_items_are_rejected_their_reasons_are_published_and_no_csv(aws, ran, function):
+    broken = emptied(aws, "broken")
+    seed.put(aws.client("dynamodb"), broken, [item("a", "WHAT#1"), item("b", "CONVERSATION#1")])
+    before = keys(aws)
+    refused = function([{"event": {"run_date": "20250905"}, "seconds": 900}], DYNAMODB_TABLE_NAME=broken)
+    assert refused.told["came"][0]["error"] == "AllRejectedError", refused.out
+    assert [metric["RunsRefused"] for metric in refused.metrics()] == [[1]]
+    key = layout.rejects_key(aws.settings, date(2025, 9, 5))
+    assert keys(aws) - before == {key}
+    assert {json.loads(line)["reason"] for line in body(aws, key).splitlines()} == {
+        "bad_conversation", "unknown_kind",
+    }  # fmt: skip
+
+
+def test_an_event_may_allow_fewer_users_and_a_day_to_come(aws, ran, function):
+    event = {"run_date": "99991231", "allow_shrink": True, "allow_future": True}
+    allowed = function([{"event": event, "seconds": 900}], DYNAMODB_TABLE_NAME=emptied(aws, "smaller"))
+    assert allowed.told["came"][0]["result"]["run_date"] == "9999-12-31", allowed.out
+    assert layout.csv_key(aws.settings, date(9999, 12, 31)) in keys(aws)
 
 
 def test_a_text_in_a_text_would_be_noticed():

@@ -26,17 +26,17 @@ from deployed.conftest import glues_python
 from infra.assembly import Assembly, Template
 from infra.synth import Synth
 
-DAY = date(2031, 9, 1)
-KEY = "reports/etl-process1/data_20310901.csv"
-OLDER = "reports/etl-process1/data_20310831.csv"
-BROKEN = "reports/etl-process1/data_20310930.csv"
+DAY = date(2025, 9, 1)
+KEY = "reports/etl-process1/data_20250901.csv"
+OLDER = "reports/etl-process1/data_20250831.csv"
+BROKEN = "reports/etl-process1/data_20250930.csv"
 OTHERS = (
     "reports/etl-process1/notes.txt",
-    "reports/etl-process1/data_20310901.csv.gz",
-    "reports/etl-process2/data_20310901.csv",
-    "rejects/etl-process1/data_20310901.jsonl",
-    "manifests/etl-process1/20310901.json",
-    "old/reports/etl-process1/data_20310901.csv",
+    "reports/etl-process1/data_20250901.csv.gz",
+    "reports/etl-process2/data_20250901.csv",
+    "rejects/etl-process1/data_20250901.jsonl",
+    "manifests/etl-process1/20250901.json",
+    "old/reports/etl-process1/data_20250901.csv",
 )
 JOB = ("Name", "Role", "Command", "DefaultArguments", "GlueVersion", "MaxRetries", "Timeout", "WorkerType")
 
@@ -91,7 +91,7 @@ def night(
     aws: LocalAws, worker: Worker, unpacked: Path, runtime: Path, glue: Path, tmp_path_factory: Any
 ) -> dict[str, Any]:
     """Let the Lambda run, as the schedule calls it, and then all that follows from it."""
-    calls = [{"event": {"time": "2031-09-02T04:30:00Z"}, "seconds": 900}]
+    calls = [{"event": {"time": "2025-09-02T04:30:00Z"}, "seconds": 900}]
     ran = function.call(aws, unpacked, runtime, tmp_path_factory.mktemp("lambda"), calls)
     assert ran.code == 0, ran.out
     arrived = worker.take()
@@ -183,7 +183,7 @@ def test_an_older_csv_leaves_the_parquet_and_is_no_failure(
     assert arrived is not None
     ended = worker.run(arrived)
     assert (ended.key, ended.status) == (OLDER, "stays")
-    assert ended.reason.endswith("is of 2031-09-01 already; this CSV is of 2031-08-31")
+    assert ended.reason.endswith("is of 2025-09-01 already; this CSV is of 2025-08-31")
     (rule,) = machine["Was the CSV an older one?"]["Choices"]
     assert rule["StringMatches"] == arrival.IN_ORDER
     assert parquet(aws) == before

@@ -129,11 +129,11 @@ def nights(
     noise = s("\x01" * 300_000)  # a control character is a byte in the table and six in JSON
     for n in range(5):
         told = messages(message("bot", text=noise))
-        items.append(item(f"7{n}", "CONVERSATION#2031-08-01", Conversation=told))
+        items.append(item(f"7{n}", "CONVERSATION#2025-08-01", Conversation=told))
         items.append(item(f"7{n}", "PROFILE", Noise=noise))
     seed.put(aws.client("dynamodb"), aws.settings.table_name, items)
-    refuse_parts(aws, "reports/etl-process1/data_20310902.csv", "rejects/etl-process1/data_20310903.jsonl")
-    days = [{"event": {"run_date": day}, "seconds": 900} for day in ("20310901", "20310902", "20310903")]
+    refuse_parts(aws, "reports/etl-process1/data_20250902.csv", "rejects/etl-process1/data_20250903.jsonl")
+    days = [{"event": {"run_date": day}, "seconds": 900} for day in ("20250901", "20250902", "20250903")]
 
     def run() -> None:
         ran = function.call(aws, unpacked, runtime, tmp_path_factory.mktemp("lambda"), days)
@@ -149,11 +149,11 @@ def csvs(aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> None:
     lines = []
     for n in range(10, 36):
         told = [{"from": "bot", "text": b64encode(noise.randbytes(225_000)).decode()}]
-        lines.append(json.dumps(item(f"{n}", "CONVERSATION#2031-08-01", Conversation=as_json(told))) + "\n")
+        lines.append(json.dumps(item(f"{n}", "CONVERSATION#2025-08-01", Conversation=as_json(told))) + "\n")
     (folder / "items.jsonl").write_text("".join(lines))
     normalize_files([folder / "items.jsonl"], folder / "csv", folder / "rejects", aws.settings.rules)
     csv = (folder / "csv").read_bytes().splitlines(keepends=True)
-    for day, length in (("20310911", len(csv)), ("20310912", 2), ("20310913", 3)):
+    for day, length in (("20250911", len(csv)), ("20250912", 2), ("20250913", 3)):
         key, body = f"reports/etl-process1/data_{day}.csv", b"".join(csv[:length])
         aws.client("s3").put_object(Bucket=aws.settings.bucket, Key=key, Body=body)
 
@@ -169,7 +169,7 @@ def jobs(
         aws, "reports/etl-process2/refused/data.parquet", "staging/reports/etl-process2/broken/*.parquet"
     )
     arguments = [str(dist / "glue_job_script.py")]
-    for below, day in (("", "20310912"), ("", ""), ("refused/", "20310912"), ("broken/", "20310911")):
+    for below, day in (("", "20250912"), ("", ""), ("refused/", "20250912"), ("broken/", "20250911")):
         given = arrival.job_arguments(aws.settings)
         given["--output_prefix"] += below
         given |= {"--input_key": f"reports/etl-process1/data_{day}.csv"} if day else {}
@@ -182,7 +182,7 @@ def jobs(
         done = subprocess.run(line, env=own, cwd=folder, capture_output=True, text=True, check=False)
         told = [json.loads(line) for line in done.stdout.splitlines()]
         came = [each.get("error") or each["run_date"] for each in told]
-        assert came == ["2031-09-12", "2031-09-13", "ClientError", "ConvertError"], done.stderr[-3000:]
+        assert came == ["2025-09-12", "2025-09-13", "ClientError", "ConvertError"], done.stderr[-3000:]
 
     return recorded(run)
 

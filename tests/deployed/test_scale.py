@@ -85,6 +85,14 @@ def test_spark_submit_makes_what_one_machine_makes_and_a_wrong_export_changes_no
     assert (manifest["source"], manifest["run_date"]) == (place, "2025-09-15")
     assert [each["uri"] for each in manifest["outputs"]] == [layout.s3_uri(bucket, key) for key in KEYS[1:]]
 
+    aws.client("s3").put_object(Bucket=bucket, Key="AWSDynamoDB/few/items.jsonl", Body=b"\n")
+    few = ["--JOB_NAME", "x", "--input", f"s3://{bucket}/AWSDynamoDB/few/", "--since", SINCE]
+    few += ["--output_bucket", bucket, "--run_date", "20250916", "--allow_shrink", "false"]
+    shrunk = submit(aws, glue, dist, few)
+    assert shrunk.returncode != 0
+    assert "ShrunkError: 0 users, less than 50 % of the " in shrunk.stderr + shrunk.stdout
+    assert published(aws) == made
+
     aws.client("s3").delete_object(Bucket=bucket, Key="AWSDynamoDB/01234-abcd/data/0001abcd.json.gz")
     failed = submit(aws, glue, dist, arguments)
     assert failed.returncode != 0
@@ -117,5 +125,9 @@ def test_arguments(script):
         "run_date": "2025-09-15",
         "exclude_cities": "^A,B",
     }
+    more = ["--allow_shrink", "true", "--allow_future=true", "--min_users_percent", "80"]
+    assert script.read_arguments([*given, *more]).items() >= {
+        ("allow_shrink", "true"), ("allow_future", "true"), ("min_users_percent", "80"),
+    }  # fmt: skip
     with pytest.raises(Exception, match="output_bucket"):
         script.read_arguments(["job", "--input", "s3://b/raw"])

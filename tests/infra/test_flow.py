@@ -183,6 +183,9 @@ def ends(made: dict[str, Any], error: str, cause: str) -> str:
 
 
 OLDER = str(StaleInputError("s3://cat/data.parquet is of 2025-09-16 already; this CSV is of 2025-09-15"))
+FUTURE = (
+    "s3://cat/data.parquet is of 2035-09-16, which is after today, 2025-09-15: a mistyped run date made it"
+)
 
 
 @pytest.mark.parametrize(
@@ -191,6 +194,8 @@ OLDER = str(StaleInputError("s3://cat/data.parquet is of 2025-09-16 already; thi
         ("States.TaskFailed", job_run(f"StaleInputError: {OLDER}"), "Succeed"),
         ("States.TaskFailed", job_run(f"cat_normalize.errors.StaleInputError: {OLDER}"), "Succeed"),
         ("States.TaskFailed", job_run(f"Error Category: UNCLASSIFIED; StaleInputError: {OLDER}"), "Succeed"),
+        ("States.TaskFailed", job_run(f"FutureParquetError: {FUTURE}"), "Fail"),
+        ("States.TaskFailed", job_run("FutureDateError: run date 2035-09-01 is after today"), "Fail"),
         ("States.TaskFailed", job_run("InputError: no such key"), "Fail"),
         ("States.TaskFailed", job_run("MalformedCsvError: s3://cat/data.csv, line 3"), "Fail"),
         ("States.TaskFailed", job_run("", JobRunState="TIMEOUT"), "Fail"),
@@ -209,6 +214,11 @@ def test_the_two_ends_say_what_happened(prod: Assembly) -> None:
     assert states["The Glue job failed"] == {"Type": "Fail", "ErrorPath": "$.Error", "CausePath": "$.Cause"}
     assert states["The newer Parquet stays"]["Type"] == "Succeed"
     assert len(states) == 4
+
+
+def test_a_run_that_an_event_starts_can_never_allow_a_future_day(prod: Assembly) -> None:
+    assert set(definition(prod)["States"]["Run the Glue job"]["Parameters"]["Arguments"]) == {"--input_key.$"}
+    assert not [name for name in prod.etl2.one("AWS::Glue::Job")["DefaultArguments"] if "allow" in name]
 
 
 def test_a_start_is_tried_again_when_glue_is_busy_or_throttles(

@@ -48,7 +48,8 @@ ROLES: dict[str, tuple[str, str, set[Grant]]] = {
             f"{BUCKET}/reports/etl-process1/*",
             f"{BUCKET}/rejects/etl-process1/*",
         )
-        | each("s3:PutObject", f"{BUCKET}/manifests/etl-process1/*")
+        | each("s3:GetObject s3:PutObject", f"{BUCKET}/manifests/etl-process1/*")
+        | listed("manifests/etl-process1/*")
         | each("sqs:SendMessage", f"arn:aws:sqs:us-east-1:{ACCOUNT}:cat-{{env}}-normalize-dead-letters")
         | each(STREAMS, f"{LOGS}/aws/lambda/cat-{{env}}-lambda-normalize:*")
         | each(TRACES, "*"),

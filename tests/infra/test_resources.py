@@ -146,6 +146,7 @@ def test_the_lambda_reads_the_settings_of_its_environment(
         "DYNAMODB_TABLE_NAME": f"cat-{environment}-catia-conversations-table",
         "S3_BUCKET_NAME": f"cat-{environment}-normalize-reports",
         "CAT_TIME_ZONE": "America/Bogota",
+        "CAT_MIN_USERS_PERCENT": "50",
     }
     made = Settings.from_environment({**variables, "AWS_REGION": "us-east-1"})
     assert (made.table_name, made.bucket) == tuple(variables.values())[:2]
@@ -182,6 +183,7 @@ def test_the_arguments_of_the_glue_job(prod: Assembly) -> None:
         "--input_prefix": "reports/etl-process1/",
         "--output_bucket": "cat-prod-normalize-reports",
         "--output_prefix": "reports/etl-process2/",
+        "--time_zone": "America/Bogota",
         "--extra-py-files": (
             "s3://cat-prod-normalize-reports/scripts/etl-process2/cat_normalize-1.2.3-py3-none-any.whl"
         ),

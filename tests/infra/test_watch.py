@@ -29,6 +29,14 @@ ALARMS = {
             "rejected": ("cat-normalize", "ItemsRejected", *ITEMS),
         },
     ),
+    "cat-prod-normalize-refused": (
+        AT_LEAST,
+        1,
+        1,
+        "ignore",
+        "",
+        {"": ("cat-normalize", "RunsRefused", {"service": "cat-prod-lambda-normalize"}, "Sum", 300)},
+    ),
     "cat-prod-normalize-dead-letters": (
         AT_LEAST,
         1,

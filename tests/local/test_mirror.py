@@ -13,6 +13,7 @@ import pytest
 
 from cat_normalize.errors import InputError
 from cat_normalize.local import LocalAws, mirror
+from cat_normalize.scratch import EARLIER, PREFIX
 
 NUMBERS = itertools.count()
 KEYS = (
@@ -34,6 +35,7 @@ import os, sys
 from pathlib import Path
 from cat_normalize.aws import client
 from cat_normalize.local import mirror
+from cat_normalize.scratch import EARLIER, PREFIX
 from cat_normalize.settings import Settings
 
 class Deadly:
@@ -128,8 +130,9 @@ def test_a_save_killed_half_way_leaves_the_old_state(
 def test_one_killed_between_the_two_renames_is_mended(s3: Any, bucket: str, tmp_path: Path) -> None:
     s3.put_object(Bucket=bucket, Key="one", Body=b"1")
     mirror.save(s3, bucket, tmp_path / "bucket")
-    (tmp_path / "bucket").rename(tmp_path / ".bucket.old")
-    (tmp_path / ".bucket.new").mkdir()
+    left = tmp_path / f"{PREFIX}killed" / EARLIER
+    left.mkdir(parents=True)
+    (tmp_path / "bucket").rename(left / "bucket")
     fresh = new_bucket(s3)
     assert mirror.load(s3, fresh, tmp_path / "bucket") == 1
     assert contents(s3, fresh) == contents(s3, bucket)

@@ -18,6 +18,7 @@ from cat_normalize import layout
 from cat_normalize.local import LocalAws, loop, running
 from cat_normalize.local.provision import client
 from cat_normalize.local.worker import Ended, Worker
+from cat_normalize.scratch import sweep
 from cat_normalize.settings import Settings
 from faults.kit import COMMAND, alive, environment, soon
 
@@ -60,6 +61,7 @@ def test_the_script_is_given_the_jobs_arguments_and_the_key(aws: LocalAws, tmp_p
     words = ["--JOB_NAME", layout.GLUE_JOB]
     words += ["--input_bucket", aws.settings.bucket, "--input_prefix", "reports/etl-process1/"]
     words += ["--output_bucket", aws.settings.bucket, "--output_prefix", "reports/etl-process2/"]
+    words += ["--time_zone", "America/Bogota"]
     assert heard == str([*words, "--input_key", KEY])
 
 
@@ -159,17 +161,26 @@ def test_an_older_csv_is_told_as_in_order(local: Callable[..., Local]) -> None:
     assert f"{KEY} is older, the Parquet stays: StaleInputError: of yesterday\n" in made.until("is older")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_run_under_way_ends_with_it(local: Callable[..., Local], number: int) -> None:
-    made = local(SLEEPS)
+def test_a_parquet_of_a_day_that_has_not_come_is_a_failure(aws: LocalAws, tmp_path: Path) -> None:
+    text = "from cat_normalize.errors import FutureParquetError\nraise FutureParquetError('of 2035')"
+    ended = run(worker(aws, tmp_path, text), aws)
+    assert (ended.status, ended.reason) == ("failed", "FutureParquetError: of 2035")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_run_under_way_ends_with_it(local: Callable[..., Local], tmp_path: Path, number: int) -> None:
+    (tmp_path / "tmp").mkdir()
+    made = local(SLEEPS, TMPDIR=str(tmp_path / "tmp"))
     put(Settings.from_environment(made.exports()))
     log = made.err.parent / "runs" / "local" / "glue-job.log"
     assert soon(lambda: log.exists() and "asleep" in log.read_text())
     family = psutil.Process(made.process.pid).children(recursive=True)
     assert len(family) >= 3  # the local AWS, Java and the script's Python
     made.process.send_signal(number)
-    assert made.process.wait(60) == 0
+    assert made.process.wait(60) == (-signal.SIGKILL if number == signal.SIGKILL else 0)
     assert soon(lambda: not alive(family))
+    sweep(tmp_path / "tmp")
+    assert list((tmp_path / "tmp").iterdir()) == []
 
 
 def test_a_run_under_way_ends_when_the_local_aws_does(local: Callable[..., Local]) -> None:

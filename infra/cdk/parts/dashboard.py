@@ -24,7 +24,12 @@ def dashboard(
     made = cw.Dashboard(scope, id, dashboard_name=env.named(names.DASHBOARD))
     made.add_widgets(cw.AlarmStatusWidget(title="Alarms", alarms=list(alarms), width=24, height=3))
     made.add_widgets(
-        _graph("ETL-1: runs", metrics.of_lambda(env, "Invocations"), metrics.of_lambda(env, "Errors")),
+        _graph(
+            "ETL-1: runs",
+            metrics.of_lambda(env, "Invocations"),
+            metrics.of_lambda(env, "Errors"),
+            metrics.runs_refused(env),
+        ),
         _graph("ETL-1: duration, ms", metrics.of_lambda(env, "Duration", "Maximum")),
         _graph("ETL-1: items", read, rejected),
         _graph("ETL-1: rejected, %", metrics.rejected_share(env)),

@@ -129,7 +129,7 @@ def _calls(scope: Construct, env: Environment) -> list[Grant]:
         Grant(["s3:DeleteObject"], roles.objects(bucket, shelf), wildcard=roles.PREFIX),
         Grant(
             ["s3:PutObject"],
-            roles.objects(bucket, f"{settings.manifests_prefix}etl-process2/"),
+            roles.objects(bucket, layout.manifests_prefix(settings, 2)),
             wildcard=roles.PREFIX,
         ),
         roles.write_logs(scope, *glue_logs(env), create=True),

@@ -20,6 +20,11 @@ def items(env: Environment, name: str) -> cw.Metric:
     return metric(layout.METRICS, name, minutes=60, service=env.named(layout.LAMBDA))
 
 
+def runs_refused(env: Environment) -> cw.Metric:
+    """Return how many runs the guard refused; a run that is published counts 0."""
+    return metric(layout.METRICS, layout.RUNS_REFUSED, service=env.named(layout.LAMBDA))
+
+
 def rejected_share(env: Environment) -> cw.MathExpression:
     """Return the percentage of items read that were rejected."""
     return cw.MathExpression(

@@ -81,11 +81,13 @@ def _calls(scope: Construct, env: Environment, failures: sqs.IQueue) -> list[Gra
     stack, settings = cdk.Stack.of(scope), env.settings
     table = f"arn:aws:dynamodb:{stack.region}:{stack.account}:table/{env.table}"
     files = roles.objects(settings.bucket, settings.csv_prefix, settings.rejects_prefix)
-    manifests = roles.objects(settings.bucket, f"{settings.manifests_prefix}etl-process1/")
+    own_manifests = layout.manifests_prefix(settings, 1)
+    manifests = roles.objects(settings.bucket, own_manifests)
     return [
         Grant(["dynamodb:Scan"], [table]),
         Grant(["s3:PutObject", "s3:AbortMultipartUpload"], files, wildcard=roles.PREFIX),
-        Grant(["s3:PutObject"], manifests, wildcard=roles.PREFIX),
+        Grant(["s3:GetObject", "s3:PutObject"], manifests, wildcard=roles.PREFIX),
+        roles.listing(settings.bucket, own_manifests),
         Grant(["sqs:SendMessage"], [failures.queue_arn]),
         roles.write_logs(scope, env.named(names.LOGS_LAMBDA)),
         roles.XRAY,

@@ -50,4 +50,16 @@ class Etl1Stack(Stack):
             comparison_operator=cw.ComparisonOperator.GREATER_THAN_THRESHOLD,
             treat_missing_data=cw.TreatMissingData.IGNORE,  # rings on until a run is good again
         )
+        watch.alarm(
+            self,
+            "RefusedAlarm",
+            env,
+            names.ALARM_REFUSED,
+            metrics.runs_refused(env),
+            "ETL-1 published no CSV: every item was rejected, or there are far fewer users than in the last "
+            "run; CSV and Parquet are those of that run. Look at the table and the rejects; if so few are "
+            "right, run it with allow_shrink (docs/operate.md).",
+            topic,
+            treat_missing_data=cw.TreatMissingData.IGNORE,  # rings on until a run is published
+        )
         watch.dead_letters_alarm(self, env, names.ALARM_DEAD_LETTERS_ETL1, names.DEAD_LETTERS_ETL1, topic)

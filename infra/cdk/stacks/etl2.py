@@ -74,7 +74,12 @@ class Etl2Stack(cdk.Stack):
         return [failed, letters, age]
 
     def _alarms_of_etl1(self, env: Environment) -> list[cw.IAlarm]:
-        own = (names.ALARM_LAMBDA_ERRORS, names.ALARM_REJECTED_SHARE, names.ALARM_DEAD_LETTERS_ETL1)
+        own = (
+            names.ALARM_LAMBDA_ERRORS,
+            names.ALARM_REJECTED_SHARE,
+            names.ALARM_REFUSED,
+            names.ALARM_DEAD_LETTERS_ETL1,
+        )
         return [
             cw.Alarm.from_alarm_name(self, f"Etl1Alarm{n}", env.named(name)) for n, name in enumerate(own)
         ]

@@ -15,17 +15,36 @@ from typing import Annotated
 import typer
 
 from cat_normalize import aws, layout
-from cat_normalize.cli.app import AsJson, MaxRejects, check_limit, command, pairs, print_summary, settings
+from cat_normalize.cli.app import (
+    DAY,
+    AsJson,
+    MaxRejects,
+    check_limit,
+    command,
+    pairs,
+    print_summary,
+    settings,
+)
 from cat_normalize.errors import UsageError
 from cat_normalize.settings import parse_day
+from cat_normalize.values import RANGES
 
 
 @command("cat-normalize extract --output raw --segments 8")
 def extract(
     output: Annotated[Path, typer.Option(help="The folder to make; an earlier extract there is replaced.")],
-    table: Annotated[str | None, typer.Option(help="The table [default: DYNAMODB_TABLE_NAME].")] = None,
-    segments: Annotated[int, typer.Option(min=1, max=64, help="Parallel scans.")] = 4,
-    partitions: Annotated[int, typer.Option(min=1, max=512, help="Partitions to deal items into.")] = 16,
+    table: Annotated[
+        str | None, typer.Option(help="The table [default: DYNAMODB_TABLE_NAME, else the contract's].")
+    ] = None,
+    segments: Annotated[
+        int, typer.Option(min=RANGES["segments"][0], max=RANGES["segments"][1], help="Parallel scans.")
+    ] = 4,
+    partitions: Annotated[
+        int,
+        typer.Option(
+            min=RANGES["partitions"][0], max=RANGES["partitions"][1], help="Partitions to deal items into."
+        ),
+    ] = 16,
     export: Annotated[
         str | None, typer.Option(help="Read this DynamoDB export instead of the table.")
     ] = None,
@@ -61,13 +80,18 @@ def normalize(
     ],
     output: Annotated[Path, typer.Option(help="The CSV to write.")],
     rejects: Annotated[Path, typer.Option(help="Where rejected items go, as JSON lines.")],
-    workers: Annotated[int, typer.Option(min=1, max=256, help="Processes side by side.")] = 1,
-    since: Annotated[str | None, typer.Option(help="Drop conversations before this day.")] = None,
-    until: Annotated[str | None, typer.Option(help="Drop conversations after this day.")] = None,
+    workers: Annotated[
+        int, typer.Option(min=RANGES["workers"][0], max=RANGES["workers"][1], help="Processes side by side.")
+    ] = 1,
+    since: Annotated[str | None, typer.Option(help=f"Drop conversations before this day, {DAY}.")] = None,
+    until: Annotated[str | None, typer.Option(help=f"Drop conversations after this day, {DAY}.")] = None,
     exclude_city: Annotated[
         list[str] | None, typer.Option(help="Drop users whose city this expression finds; may be repeated.")
     ] = None,
-    time_zone: Annotated[str | None, typer.Option(help="Where an instant's day is read.")] = None,
+    time_zone: Annotated[
+        str | None,
+        typer.Option(help="Where an instant's day is read [default: CAT_TIME_ZONE, else America/Bogota]."),
+    ] = None,
     max_rejects: MaxRejects = None,
     as_json: AsJson = False,
 ) -> None:
@@ -91,13 +115,14 @@ def normalize(
 def convert(
     source: Annotated[str, typer.Option("--input", help="The CSV: a path, or s3://bucket/key.")],
     output: Annotated[str, typer.Option(help="The Parquet object: a path, or s3://bucket/key.")],
-    memory: Annotated[str, typer.Option(help="Memory of the Java machine.")] = "1g",
+    memory: Annotated[str, typer.Option(help="Memory of the Java machine, such as 1g or 512m.")] = "1g",
     as_json: AsJson = False,
 ) -> None:
     """Convert the CSV to one typed Parquet object, with Spark."""
     from cat_normalize import convert as stage
-    from cat_normalize import spark
+    from cat_normalize import spark, values
 
+    values.check(memory=memory)
     where = settings()
     s3 = aws.client(where, "s3") if layout.is_s3(source) or layout.is_s3(output) else None
     done = stage.convert(spark.session(where, memory), source, output, s3)

@@ -14,7 +14,10 @@ from pathlib import Path
 
 from cat_normalize import spark
 from cat_normalize.errors import ConvertError
+from cat_normalize.local import tether
 from cat_normalize.settings import Settings
+
+_TETHERED = (sys.executable, "-P", str(Path(tether.__file__)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +35,20 @@ def command(
 
     Args:
         settings: region and endpoint.
-        folder: where Spark's properties are written.
+        folder: where Spark's properties are written, and whatever Java leaves when it is killed.
         script: a Python file.
         arguments: the script's own.
         wheels: what the script imports, before anything installed.
     """
     options = {f"spark.hadoop.{name}": value for name, value in spark.s3a_options(settings).items()}
+    options |= {"spark.local.dir": str(folder), "spark.hadoop.hadoop.tmp.dir": str(folder)}
     options |= {"spark.driver.host": "127.0.0.1", "spark.ui.enabled": "false", "spark.driver.memory": "1g"}
     properties = folder / "spark.conf"
     properties.write_text("".join(f"{name} {value}\n" for name, value in options.items()), "utf-8")
     line = [str(_spark_home() / "bin" / "spark-submit"), "--master", "local[2]"]
     line += ["--properties-file", str(properties)]
     line += ["--driver-class-path", os.pathsep.join(map(str, spark.s3a_jars()))]
-    line += ["--driver-java-options", spark.JAVA_OPTIONS]
+    line += ["--driver-java-options", spark.java_options(folder)]
     if wheels:
         line += ["--py-files", ",".join(map(str, wheels))]
     return [*line, str(script), *arguments]
@@ -68,20 +72,20 @@ def environment(base: Mapping[str, str], python: Python) -> dict[str, str]:
 def started(
     line: Sequence[str], environment: Mapping[str, str], folder: Path, log: Path
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Start a command in a process group of its own, and end that group with the block if it still runs.
+    """Start a command in a process group of its own; the group ends with the block and with this process.
 
     Args:
         line: the command.
         environment: its whole environment.
-        folder: its working folder.
+        folder: its working folder, where its temporary files go too.
         log: file that its output is appended to; Spark mixes a script's errors into it anyway.
     """
     with log.open("ab") as told:
         process = subprocess.Popen(
-            line,
-            env=dict(environment),
+            [*_TETHERED, *line],
+            env={**environment, "TMPDIR": str(folder)},
             cwd=folder,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=told,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C is for the parent, which ends the group
@@ -91,6 +95,8 @@ def started(
     finally:
         if process.poll() is None:
             _end(process)
+        assert process.stdin is not None
+        process.stdin.close()
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

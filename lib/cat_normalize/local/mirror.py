@@ -10,13 +10,14 @@ import fcntl
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from cat_normalize.errors import InputError
+from cat_normalize.publish import writing_folder
+from cat_normalize.scratch import sweep
 
 SIDECAR = "_metadata.json"
 _HASHED = "_objects"
@@ -26,19 +27,15 @@ _KEPT = ("ContentType", "ContentEncoding")
 def save(s3: Any, bucket: str, folder: Path) -> int:
     """Copy the bucket's current objects to a folder, replaced whole; return how many there are.
 
-    The folder holds the old state or the new one, also when this is killed: the new one is built beside it.
+    The folder holds the old state or the new one, also when this is killed (`publish.writing_folder`).
     Older versions of an object are not kept.
     """
-    with _locked(folder) as (new, old):
-        new.mkdir(parents=True)
+    with _locked(folder), writing_folder(folder) as new:
         keys = list(_keys(s3, bucket))
         files = _files(keys)
         about = {key: {"file": files[key]} | _fetch(s3, bucket, key, new / files[key]) for key in keys}
         text = json.dumps({"objects": about}, ensure_ascii=False, indent=1, sort_keys=True)
         (new / SIDECAR).write_text(text, "utf-8")
-        if folder.exists():
-            folder.rename(old)
-        new.rename(folder)
     return len(keys)
 
 
@@ -61,23 +58,13 @@ def load(s3: Any, bucket: str, folder: Path) -> int:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[tuple[Path, Path]]:
-    """Hold the folder against other processes and mend what a killed one left; yield where new and old go."""
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the folder against other processes, and put back what a killed one moved away."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    lock, new, old = (folder.with_name(f".{folder.name}.{end}") for end in ("lock", "new", "old"))
-    with lock.open("ab") as held:
+    with folder.with_name(f".{folder.name}.lock").open("ab") as held:
         fcntl.flock(held, fcntl.LOCK_EX)  # let go when the process ends, however it ends
-        if old.exists() and not folder.exists():
-            old.rename(folder)
-        _discard(new, old)
-        yield new, old
-        _discard(new, old)
-
-
-def _discard(*folders: Path) -> None:
-    for folder in folders:
-        if folder.exists():
-            shutil.rmtree(folder)
+        sweep(folder.parent)
+        yield
 
 
 def _keys(s3: Any, bucket: str) -> Iterator[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from cat_normalize import arrival, layout
 from cat_normalize.errors import InputError
 from cat_normalize.local import job
 from cat_normalize.local.loop import Queues
+from cat_normalize.scratch import private_folder
 
 if TYPE_CHECKING:
     from cat_normalize.local import LocalAws
@@ -109,8 +109,8 @@ class Worker:
 
         try:
             arguments = arrival.run_arguments(arrived.event, self._places)
-            with tempfile.TemporaryDirectory() as folder:
-                return self._submitted(arrived.key, arguments, Path(folder))
+            with private_folder() as folder:
+                return self._submitted(arrived.key, arguments, folder)
         except (InputError, ClientError) as error:  # no such job, script or wheel: on AWS the run fails too
             return Ended(arrived.key, "failed", f"{type(error).__name__}: {error}")
 
