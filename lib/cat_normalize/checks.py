@@ -129,7 +129,7 @@ def remote(planned: Plan, settings: Settings) -> list[Check]:
     if session is None:
         return [found]
     stages, calls = planned.stages, []
-    if "extract" in stages:
+    if "extract" in stages and not planned.values["extract"].get("input"):
         dynamodb = aws.quick_client(settings, "dynamodb", session)
         calls += [
             ("table", lambda: _keys_of_an_item(dynamodb, settings.table_name)),

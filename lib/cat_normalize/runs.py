@@ -154,7 +154,8 @@ def _enter_aws(planned: Plan, settings: Settings, stack: ExitStack) -> tuple[Set
     from cat_normalize.local import mirror, running
 
     first = planned.start == STAGES[0]
-    local = stack.enter_context(running(settings, planned.folder, seed=first))
+    seed = first and not planned.parameters["extract"].get("input")
+    local = stack.enter_context(running(settings, planned.folder, seed=seed))
     stack.enter_context(local.activate())
     if not first:
         mirror.load(local.client("s3"), settings.bucket, planned.folder / "bucket")

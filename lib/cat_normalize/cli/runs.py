@@ -15,6 +15,7 @@ import typer
 from cat_normalize.cli import outcome
 from cat_normalize.cli.app import DAY, AsJson, MaxRejects, check_limit, command, pairs, settings
 from cat_normalize.errors import PipelineError, UsageError
+from cat_normalize.layout import is_s3
 from cat_normalize.settings import parse_day, today
 
 RUNS = Path("runs")
@@ -35,6 +36,16 @@ def run(
         ),
     ] = None,
     local: Annotated[bool, typer.Option(help="On a local AWS with a sample table.")] = False,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--input",
+            help="Item files, folders of them, or an export, in place of the table; on a local AWS.",
+        ),
+    ] = None,
+    publish: Annotated[
+        bool, typer.Option("--publish", help="Publish what --input gives on your AWS account.")
+    ] = False,
     param: Annotated[
         list[str] | None, typer.Option("--param", "-p", help="A notebook parameter, [STAGE.]NAME=VALUE.")
     ] = None,
@@ -59,10 +70,11 @@ def run(
 
     if start is not None and start not in STAGES:
         raise UsageError(f"--from {start!r}: no such stage; there are {', '.join(STAGES)}")
+    given = pairs(param or []) | _given_input(inputs or [], start, local, publish)
     where = settings()
     day = today(where.rules.time_zone)
     flags = {"--allow-shrink": allow_shrink, "--allow-future": allow_future}
-    allowed = [flag for flag, given in flags.items() if given]
+    allowed = [flag for flag, wanted in flags.items() if wanted]
     planned = plan(
         sources=notebooks or _notebooks(),
         runs=runs,
@@ -70,8 +82,8 @@ def run(
         run_date=parse_day("--run-date", run_date) if run_date else None,
         today=day,
         start=STAGES[STAGES.index(start)] if start else None,
-        local=local,
-        given=pairs(param or []),
+        local=local or (bool(inputs) and not publish),
+        given=given,
         now=_now(),
         allow=[flag.removeprefix("--").replace("-", "_") for flag in allowed],
     )
@@ -87,6 +99,8 @@ def run(
         *(("--runs", str(runs)) if runs != RUNS else ()),
     ]
     kept += [*(word for each in param or [] for word in ("-p", each)), *allowed]
+    if record["stages"]["extract"]["status"] != "done":
+        kept += [word for each in inputs or [] for word in ("--input", each)]
     outcome.end(record, planned.folder, kept)
     check_limit(outcome.rejected(record), max_rejects)
 
@@ -132,6 +146,28 @@ def lab(
         return
     if code:
         raise PipelineError(f"JupyterLab ended with {code}; what it said is above")
+
+
+def _given_input(inputs: list[str], start: str | None, local: bool, publish: bool) -> dict[str, str]:
+    """Return what ``--input`` makes a notebook parameter: paths as seen from here, made absolute."""
+    if publish and local:
+        raise UsageError("--publish is for your AWS account and --local is not; give one of them")
+    if publish and not inputs:
+        raise UsageError(
+            "--publish goes with --input; without both, a run reads and publishes on your account"
+        )
+    if not inputs:
+        return {}
+    if start not in (None, "extract"):
+        raise UsageError(f"--input is read by the first stage, and --from {start} skips it; start a new run")
+    for path in inputs:
+        if is_s3(path) and not publish:
+            raise UsageError(f"--input {path} is on your AWS account; give --publish to run there")
+        if not is_s3(path) and not Path(path).exists():
+            raise UsageError(
+                f"--input {path} does not exist; give item files (JSON lines) or a folder of them"
+            )
+    return {"extract.input": repr([path if is_s3(path) else str(Path(path).resolve()) for path in inputs])}
 
 
 def _notebooks() -> Path:
