@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date
@@ -20,7 +20,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cat_normalize import aws, layout, values
+from cat_normalize import aws, layout, scan, values
 from cat_normalize.errors import CatNormalizeError, ConvertError, FutureDateError
 from cat_normalize.remedies import remedy
 from cat_normalize.settings import Settings, parse_day, refuse_future
@@ -33,7 +33,6 @@ LEAST_FREE = 256 << 20
 """Bytes without which no run ends well."""
 _LONGEST_TMPDIR = 70
 """A kernel's sockets lie there, and the system takes 107 bytes of path."""
-KEYS = {"PK": "S", "SK": "S"}
 _EXTRA = "install the extra: cat-normalize[local]"
 _PLACES = "free space there, or name another place (--runs, TMPDIR)"
 
@@ -132,7 +131,7 @@ def remote(planned: Plan, settings: Settings) -> list[Check]:
     if "extract" in stages and not planned.values["extract"].get("input"):
         dynamodb = aws.quick_client(settings, "dynamodb", session)
         calls += [
-            ("table", lambda: _keys_of_an_item(dynamodb, settings.table_name)),
+            ("table", lambda: dynamodb.scan(TableName=settings.table_name, Limit=1) and ""),
             ("table", lambda: _described(dynamodb, settings.table_name, planned.folder)),
         ]
     s3 = aws.quick_client(settings, "s3", session)
@@ -209,38 +208,13 @@ def _failed(name: str, error: Exception) -> Check:
     return Check(name, str(error), remedy(f"{type(error).__name__}: {error}") or "")
 
 
-def _keys_of_an_item(client: Any, table: str) -> str:
-    """Read one item: the permission to scan is all that a run needs of a table."""
-    for item in client.scan(TableName=table, Limit=1)["Items"]:
-        found = {name: kind for name in KEYS if name in item for kind in item[name]}
-        if found != KEYS:
-            return _other_keys(table, found)
-    return ""
-
-
 def _described(client: Any, table: str, folder: Path) -> str:
-    """Look at a table's keys and size, where that is allowed; a run does not need it."""
-    from botocore.exceptions import ClientError
-
-    try:
-        found = client.describe_table(TableName=table)["Table"]
-    except ClientError as error:
-        if "AccessDenied" in error.response["Error"]["Code"]:
-            return ""
-        raise
-    kinds = {each["AttributeName"]: each["AttributeType"] for each in found["AttributeDefinitions"]}
-    keys = {each["AttributeName"]: kinds[each["AttributeName"]] for each in found["KeySchema"]}
-    if keys != KEYS:
-        return _other_keys(table, keys)
-    size, free = int(found.get("TableSizeBytes", 0)), shutil.disk_usage(_existing(folder)).free
+    """Look at a table's keys, and whether there is room for what it holds."""
+    size = int(scan.describe(client, table).get("TableSizeBytes", 0))
+    free = shutil.disk_usage(_existing(folder)).free
     if size > free:
         return f"{table} holds {_gb(size)}, and {_existing(folder)} has room for {_gb(free)}"
     return ""
-
-
-def _other_keys(table: str, found: Mapping[str, str]) -> str:
-    shown = " and ".join(f"{name} ({kind})" for name, kind in found.items()) or "neither PK nor SK"
-    return f"{table} is keyed by {shown}; wanted are PK and SK, both strings (S): check DYNAMODB_TABLE_NAME"
 
 
 def _writable(client: Any, bucket: str, key: str) -> str:

@@ -94,7 +94,7 @@ def extract_table(
         return done
 
     with _output(output, count) as folder:
-        scan.check_keys(client, table)
+        scan.describe(client, table)
         later = [folder / f".segment-{number}" for number in range(1, segments)]
         for each in later:
             each.mkdir()

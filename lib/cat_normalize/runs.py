@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -21,6 +22,7 @@ from cat_normalize import aws, layout, notebooks, records, report
 from cat_normalize.errors import CatNormalizeError, LocalAwsError, NotebookError, UsageError
 from cat_normalize.plan import NOTEBOOKS, Plan
 from cat_normalize.remedies import remedy
+from cat_normalize.scratch import sweep
 from cat_normalize.settings import Settings
 from cat_normalize.workspace import STAGES, Stage
 
@@ -42,9 +44,8 @@ def execute(
         UsageError: another run holds this folder.
         OSError: the run's folder or its record cannot be made; nothing was started.
     """
-    planned.folder.mkdir(parents=True, exist_ok=True)
     with _lock(planned.folder):
-        _mark_interrupted(planned.folder.parent)
+        _tidy(planned.folder.parent)
         record = _fresh_record(planned, clock())
         records.write(planned.folder, record)
         with _told(record, "ending the local AWS"), ExitStack() as stack:
@@ -173,16 +174,17 @@ def _collect(planned: Plan, settings: Settings, record: dict[str, Any], patient:
         from cat_normalize.local import mirror
 
         mirror.save(s3, settings.bucket, planned.folder / "bucket")
-    record["outputs"] = _outputs(planned, settings, s3)
+    record["outputs"] = _outputs(planned, settings, record["stages"], s3)
     records.write(planned.folder, record)
 
 
-def _outputs(planned: Plan, settings: Settings, s3: Any) -> dict[str, Any]:
+def _outputs(planned: Plan, settings: Settings, stages: dict[str, Any], s3: Any) -> dict[str, Any]:
+    """Return the manifests that the stages of this run published; those of an earlier run do not count."""
     found = {}
-    for process in (1, 2):
+    for process, stage in ((1, "normalize"), (2, "convert")):
         key = layout.manifest_key(settings, process, planned.run_date)
         there = s3.list_objects_v2(Bucket=settings.bucket, Prefix=key).get("Contents", [])
-        if there:
+        if there and stages[stage]["status"] == "done":
             body = s3.get_object(Bucket=settings.bucket, Key=key)["Body"]
             found[f"etl-process{process}"] = json.loads(body.read())
     return found
@@ -214,6 +216,7 @@ def _fresh_record(planned: Plan, now: datetime) -> dict[str, Any]:
 
 @contextmanager
 def _lock(folder: Path) -> Iterator[None]:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (folder / ".lock").open("wb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -221,15 +224,28 @@ def _lock(folder: Path) -> Iterator[None]:
             raise UsageError(
                 f"another run is at work in {folder}; wait for it, or take another --run-id"
             ) from error
+        if (folder / ".lock").exists():
+            yield
+            return
+    with _lock(folder):  # another run took the new folder for one that a killed run left
         yield
 
 
-def _mark_interrupted(runs: Path) -> None:
-    """Mend the records of runs that were killed: they say ``running``, and nobody holds their lock."""
+def _tidy(runs: Path) -> None:
+    """Mend what runs that were killed left: nobody holds their lock.
+
+    A record that says ``running`` is made to say ``interrupted``, unfinished files are swept, and a folder
+    that the run had only begun to fill is removed.
+    """
+    for lock in sorted(runs.glob("*/.lock")):
+        with suppress(UsageError, PermissionError), _lock(lock.parent):  # it is alive, or another user's
+            sweep(lock.parent)
+            if list(lock.parent.iterdir()) == [lock]:
+                shutil.rmtree(lock.parent)
     for folder, record in records.readable(runs):
         if isinstance(record, str) or record["status"] != "running":
             continue
-        with suppress(UsageError, PermissionError), _lock(folder):  # it is alive, or another user's
+        with suppress(UsageError, PermissionError), _lock(folder):
             record["status"] = "interrupted"
             for entry in record["stages"].values():
                 if entry["status"] == "running":

@@ -43,11 +43,11 @@ class Page(Struct):
 
 
 _page = Decoder(Page)
-_KEYS = "PK (HASH, S), SK (RANGE, S)"
+_KEYS = [("PK", "HASH", "S"), ("SK", "RANGE", "S")]
 
 
-def check_keys(client: Any, table: str) -> None:
-    """Refuse a table that is not keyed as the contract's (§1).
+def describe(client: Any, table: str) -> dict[str, Any]:
+    """Return what DynamoDB says of a table that is keyed as the contract's is (§1).
 
     Raises:
         ExtractError: it is keyed otherwise, does not exist, or may not be described.
@@ -55,16 +55,20 @@ def check_keys(client: Any, table: str) -> None:
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
-        found = client.describe_table(TableName=table)["Table"]
+        found: dict[str, Any] = client.describe_table(TableName=table)["Table"]
     except (BotoCoreError, ClientError) as error:
         raise ExtractError(f"table {table} could not be described: {error}") from error
     types = {each["AttributeName"]: each["AttributeType"] for each in found["AttributeDefinitions"]}
-    keys = ", ".join(
-        f"{each['AttributeName']} ({each['KeyType']}, {types[each['AttributeName']]})"
-        for each in found["KeySchema"]
-    )
+    keys = [
+        (each["AttributeName"], each["KeyType"], types[each["AttributeName"]]) for each in found["KeySchema"]
+    ]
     if keys != _KEYS:
-        raise ExtractError(f"table {table} is keyed by {keys}; wanted is a table keyed by {_KEYS}")
+        shown = " and ".join(f"{name} ({kind})" for name, _, kind in keys)
+        raise ExtractError(
+            f"table {table} is keyed by {shown}; expected PK and SK, both strings (S): check "
+            "DYNAMODB_TABLE_NAME"
+        )
+    return found
 
 
 def pages(

@@ -221,7 +221,7 @@ def open_workspace(stage: Stage, local: bool, run_date: str, work_dir: str, **gi
     values.check(run_date=run_date, **given)
     settings = Settings.from_environment(os.environ, **_values(given))
     folder = Path(work_dir)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     _claim(folder, local)
     if local and settings.endpoint_url is None:
         settings = _start_local(settings, folder)

@@ -34,7 +34,7 @@ class Server:
     """
 
     def __init__(self, log_dir: Path, environment: Mapping[str, str], command: Sequence[str] = CHILD) -> None:
-        log_dir.mkdir(parents=True, exist_ok=True)
+        log_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.log = log_dir / LOG_NAME
         self._endpoint: str | None = None
         with self.log.open("ab") as log:
