@@ -1,4 +1,4 @@
-"""How a client for one AWS service is made: region and endpoint from the settings, patient retries."""
+"""How a client for one AWS service is made: region and endpoint from the settings, patient or quick."""
 
 from __future__ import annotations
 
@@ -13,11 +13,32 @@ def client(settings: Settings, service: str) -> Any:
     ``standard`` retries back off on throttling and go on, up to ten tries a request.
     """
     import boto3
+
+    return _client(boto3, settings, service, retries={"mode": "standard", "max_attempts": 10})
+
+
+def quick_client(settings: Settings, service: str, session: Any = None) -> Any:
+    """Return a boto3 client that tries once and waits little: for what only wants to know.
+
+    Args:
+        settings: region and endpoint.
+        service: such as ``s3``.
+        session: boto3's; the default one if None.
+    """
+    import boto3
+
+    retries = {"mode": "standard", "max_attempts": 1}
+    return _client(
+        session or boto3, settings, service, retries=retries, connect_timeout=1.5, read_timeout=1.5
+    )
+
+
+def _client(session: Any, settings: Settings, service: str, **options: Any) -> Any:
     from botocore.config import Config
 
-    return boto3.client(
+    return session.client(
         service,
         region_name=settings.region,
         endpoint_url=settings.endpoint_url,
-        config=Config(retries={"mode": "standard", "max_attempts": 10}, max_pool_connections=32),
+        config=Config(max_pool_connections=32, **options),
     )

@@ -27,6 +27,8 @@ class Quoted(list[Piece]):
     """A text of a record in pieces, in UTF-8, with its quotes doubled; it is written between quotes."""
 
 
+Value = str | int | date | None
+"""A value as its column's type has it."""
 Field = str | bytes | int | Quoted | None
 """A value of a record; bytes are text in UTF-8."""
 _RECORD = re.compile(r'(?:"(?:[^"]|"")*"|[^",]*)(?:,(?:"(?:[^"]|"")*"|[^",]*))*')
@@ -40,6 +42,7 @@ _PLAIN = {
 }
 _plain = re.compile(b",".join(_PLAIN[column.kind] for column in COLUMNS)).fullmatch
 _TYPED = [column for column in COLUMNS if column.kind != "string"]
+_fields = re.compile(b",".join([rb'("[^"]*+"(?:"[^"]*+")*+|[^",]*+)'] * len(COLUMNS))).fullmatch
 _DATE = re.compile(r"(\d\d)/(\d\d)/(\d{4})", re.ASCII)
 _INT = re.compile(r"-?\d{1,10}", re.ASCII)
 
@@ -107,7 +110,7 @@ def parse(record: str) -> list[str | None] | None:
     ]
 
 
-def cast(column: Column, value: str | None) -> str | int | date | None:
+def cast(column: Column, value: str | None) -> Value:
     """Give a field its column's type.
 
     Raises:
@@ -131,7 +134,7 @@ def cast(column: Column, value: str | None) -> str | int | date | None:
         raise ValueError("not a day that there is") from None
 
 
-def rows(stream: Iterable[bytes], file: str) -> Iterator[list[str | int | date | None]]:
+def rows(stream: Iterable[bytes], file: str) -> Iterator[list[Value]]:
     """Read typed rows off the lines of a CSV, holding one line at a time.
 
     Raises:
@@ -139,9 +142,42 @@ def rows(stream: Iterable[bytes], file: str) -> Iterator[list[str | int | date |
     """
     number = 0
     for number, raw in enumerate(stream, start=1):
-        if (row := _read(raw, file, number)) is not None:
-            yield row
+        if (found := _read(raw, file, number)) is not None:
+            yield found
     _not_empty(number, file)
+
+
+def columns(stream: Iterable[bytes], file: str, wanted: Sequence[str]) -> Iterator[list[Value]]:
+    r"""Read the typed values of some columns; the others are passed over as they are, however long.
+
+    Raises:
+        MalformedCsvError: as `rows` does, except for what is wrong within a column that is passed over.
+
+    >>> list(columns([HEADER, b'u1,,,,,3,"[]",,0,,,\n'], "x.csv", ["usuario_id", "numero_conversaciones"]))
+    [['u1', 3]]
+    """
+    places = [NAMES.index(name) for name in wanted]
+    number = 0
+    for number, raw in enumerate(stream, start=1):
+        if number > 1 and (values := _some(raw, places)) is not None:
+            yield values
+        elif (whole := _read(raw, file, number)) is not None:
+            yield [whole[place] for place in places]
+    _not_empty(number, file)
+
+
+def _some(raw: bytes, places: Sequence[int]) -> list[Value] | None:
+    """Return the values at these places of a record, None where it needs a closer look."""
+    found = _fields(raw, 0, len(raw) - 1) if raw.endswith(b"\n") else None
+    try:
+        return found and [cast(COLUMNS[place], _unquoted(found[place + 1])) for place in places]
+    except ValueError:
+        return None
+
+
+def _unquoted(field: bytes) -> str | None:
+    quoted = field.startswith(b'"')
+    return (field[1:-1].replace(b'""', b'"') if quoted else field).decode() or None
 
 
 def check(stream: Iterable[bytes], file: str) -> int:
@@ -177,18 +213,23 @@ def _is_plain(raw: bytes) -> bool:
     return True
 
 
-def _read(raw: bytes, file: str, number: int) -> list[str | int | date | None] | None:
+def _read(raw: bytes, file: str, number: int) -> list[Value] | None:
     """Read one line, the header as None."""
     if not raw.endswith(b"\n"):
         raise MalformedCsvError(file, number, NAMES[-1], "the file ends within this line (no LF)")
     if number > 1:
-        return _row(raw, file, number)
+        return row(raw, file, number)
     if raw != HEADER:
         raise MalformedCsvError(file, 1, *_header_fault(raw))
     return None
 
 
-def _row(raw: bytes, file: str, number: int) -> list[str | int | date | None]:
+def row(raw: bytes, file: str, number: int) -> list[Value]:
+    """Read one record, the line of that number.
+
+    Raises:
+        MalformedCsvError: as `rows` does.
+    """
     try:
         text = raw[:-1].decode()
     except UnicodeDecodeError as error:

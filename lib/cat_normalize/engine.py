@@ -7,7 +7,6 @@ as for any other failing cell.
 
 from __future__ import annotations
 
-import tempfile
 from typing import TYPE_CHECKING, Any
 
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
@@ -17,6 +16,8 @@ from papermill.engines import NBClientEngine
 from papermill.log import logger
 from traitlets import Any as AnyTrait
 from traitlets.config import Config
+
+from cat_normalize.scratch import private_folder
 
 if TYPE_CHECKING:
     from cat_normalize.notebooks import OnCell
@@ -74,7 +75,7 @@ def make_engine(on_cell: OnCell) -> type[NBClientEngine]:
         def execute_managed_notebook(
             cls, nb_man: Any, kernel_name: str, start_timeout: int = 60, **_others: Any
         ) -> Any:
-            with tempfile.TemporaryDirectory(prefix="kernel-") as sockets:
+            with private_folder() as folder:
                 client = _Client(
                     nb_man,
                     kernel_name=kernel_name,
@@ -82,9 +83,16 @@ def make_engine(on_cell: OnCell) -> type[NBClientEngine]:
                     log=logger,
                     on_cell=on_cell,
                     # Sockets in a folder of its own, not ports: two runs cannot meet, nor anybody listen.
+                    # Its connection file lies there too, so that nothing stays of a run that is killed.
                     # Its own log tells on stderr of every interrupt; what a cell does is in its outputs.
                     extra_arguments=["--log-level=CRITICAL"],
-                    config=Config(KernelManager={"transport": "ipc", "ip": f"{sockets}/k"}),
+                    config=Config(
+                        KernelManager={
+                            "transport": "ipc",
+                            "ip": f"{folder}/k",
+                            "connection_file": f"{folder}/kernel.json",
+                        }
+                    ),
                 )
                 return client.execute()
 

@@ -23,6 +23,7 @@
         │   └── UntestedFunctionError   its SQL uses a function whose translation is not tested
         ├── LocalAwsError           the local AWS did not start or stopped answering
         └── NotebookError           a notebook's cell failed, or its kernel died
+    Terminated (a KeyboardInterrupt)  143  the process was told to end by SIGTERM; Ctrl-C is 130
 """
 
 
@@ -121,4 +122,40 @@ class LocalAwsError(PipelineError):
 
 
 class NotebookError(PipelineError):
-    """A notebook's cell failed, or its kernel died; the executed copy is kept."""
+    """A notebook's cell failed, or its kernel died; the executed copy is kept.
+
+    Args:
+        notebook: its file's name.
+        error: the class name of what was raised.
+        text: what it says.
+        cell: the code cell's number from 1; 0 if none had started.
+        cells: how many code cells there are.
+        heading: what the cell stands under.
+
+    >>> str(NotebookError("01_extract.ipynb", "ValueError", "no fish", 4, 5, "Scan"))
+    "code cell 4 of 5, under 'Scan', in 01_extract.ipynb: ValueError: no fish"
+    """
+
+    def __init__(
+        self, notebook: str, error: str, text: str, cell: int = 0, cells: int = 0, heading: str = ""
+    ) -> None:
+        self.place = f"code cell {cell} of {cells}, under {heading!r}, in {notebook}" if cell else notebook
+        super().__init__(f"{self.place}: {error}: {text}")
+        self.notebook, self.error, self.text = notebook, error, text
+        self.cell, self.cells, self.heading = cell, cells, heading
+
+
+class Terminated(KeyboardInterrupt):
+    """The process was told to end by SIGTERM; it cleans up as after Ctrl-C."""
+
+    exit_code = 143
+
+
+def exit_code_of(name: str) -> int:
+    """Return the exit code that an error's class name means; 1 for an error that is not of this module.
+
+    >>> exit_code_of("ShrunkError"), exit_code_of("SettingsError"), exit_code_of("ValueError")
+    (4, 2, 1)
+    """
+    found = globals().get(name)
+    return found.exit_code if isinstance(found, type) and issubclass(found, CatNormalizeError) else 1

@@ -9,24 +9,28 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Event
-from typing import Any
+from typing import Any, cast
 
-from cat_normalize import partitions, scan
+from cat_normalize import export, partitions, s3path, scan
 from cat_normalize.errors import PipelineError, UsageError
 from cat_normalize.export import Export
+from cat_normalize.layout import is_s3
 from cat_normalize.pace import Pace
 from cat_normalize.publish import writing_folder
+from cat_normalize.s3path import S3Path
 from cat_normalize.scratch import DISK_FULL
+from cat_normalize.settings import Settings
 
 Progress = Callable[[int], None]
 """Is told the number of items that have just arrived."""
 _MEGABYTE = 1 << 20
+_BLANK = 1 << 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +139,60 @@ def extract_export(
         done = Extracted(export.uri, items, size, 0.0, [partitions.name(number) for number in range(count)])
         _write_record(folder, done)
     return done
+
+
+def extract_files(
+    paths: Sequence[str],
+    output: Path,
+    count: int = 16,
+    progress: Progress | None = None,
+    settings: Settings | None = None,
+) -> Extracted:
+    """Read item files into raw partitions, in the order given.
+
+    Args:
+        paths: item files, folders of them, or the folder of one full export; paths or ``s3://…``.
+        output: the folder to make; an earlier extract there is replaced.
+        count: partitions to deal the items into.
+        progress: is told of every megabyte or so.
+        settings: region and endpoint, for what is on S3.
+
+    Raises:
+        InputError: an input is missing, or cannot be read to its end.
+        ExtractError: an export is not whole.
+        UsageError: ``output`` holds something else than an extract, or an export is not given alone.
+    """
+    settings = settings or Settings()
+    places = [cast(Path, S3Path(path, settings)) if is_s3(path) else Path(path) for path in paths]
+    exports = [path for path, place in zip(paths, places, strict=True) if _is_export(place)]
+    if exports and len(paths) > 1:
+        raise UsageError(f"{exports[0]} is an export; give it alone")
+    if exports:
+        s3 = s3path.client(settings) if is_s3(exports[0]) else None
+        return extract_export(Export(exports[0], s3), output, count, progress)
+    items = size = 0
+    files = partitions.expand(places)
+    with _output(output, count) as folder:
+        with partitions.Writer(folder, count) as writer:
+            for file in files:
+                lines = (line.rstrip(b"\r\n") for line in partitions.read_lines(file) if not _is_blank(line))
+                for batch in _batches(lines):
+                    size += _deal(batch, writer, count)
+                    items += len(batch)
+                    if progress:
+                        progress(len(batch))
+        names = [partitions.name(number) for number in range(count)]
+        done = Extracted(", ".join(paths), items, size, 0.0, names)
+        _write_record(folder, done)
+    return done
+
+
+def _is_export(place: Path) -> bool:
+    return place.name == export.SUMMARY or (place / export.SUMMARY).is_file()
+
+
+def _is_blank(line: bytes) -> bool:
+    return line.isspace() or (len(line) < _BLANK and line.decode(errors="replace").isspace())
 
 
 @dataclass(slots=True)

@@ -10,7 +10,9 @@ from __future__ import annotations
 import ast
 import json
 import re
+import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,6 +86,7 @@ def declared(notebook: Path) -> dict[str, Declared]:
     Raises:
         ParameterError: it cannot be read, or has not exactly one cell tagged ``parameters``.
     """
+    _skip_grammars()
     import papermill
 
     try:
@@ -97,6 +100,19 @@ def declared(notebook: Path) -> dict[str, Declared]:
     return {
         name: Declared(name, _type_of(each), each["default"], each["help"]) for name, each in found.items()
     }
+
+
+def defaults(parameters: Mapping[str, Declared]) -> dict[str, Any]:
+    """Return the default of each parameter whose default is a literal.
+
+    >>> defaults({"top": Declared("top", "int", "8", ""), "day": Declared("day", "str", "today()", "")})
+    {'top': 8}
+    """
+    found = {}
+    for name, each in parameters.items():
+        with suppress(ValueError, SyntaxError):
+            found[name] = ast.literal_eval(each.default)
+    return found
 
 
 def check(notebook: Path, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -134,11 +150,15 @@ def execute(
     Raises:
         NotebookError: a cell failed, or the kernel died or did not start; the copy says which cell.
     """
+    _skip_grammars()
     from jupyter_client.kernelspec import NoSuchKernel
     from papermill.exceptions import PapermillExecutionError
     from papermill.execute import execute_notebook
 
     at = (0, 0, "")
+
+    def failed(name: str, text: str) -> NotebookError:
+        return NotebookError(str(copy), name, _masked(text, secrets), *at)
 
     def follow(number: int, total: int, heading: str) -> None:
         nonlocal at
@@ -158,18 +178,21 @@ def execute(
             cwd=str(folder),
         )
     except PapermillExecutionError as error:
-        raise _failed(copy, at, _masked(f"{error.ename}: {error.evalue}", secrets)) from None
+        raise failed(error.ename, error.evalue) from None
     except NoSuchKernel as error:
-        raise NotebookError(f"{notebook}: no kernel named {error.name!r} is installed here") from error
+        text = f"no kernel named {error.name!r} is installed here; install ipykernel in this environment"
+        raise failed("NoSuchKernel", text) from error
     except RuntimeError as error:
-        raise _failed(copy, at, _masked(f"the kernel did not come up: {error}", secrets)) from error
+        raise failed("RuntimeError", f"the kernel did not come up: {error}") from error
+    except OSError as error:  # the copy could not be written, or the kernel's files
+        raise failed(type(error).__name__, str(error)) from error
     if done.metadata.papermill["exception"]:  # papermill takes sys.exit(0) for a good end
-        raise _failed(copy, at, "SystemExit: the notebook ended itself")
+        raise failed("SystemExit", "the notebook ended itself")
 
 
-def _failed(copy: Path, at: tuple[int, int, str], said: str) -> NotebookError:
-    number, total, heading = at
-    return NotebookError(f"code cell {number} of {total}, under {heading!r}, in {copy}: {said}")
+def _skip_grammars() -> None:
+    """Keep jsonschema from compiling its grammars of URIs on import, 1.5 seconds that no notebook needs."""
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 
 def _register(on_cell: OnCell, secrets: list[str]) -> None:
@@ -192,7 +215,8 @@ class _Copies:
         notebook = _mask(json.loads(text), self._secrets)
         path = path.removeprefix(_SCHEME)
         notebook["metadata"].get("papermill", {})["output_path"] = path
-        put_bytes((json.dumps(notebook, indent=1, ensure_ascii=False) + "\n").encode(), path)
+        text = json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
+        put_bytes(text.encode("utf-8", "backslashreplace"), path)
 
     def pretty_path(self, path: str) -> str:
         return path.removeprefix(_SCHEME)

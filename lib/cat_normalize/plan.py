@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from cat_normalize import notebooks
-from cat_normalize.errors import ParameterError, UsageError
+from cat_normalize import notebooks, records
+from cat_normalize.errors import InputError, ParameterError, UsageError
 from cat_normalize.workspace import STAGES, Stage
 
-RECORD = "manifest.json"
 NOTEBOOKS: dict[Stage, str] = {stage: f"{n:02}_{stage}.ipynb" for n, stage in enumerate(STAGES, start=1)}
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One run, checked: nothing about its notebooks or parameters can be wrong any more."""
+    """One run: its notebooks are there, and its parameters are ones that they declare, of the right types.
+
+    ``parameters`` are those given to the notebooks, ``values`` these and the defaults of all others. What
+    they may be, and what the run needs around it, `checks` tells. ``notes`` are for whoever asked.
+    """
 
     run_id: str
     run_date: date
@@ -28,7 +31,14 @@ class Plan:
     start: Stage
     local: bool
     parameters: dict[Stage, dict[str, Any]]
+    values: dict[Stage, dict[str, Any]]
     record: dict[str, Any]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """The stages that are going to run."""
+        return STAGES[STAGES.index(self.start) :]
 
 
 def plan(
@@ -37,63 +47,93 @@ def plan(
     run_id: str | None,
     run_date: date | None,
     today: date,
-    start: Stage,
+    start: Stage | None,
     local: bool,
     given: Mapping[str, str],
     now: datetime,
+    allow: Sequence[str] = (),
 ) -> Plan:
-    """Check everything a run needs before anything starts.
+    """Settle what a run is going to do.
 
     Args:
         sources: the folder of the four notebooks.
         runs: the folder of runs.
-        run_id: a name for the run; of an earlier one where ``start`` is not the first stage (default: the
-            latest).
+        run_id: a name for the run; of an earlier one where it is gone on with (default: the latest).
         run_date: the day that names the outputs; default: the earlier run's, or ``today``.
         today: the calendar day in the configured time zone.
-        start: the first stage to run.
+        start: go on from this stage of an earlier run; None, or the first stage of a run that is not there
+            yet, for a new one.
         local: on the local AWS; a run that is gone on with stays where it was.
         given: notebook parameters as ``name`` or ``stage.name`` → text.
         now: the time a new run's name is made of.
+        allow: parameters to make true in every notebook that declares them, such as ``allow_future``.
 
     Raises:
         ParameterError: an unknown parameter, another type, a missing ``parameters`` cell.
-        UsageError: no earlier run to go on from, or a name that is taken.
+        UsageError: no earlier run to go on from, or a name that is taken or cannot be one.
     """
-    resumed = start != STAGES[0]
-    if resumed:
-        folder = runs / run_id if run_id else _latest(runs)
-        record = _read(folder)
-        _check_earlier_stages(record, start, folder)
+    if run_id is not None:
+        _check_id(run_id)
+    first, record = start or STAGES[0], {}
+    notes: list[str] = []
+    if first != STAGES[0] or (start and run_id and (runs / run_id).exists()):
+        folder, notes = (runs / run_id, []) if run_id else _latest(runs)
+        record = _earlier(folder)
+        _check_earlier_stages(record, first, folder)
         local, run_id = record["local"], folder.name
         run_date = run_date or date.fromisoformat(record["run_date"])
     else:
         run_id = run_id or _new_id(runs, now)
-        folder, record = runs / run_id, {}
-        if not run_id or Path(run_id).name != run_id or run_id.startswith("."):
-            raise UsageError(f"run id {run_id!r} cannot name a folder; use letters, digits, - and _")
+        folder = runs / run_id
         if folder.exists():
             raise UsageError(f"run {run_id} exists already; give another --run-id, or go on with --from")
     run_date = run_date or today
-    own = {"local": local, "run_date": run_date.isoformat(), "work_dir": str(folder.resolve())}
-    parameters = _parameters(sources, own, given)
-    return Plan(run_id, run_date, folder, sources, start, local, parameters, record)
+    work_dir = str(folder.resolve())
+    if not _is_utf8(work_dir):
+        raise UsageError(f"{work_dir!r} is not UTF-8, and notebooks are; name another folder with --runs")
+    own = {"local": local, "run_date": run_date.isoformat(), "work_dir": work_dir}
+    known = {stage: notebooks.declared(sources / name) for stage, name in NOTEBOOKS.items()}
+    parameters = _parameters(sources, known, own, given, allow)
+    every = {stage: notebooks.defaults(known[stage]) | parameters[stage] for stage in STAGES}
+    return Plan(run_id, run_date, folder, sources, first, local, parameters, every, record, tuple(notes))
+
+
+def _check_id(run_id: str) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", run_id):
+        shown = run_id if len(run_id) <= 100 else f"{run_id[:20]}… of {len(run_id)} characters"
+        raise UsageError(
+            f"run id {shown!r} cannot name a folder; use up to 100 letters, digits, -, _ and ., a letter or "
+            "digit first"
+        )
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _parameters(
-    sources: Path, own: Mapping[str, Any], given: Mapping[str, str]
+    sources: Path,
+    known: Mapping[Stage, Mapping[str, notebooks.Declared]],
+    own: Mapping[str, Any],
+    given: Mapping[str, str],
+    allow: Sequence[str],
 ) -> dict[Stage, dict[str, Any]]:
     """Deal parameters to the notebooks: ``stage.name`` to one, ``name`` to all that declare it."""
-    known = {stage: notebooks.declared(sources / name) for stage, name in NOTEBOOKS.items()}
-    wanted: dict[Stage, dict[str, Any]] = {stage: dict(own) for stage in STAGES}
+    wanted: dict[Stage, dict[str, Any]] = {
+        stage: {**own, **{name: True for name in allow if name in known[stage]}} for stage in STAGES
+    }
     for name, value in given.items():
         stage, dot, short = name.rpartition(".")
         if dot and stage not in STAGES:
             raise ParameterError(f"{name}: no stage {stage!r}; there are {', '.join(STAGES)}")
         homes = [each for each in STAGES if (each == stage if dot else short in known[each])]
         if not homes:
-            allowed = "; ".join(f"{NOTEBOOKS[each]}: {', '.join(known[each])}" for each in STAGES)
-            raise ParameterError(f"no notebook has a parameter {name!r}; there are {allowed}")
+            there = "; ".join(f"{NOTEBOOKS[each]}: {', '.join(known[each])}" for each in STAGES)
+            raise ParameterError(f"no notebook has a parameter {name!r}; there are {there}")
         for each in homes:
             wanted[each][short] = value
     return {each: notebooks.check(sources / NOTEBOOKS[each], wanted[each]) for each in STAGES}
@@ -106,13 +146,16 @@ def _check_earlier_stages(record: dict[str, Any], start: Stage, folder: Path) ->
             raise UsageError(f"{stage} is {status} in {folder}; go on from there: --from {stage}")
 
 
-def _latest(runs: Path) -> Path:
-    records = list(runs.glob(f"*/{RECORD}"))
-    if not records:
-        raise UsageError(f"no earlier run in {runs} to go on from; run without --from first")
-    return max(
-        records, key=lambda path: (json.loads(path.read_bytes())["started_at"], path.parent.name)
-    ).parent
+def _latest(runs: Path) -> tuple[Path, list[str]]:
+    """Return the run that was started last, and a note of every record that cannot be read."""
+    found = list(records.readable(runs))
+    notes = [f"{record}; it is passed over" for _, record in found if isinstance(record, str)]
+    whole = [(record["started_at"], folder) for folder, record in found if not isinstance(record, str)]
+    if not whole:
+        raise UsageError(
+            "; ".join([f"no earlier run in {runs} to go on from; run without --from first", *notes])
+        )
+    return max(whole)[1], notes
 
 
 def _new_id(runs: Path, now: datetime) -> str:
@@ -121,9 +164,8 @@ def _new_id(runs: Path, now: datetime) -> str:
     return next(each for each in taken if not (runs / each).exists())
 
 
-def _read(folder: Path) -> dict[str, Any]:
+def _earlier(folder: Path) -> dict[str, Any]:
     try:
-        record: dict[str, Any] = json.loads((folder / RECORD).read_bytes())
-    except OSError as error:
+        return records.read(folder)
+    except InputError as error:
         raise UsageError(f"no run to go on from in {folder}: {error}") from error
-    return record

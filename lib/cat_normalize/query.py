@@ -34,11 +34,13 @@ from cat_normalize.errors import (
     UnknownQueryError,
     UntestedFunctionError,
 )
+from cat_normalize.scratch import private_folder
 from cat_normalize.settings import Settings
 
 if TYPE_CHECKING:
     import duckdb
     import pandas as pd
+    from sqlglot import exp
 
 TESTED_FUNCTIONS = frozenset(
     {
@@ -62,6 +64,9 @@ TESTED_FUNCTIONS = frozenset(
 
 # sqlglot reads date_trunc as one of two nodes, by what it is given; Athena knows it by one name.
 _ATHENA_NAMES = {"TIMESTAMP_TRUNC": "DATE_TRUNC"}
+
+# What does not fit goes to disk. A thread holds a row group's pages, of up to 32 MB, whatever the limit says.
+_BOUNDED: dict[str, Any] = {"memory_limit": "256MB", "threads": 1}
 
 _PARAMETER = re.compile(r"-- parameter: ([a-z_]+) integer = (\d+)")
 
@@ -152,9 +157,31 @@ def to_duckdb(sql: str) -> str:
                     f"{name}, in {node.sql(dialect='athena')}, is not tested to mean the same in DuckDB; "
                     f"tested are {', '.join(sorted(TESTED_FUNCTIONS))}"
                 )
+        for select in tree.find_all(exp.Select):
+            _unnest_in_place(select)
         return tree.sql(dialect="duckdb", comments=False, unsupported_level=sqlglot.ErrorLevel.RAISE)
     except sqlglot.errors.SqlglotError as error:
         raise QueryError(f"the query cannot be translated to DuckDB: {error}") from error
+
+
+def _unnest_in_place(select: exp.Select) -> None:
+    """Write ``FROM u CROSS JOIN UNNEST(list) AS t (item)`` as a subquery ``t`` that unnests as it reads.
+
+    DuckDB answers the join by holding every list in memory. The rows are the same; names of ``u`` are not
+    qualified in the queries.
+    """
+    from sqlglot import exp
+
+    joins = select.args.get("joins") or []
+    if len(joins) != 1 or not isinstance(joins[0].this, exp.Unnest):
+        return
+    unnest = joins[0].this
+    alias = unnest.args["alias"]
+    each = exp.alias_(exp.Explode(this=unnest.expressions[0]), alias.columns[0])
+    inner = exp.Select(expressions=[exp.Star(), each])
+    inner.set("from_", select.args["from_"])
+    select.set("from_", exp.From(this=inner.subquery(alias.this)))
+    select.set("joins", None)
 
 
 def run_local(name: str, parquet: Path | str, **parameters: Any) -> pd.DataFrame:
@@ -178,8 +205,9 @@ def run_local(name: str, parquet: Path | str, **parameters: Any) -> pd.DataFrame
     query = load(name)
     values = _values(query, parameters)
     sql = to_duckdb(query.sql)
-    with open_local(parquet) as connection:
+    with private_folder() as scratch, open_local(parquet) as connection:
         try:
+            connection.execute("SET temp_directory = ?", [str(scratch)])
             answer = connection.sql(sql, params=values)
             rows = answer.fetchall()
         except duckdb.Error as error:
@@ -207,7 +235,7 @@ def open_local(parquet: Path | str) -> duckdb.DuckDBPyConnection:
     if not Path(parquet).is_file():
         raise InputError(f"{parquet}: no such file; write it with cat-normalize convert")
     closed: dict[str, Any] = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
-    connection = duckdb.connect(":memory:", config=closed)
+    connection = duckdb.connect(":memory:", config=closed | _BOUNDED)
     try:
         connection.execute("SET integer_division = true")  # 5 / 2 is 2 in Athena
         connection.execute("SET TimeZone = 'UTC'")  # as Athena's sessions

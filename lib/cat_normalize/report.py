@@ -55,13 +55,15 @@ def write(folder: Path, record: Mapping[str, Any], target: Path) -> None:
     template = resources.files(__package__).joinpath("report.html.j2").read_text(encoding="utf-8")
     page = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(template)
     text = page.render(
-        record={"error": None, **record, "stages": _with_errors(record["stages"])},
+        record={**record, "stages": _with_errors(record["stages"])},
+        failure=record.get("failure"),
+        notes=record.get("notes"),
         summary=record["outputs"].get("etl-process1", {}).get("summary"),
         figures=figures,
         notebooks=notebooks,
         code_style=HtmlFormatter().get_style_defs(".highlight"),
     )
-    put_bytes(text.encode(), str(target))
+    put_bytes(text.encode("utf-8", "replace"), str(target))
 
 
 def _with_errors(stages: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -78,7 +80,12 @@ def _read(path: Path, figures: list[_Figure]) -> _Notebook:
 
     notebook = _Notebook(path.name)
     heading = path.stem
-    for cell in json.loads(path.read_bytes())["cells"]:
+    try:
+        cells = json.loads(path.read_bytes())["cells"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        notebook.blocks.append(_Block("error", text=f"{path.name} cannot be read: {error}"))
+        return notebook
+    for cell in cells:
         source = "".join(cell["source"])
         if cell["cell_type"] == "markdown":
             notebook.blocks.append(_Block("prose", Markup(markdown2html(source))))

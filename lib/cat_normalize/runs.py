@@ -2,7 +2,7 @@
 
 ``manifest.json`` is written before the first cell and after every stage. While a run is alive it holds a
 lock on its folder; a record that says ``running`` without that lock is of a run that was killed, and the
-next run marks it ``interrupted``.
+next run marks it ``interrupted``. The first failure is the run's; what fails after it is noted beside it.
 """
 
 from __future__ import annotations
@@ -10,16 +10,17 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from cat_normalize import aws, layout, notebooks, report
-from cat_normalize.errors import NotebookError, UsageError
-from cat_normalize.plan import NOTEBOOKS, RECORD, Plan
-from cat_normalize.publish import put_bytes
+from cat_normalize import aws, layout, notebooks, records, report
+from cat_normalize.errors import CatNormalizeError, LocalAwsError, NotebookError, UsageError
+from cat_normalize.plan import NOTEBOOKS, Plan
+from cat_normalize.remedies import remedy
 from cat_normalize.settings import Settings
 from cat_normalize.workspace import STAGES, Stage
 
@@ -33,50 +34,67 @@ def execute(
 ) -> dict[str, Any]:
     """Run the stages of a plan and return the run's record, which is on disk as well.
 
-    A stage that fails ends the run; its notebook, the record and the report are kept.
+    Whatever happens, the record and the report are written. Its ``status`` is ``done``, ``failed`` or
+    ``interrupted``; a run that is not done has a ``failure`` (stage, notebook, cell, heading, error, text,
+    what to try), and ``notes`` on what failed after that.
 
     Raises:
         UsageError: another run holds this folder.
-        LocalAwsError: the local AWS did not start, or ended before the run did.
+        OSError: the run's folder or its record cannot be made; nothing was started.
     """
     planned.folder.mkdir(parents=True, exist_ok=True)
-    with _lock(planned.folder), ExitStack() as stack:
+    with _lock(planned.folder):
         _mark_interrupted(planned.folder.parent)
         record = _fresh_record(planned, clock())
-        _write(planned.folder, record)
-        try:
-            at, check = _enter_aws(planned, settings, stack)
-            for stage in STAGES[STAGES.index(planned.start) :]:
-                _run_stage(planned, stage, record, at, check, clock, on_cell)
-                if record["status"] == "failed":
-                    break
-            else:
-                record["status"] = "done"
-        except BaseException as error:
-            status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-            _stop(record, status)
-            record["error"] = f"{type(error).__name__}: {error}"
-            raise
-        finally:
-            record["finished_at"] = clock().isoformat(timespec="seconds")
-            _write(planned.folder, record)
-        report.write(planned.folder, record, planned.folder / REPORT)
+        records.write(planned.folder, record)
+        with _told(record, "ending the local AWS"), ExitStack() as stack:
+            _run_stages(planned, settings, record, stack, clock, on_cell)
+        record["finished_at"] = clock().isoformat(timespec="seconds")
+        with _told(record, "writing the report"):
+            report.write(planned.folder, record, planned.folder / REPORT)
+        with _told(record, "writing the record"):
+            records.write(planned.folder, record)
         return record
+
+
+def _run_stages(
+    planned: Plan,
+    settings: Settings,
+    record: dict[str, Any],
+    stack: ExitStack,
+    clock: Callable[[], datetime],
+    on_cell: OnProgress,
+) -> None:
+    at: Settings | None = None
+    with _told(record, "starting the local AWS"):
+        at, check = _enter_aws(planned, settings, stack)
+        for stage in planned.stages:
+            _run_stage(planned, stage, record, check, clock, on_cell)
+            _collect(planned, at, record)
+        record["status"] = "done"
+    if at and record["status"] == "failed":
+        with _told(record, "collecting what the stages left"):
+            check()
+            _collect(planned, at, record, patient=False)
 
 
 def _run_stage(
     planned: Plan,
     stage: Stage,
     record: dict[str, Any],
-    settings: Settings,
     check: Callable[[], None],
     clock: Callable[[], datetime],
     on_cell: OnProgress,
 ) -> None:
-    entry = record["stages"][stage]
+    """Run one notebook.
+
+    Raises:
+        NotebookError: it failed.
+        LocalAwsError: the local AWS has ended, which is why a notebook fails then.
+    """
+    entry, name = record["stages"][stage], NOTEBOOKS[stage]
     entry.update(status="running", started_at=clock().isoformat(timespec="seconds"))
-    _write(planned.folder, record)
-    name = NOTEBOOKS[stage]
+    records.write(planned.folder, record)
     try:
         notebooks.execute(
             planned.sources / name,
@@ -85,17 +103,44 @@ def _run_stage(
             planned.sources,
             lambda number, total, heading: on_cell(stage, number, total, heading),
         )
-    except NotebookError as error:
-        entry.update(status="failed", error=str(error))
-        record["status"] = "failed"
-    else:
-        entry["status"] = "done"
-    entry["finished_at"] = clock().isoformat(timespec="seconds")
+    except NotebookError:
+        check()
+        raise
+    finally:
+        entry["finished_at"] = clock().isoformat(timespec="seconds")
     check()
-    if planned.local:
-        _keep_bucket(planned, settings)
-    record["outputs"] = _outputs(planned, settings)
-    _write(planned.folder, record)
+    entry["status"] = "done"
+
+
+@contextmanager
+def _told(record: dict[str, Any], doing: str) -> Iterator[None]:
+    """Let what is raised become the run's failure, or be noted beside the failure that came first."""
+    try:
+        yield
+    except (Exception, KeyboardInterrupt) as error:
+        if "failure" in record:
+            record["notes"].append(f"{doing}: {type(error).__name__}: {error}")
+        else:
+            _fail(record, error)
+
+
+def _fail(record: dict[str, Any], error: BaseException) -> None:
+    record["status"] = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+    at = next((stage for stage, each in record["stages"].items() if each["status"] == "running"), None)
+    failure = {"stage": at, "error": type(error).__name__, "text": str(error)}
+    cell = error.__context__ if isinstance(error, LocalAwsError) else error
+    if isinstance(cell, NotebookError):
+        failure |= {name: getattr(cell, name) for name in ("notebook", "cell", "cells", "heading")}
+    if isinstance(error, NotebookError):
+        failure |= {"error": error.error, "text": error.text}
+    elif isinstance(cell, NotebookError):
+        record["notes"].append(str(cell))
+    elif not isinstance(error, (CatNormalizeError, OSError, KeyboardInterrupt)):
+        failure["traceback"] = traceback.format_exc()
+    failure["try"] = remedy(f"{failure['error']}: {failure['text']}")
+    record["failure"] = failure
+    if at:
+        record["stages"][at].update(status=record["status"], error=str(error))
 
 
 def _enter_aws(planned: Plan, settings: Settings, stack: ExitStack) -> tuple[Settings, Callable[[], None]]:
@@ -105,26 +150,34 @@ def _enter_aws(planned: Plan, settings: Settings, stack: ExitStack) -> tuple[Set
     """
     os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # a kernel's debugger complains on stderr
     if not planned.local:
-        return settings, lambda: None
+        return settings, _nothing
     from cat_normalize.local import mirror, running
 
     first = planned.start == STAGES[0]
-    local = stack.enter_context(running(settings, planned.folder, seed=first))
+    seed = first and not planned.parameters["extract"].get("input")
+    local = stack.enter_context(running(settings, planned.folder, seed=seed))
     stack.enter_context(local.activate())
     if not first:
         mirror.load(local.client("s3"), settings.bucket, planned.folder / "bucket")
     return local.settings, local.check
 
 
-def _keep_bucket(planned: Plan, settings: Settings) -> None:
-    from cat_normalize.local import mirror
-
-    mirror.save(aws.client(settings, "s3"), settings.bucket, planned.folder / "bucket")
+def _nothing() -> None:
+    """Check nothing: AWS itself does not end."""
 
 
-def _outputs(planned: Plan, settings: Settings) -> dict[str, Any]:
-    """Return the manifests that the processes of this run have published."""
-    s3 = aws.client(settings, "s3")
+def _collect(planned: Plan, settings: Settings, record: dict[str, Any], patient: bool = True) -> None:
+    """Keep a local run's bucket, and put the manifests that have been published into the record."""
+    s3 = aws.client(settings, "s3") if patient else aws.quick_client(settings, "s3")
+    if planned.local:
+        from cat_normalize.local import mirror
+
+        mirror.save(s3, settings.bucket, planned.folder / "bucket")
+    record["outputs"] = _outputs(planned, settings, s3)
+    records.write(planned.folder, record)
+
+
+def _outputs(planned: Plan, settings: Settings, s3: Any) -> dict[str, Any]:
     found = {}
     for process in (1, 2):
         key = layout.manifest_key(settings, process, planned.run_date)
@@ -155,11 +208,8 @@ def _fresh_record(planned: Plan, now: datetime) -> dict[str, Any]:
         "parameters": masked,
         "stages": stages,
         "outputs": {},
+        "notes": [],
     }
-
-
-def _write(folder: Path, record: Mapping[str, Any]) -> None:
-    put_bytes((json.dumps(record, indent=1, ensure_ascii=False) + "\n").encode(), str(folder / RECORD))
 
 
 @contextmanager
@@ -174,23 +224,14 @@ def _lock(folder: Path) -> Iterator[None]:
         yield
 
 
-def _stop(record: dict[str, Any], status: str) -> None:
-    """Say of a run, and of the stage it was in, how they ended."""
-    record["status"] = status
-    for entry in record["stages"].values():
-        if entry["status"] == "running":
-            entry["status"] = status
-
-
 def _mark_interrupted(runs: Path) -> None:
     """Mend the records of runs that were killed: they say ``running``, and nobody holds their lock."""
-    for path in sorted(runs.glob(f"*/{RECORD}")):
-        record = json.loads(path.read_bytes())
-        if record["status"] != "running":
+    for folder, record in records.readable(runs):
+        if isinstance(record, str) or record["status"] != "running":
             continue
-        try:
-            with _lock(path.parent):
-                _stop(record, "interrupted")
-                _write(path.parent, record)
-        except UsageError:  # it is alive: its record is true
-            continue
+        with suppress(UsageError, PermissionError), _lock(folder):  # it is alive, or another user's
+            record["status"] = "interrupted"
+            for entry in record["stages"].values():
+                if entry["status"] == "running":
+                    entry["status"] = "interrupted"
+            records.write(folder, record)

@@ -7,25 +7,29 @@ is started for as long as the kernel lives, and what an earlier stage should hav
 from __future__ import annotations
 
 import atexit
+import json
 import os
-from collections.abc import Callable
+import tempfile
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from cat_normalize import aws, layout, manifest, partitions
+from cat_normalize import aws, earlier, layout, manifest, partitions, values
+from cat_normalize.errors import UsageError
 from cat_normalize.etl1 import normalize_files
-from cat_normalize.extract import Extracted, extract_table
+from cat_normalize.extract import Extracted, extract_files, extract_table
 from cat_normalize.normalize import Summary
-from cat_normalize.settings import Settings, parse_day
+from cat_normalize.settings import Rules, Settings, parse_day
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Stage = Literal["extract", "normalize", "convert", "query"]
 STAGES: tuple[Stage, ...] = ("extract", "normalize", "convert", "query")
+_RULES = "rules.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,11 @@ class Workspace:
         return self.folder / layout.PARQUET_NAME
 
     @property
+    def table_uri(self) -> str:
+        """The table, as an extract and a manifest name it."""
+        return f"dynamodb://{self.settings.table_name}"
+
+    @property
     def csv_key(self) -> str:
         """The key of the day's CSV."""
         return layout.csv_key(self.settings, self.run_date)
@@ -76,28 +85,96 @@ class Workspace:
         """Return a boto3 client for one service."""
         return aws.client(self.settings, service)
 
-    def extract(self, segments: int = 4, count: int = 16) -> Extracted:
-        """Scan the table into `count` raw partitions, `segments` side by side."""
+    def extract(self, segments: int = 4, count: int = 16, paths: Sequence[str] = ()) -> Extracted:
+        """Read the table, or the item files or export at `paths`, into `count` raw partitions."""
+        values.check(segments=segments, partitions=count)
+        if paths:
+            return extract_files(paths, self.raw, count, settings=self.settings)
         client = self.client("dynamodb")
         return extract_table(client, self.settings.table_name, self.raw, segments, count)
 
+    def source(self) -> str | None:
+        """Return what the raw partitions were read from, None where there are none."""
+        record = self.raw / partitions.RECORD
+        return str(json.loads(record.read_bytes())["source"]) if record.is_file() else None
+
     def normalize(self, workers: int = 1) -> Summary:
         """Normalise the raw partitions into `csv` and `rejects`."""
+        values.check(workers=workers)
+        rules = manifest.settings_of(self.settings)["rules"]
+        (self.folder / _RULES).write_text(json.dumps(rules, ensure_ascii=False) + "\n")
         return normalize_files([self.raw], self.csv, self.rejects, self.settings.rules, workers)
 
-    def publish(self, summary: Summary) -> dict[str, Any]:
-        """Publish `csv`, `rejects` and their manifest, which is returned."""
-        s3 = self.client("s3")
-        return manifest.publish_etl1(self.settings, self.run_date, self.csv, self.rejects, summary, s3)
+    def with_kept_rules(self) -> Workspace:
+        """Return the workspace with the rules that the CSV in its folder was last made under."""
+        kept = self.folder / _RULES
+        if not kept.is_file():
+            return self
+        rules = Rules(**_values(json.loads(kept.read_bytes())))
+        return replace(self, settings=replace(self.settings, rules=rules))
 
-    def convert(self, memory: str = "1g") -> dict[str, Any]:
+    def publish(
+        self, summary: Summary, allow_shrink: bool = False, allow_future: bool = False
+    ) -> dict[str, Any]:
+        """Publish `csv`, `rejects` and their manifest, which is returned."""
+        return manifest.publish_etl1(
+            self.settings,
+            self.run_date,
+            self.csv,
+            self.rejects,
+            summary,
+            self.client("s3"),
+            source=self.source(),
+            allow_shrink=allow_shrink,
+            allow_future=allow_future,
+        )
+
+    def convert(self, memory: str = "2g", allow_future: bool = False) -> dict[str, Any]:
         """Convert the day's CSV to the one Parquet object with Spark; return ETL-2's manifest, published."""
         from cat_normalize import convert, spark
 
+        values.check(memory=memory)
         s3 = self.client("s3")
         with spark.running(self.settings, memory) as session:
-            done = convert.convert(session, self.csv_uri, self.parquet_uri, s3, self.run_date)
+            done = convert.convert(
+                session,
+                self.csv_uri,
+                self.parquet_uri,
+                s3,
+                self.run_date,
+                allow_future=allow_future,
+                time_zone=self.settings.rules.time_zone,
+            )
         return manifest.publish_etl2(self.settings, self.run_date, done, s3)
+
+    def compare(self) -> int:
+        """Return how many rows the day's CSV and the copy of the Parquet have, equal and in order.
+
+        Raises:
+            ConvertError: they differ.
+        """
+        from cat_normalize.compare import same_rows
+
+        bucket, key = layout.split_s3(self.csv_uri)
+        with tempfile.TemporaryFile() as copy:
+            self.client("s3").download_fileobj(bucket, key, copy)
+            copy.seek(0)
+            return same_rows(copy, self.csv_uri, self.parquet)
+
+    def manifest(self, process: int) -> dict[str, Any] | None:
+        """Return the day's manifest of ETL-``process``, None where there is none."""
+        key = layout.manifest_key(self.settings, process, self.run_date)
+        if self.head(layout.s3_uri(self.settings.bucket, key)) is None:
+            return None
+        body = self.client("s3").get_object(Bucket=self.settings.bucket, Key=key)["Body"].read()
+        found: dict[str, Any] = json.loads(body)
+        return found
+
+    def head(self, uri: str) -> dict[str, Any] | None:
+        """Return what S3 lists of an object (its ``Size`` and ``ETag``), None where there is none."""
+        bucket, key = layout.split_s3(uri)
+        found = self.client("s3").list_objects_v2(Bucket=bucket, Prefix=key).get("Contents", [])
+        return next((each for each in found if each["Key"] == key), None)
 
     def fetch_parquet(self) -> Path:
         """Copy the published Parquet to `parquet`, whole or not at all."""
@@ -124,6 +201,9 @@ atexit.register(_kept.close)
 def open_workspace(stage: Stage, local: bool, run_date: str, work_dir: str, **given: Any) -> Workspace:
     """Open the workspace of one stage.
 
+    On the local AWS missing outputs of earlier stages are built first, as are those of another table or of
+    an older CSV; on an AWS account they are refused.
+
     Args:
         stage: which stage is about to run.
         local: the local AWS; otherwise the account that boto3's credentials open.
@@ -132,28 +212,41 @@ def open_workspace(stage: Stage, local: bool, run_date: str, work_dir: str, **gi
         given: settings that win over the environment's; an empty text or list counts as not given.
 
     Raises:
-        SettingsError: a setting cannot be read.
+        ParameterError: a parameter cannot be; the message tells of all that cannot.
+        SettingsError: a setting of the environment cannot be read.
+        UsageError: the folder holds the files of a run elsewhere.
+        InputError: on an AWS account, what the stage reads is missing, or of another table or CSV.
         LocalAwsError: the local AWS did not start.
     """
+    values.check(run_date=run_date, **given)
     settings = Settings.from_environment(os.environ, **_values(given))
     folder = Path(work_dir)
     folder.mkdir(parents=True, exist_ok=True)
+    _claim(folder, local)
     if local and settings.endpoint_url is None:
         settings = _start_local(settings, folder)
     space = Workspace(settings, parse_day("run_date", run_date), folder, local)
-    if local:
-        _EARLIER[stage](space)
+    earlier.prepare(space, stage)
     return space
+
+
+def _claim(folder: Path, local: bool) -> None:
+    """Keep the files of the sample and those of an account out of one folder."""
+    mark, here = folder / ".aws", "the local AWS" if local else "an AWS account"
+    there = mark.read_text() if mark.is_file() else here
+    if there != here:
+        raise UsageError(f"{folder} holds the files of {there}; for {here} give another work_dir")
+    mark.write_text(here)
 
 
 def _values(given: dict[str, Any]) -> dict[str, Any]:
     """Read settings as a notebook's parameters hold them: days as text, lists, and blanks for not given."""
-    values = {name: value for name, value in given.items() if value}
-    for name in {"since", "until"} & set(values):
-        values[name] = parse_day(name, values[name])
-    for name in {"exclude_cities"} & set(values):
-        values[name] = tuple(values[name])
-    return values
+    read = {name: value for name, value in given.items() if value}
+    for name in {"since", "until"} & set(read):
+        read[name] = parse_day(name, read[name])
+    for name in {"exclude_cities"} & set(read):
+        read[name] = tuple(read[name])
+    return read
 
 
 def _start_local(settings: Settings, folder: Path) -> Settings:
@@ -163,38 +256,3 @@ def _start_local(settings: Settings, folder: Path) -> Settings:
     started = _kept.enter_context(running(settings, folder))
     _kept.enter_context(started.activate())
     return started.settings
-
-
-def _ensure_nothing(space: Workspace) -> None:
-    """Leave the first stage what it wants: a table."""
-
-
-def _ensure_raw(space: Workspace) -> None:
-    if not (space.raw / partitions.RECORD).is_file():
-        space.extract()
-
-
-def _ensure_csv(space: Workspace) -> None:
-    if not _published(space, space.csv_uri):
-        _ensure_raw(space)
-        space.publish(space.normalize())
-
-
-def _ensure_parquet(space: Workspace) -> None:
-    if not _published(space, space.parquet_uri):
-        _ensure_csv(space)
-        space.convert()
-
-
-_EARLIER: dict[Stage, Callable[[Workspace], None]] = {
-    "extract": _ensure_nothing,
-    "normalize": _ensure_raw,
-    "convert": _ensure_csv,
-    "query": _ensure_parquet,
-}
-
-
-def _published(space: Workspace, uri: str) -> bool:
-    bucket, key = layout.split_s3(uri)
-    found = space.client("s3").list_objects_v2(Bucket=bucket, Prefix=key).get("Contents", [])
-    return any(each["Key"] == key for each in found)

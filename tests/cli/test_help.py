@@ -18,7 +18,7 @@ def command(name):
 
 
 def example(name):
-    return command(name).epilog.removeprefix("Example: ")
+    return command(name).epilog.removeprefix("\b\nExample: ")
 
 
 def test_the_commands_are_the_contracts():

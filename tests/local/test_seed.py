@@ -184,8 +184,8 @@ def test_some_users_have_one_kind_alone() -> None:
     kinds: dict[str, set[str]] = {}
     for item in odd.items():
         kinds.setdefault(item["PK"]["S"], set()).add(kind(item))
-    assert kinds["USER#solo-pulgar"] == {"FEEDBACK"}
-    assert kinds["USER#solo-registro"] == {"REGISTER", "REGISTERED"}
+    assert kinds["USER#prueba-solo-pulgar"] == {"FEEDBACK"}
+    assert kinds["USER#prueba-solo-registro"] == {"REGISTER", "REGISTERED"}
 
 
 def test_the_table_holds_it_all_in_more_than_one_page(aws: LocalAws) -> None:

@@ -5,18 +5,25 @@ Data and summaries go to stdout, messages and progress to stderr.
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Sequence
 
-from cat_normalize.cli import runs, stages
-from cat_normalize.cli.app import app
+from cat_normalize.cli import runs, signals, stages
+from cat_normalize.cli.app import app, typed
 
 __all__ = ["main", "runs", "stages"]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; the entry point ``cat-normalize``."""
-    app(_spread(list(sys.argv[1:] if arguments is None else arguments), "--input"))
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    typed.set(["cat-normalize", *words])
+    for stream in (sys.stdout, sys.stderr):  # a file's name may hold what no encoding does
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    with signals.handled():
+        app(_spread(words, "--input"))
 
 
 def _spread(words: list[str], option: str) -> list[str]:
@@ -28,9 +35,13 @@ def _spread(words: list[str], option: str) -> list[str]:
     spread: list[str] = []
     inside = False
     for word in words:
-        if inside and not word.startswith("-") and spread[-1] != option:
+        if inside and not _is_option(word) and spread[-1] != option:
             spread.append(option)
-        elif word.startswith("-"):
+        elif _is_option(word):
             inside = word == option
         spread.append(word)
     return spread
+
+
+def _is_option(word: str) -> bool:
+    return word.startswith("-") and word != "-"

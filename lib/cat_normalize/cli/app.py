@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+import errno
 import functools
+import inspect
 import json
 import os
-from collections.abc import Callable
-from typing import Annotated, Any
+import shlex
+from collections.abc import Callable, Iterable
+from contextvars import ContextVar
+from typing import Annotated, Any, NoReturn
 
 import typer
 
-from cat_normalize.errors import CatNormalizeError, UsageError
+from cat_normalize.errors import CatNormalizeError, Terminated, UsageError
+from cat_normalize.notebooks import MASK, is_secret
+from cat_normalize.remedies import remedy
 from cat_normalize.settings import Settings
 
 app = typer.Typer(
     name="cat-normalize",
-    help="A DynamoDB table of chatbot conversations, one typed row a user in Athena.",
+    help="A DynamoDB table of chatbot conversations, one typed row per user in Athena.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # it takes what stands in brackets for markup, and shows the rest
 )
+typed: ContextVar[list[str]] = ContextVar("typed")
+"""The words of the command that is running."""
+INTERRUPTED = 130
 TOO_MANY_REJECTS = 3
+DAY = "such as 2025-08-18 or 20250818"
 AsJson = Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")]
 MaxRejects = Annotated[
     int | None, typer.Option("--max-rejects", min=0, help="End with exit code 3 if more items are rejected.")
@@ -36,20 +47,65 @@ def command(example: str) -> Callable[[Callable[..., None]], Callable[..., None]
             try:
                 function(*args, **named)
             except CatNormalizeError as error:
-                typer.echo(f"cat-normalize: {error}", err=True)
-                raise typer.Exit(error.exit_code) from error
-            except KeyboardInterrupt:
-                typer.echo("cat-normalize: interrupted", err=True)
-                raise typer.Exit(1) from None
+                _end(str(error), error.exit_code, error)
+            except KeyboardInterrupt as error:
+                again = f"run it again: {shell(typed.get())}"
+                _end(f"{interruption(error)}; {again}", exit_code_of_interruption(error), None)
+            except OSError as error:
+                if error.errno == errno.EPIPE:  # whoever read our output has enough
+                    raise
+                _end(_sentence(error), 1, error)
             except Exception as error:
                 if not type(error).__module__.startswith(("botocore.", "boto3.")):  # a fault of ours
                     raise
-                typer.echo(f"cat-normalize: AWS: {error}", err=True)
-                raise typer.Exit(1) from error
+                _end(f"AWS: {error}", 1, error)
 
-        return app.command(epilog=f"Example: {example}")(guarded)
+        # Without the mark the line is filled anew, and could not be typed as it stands.
+        text = inspect.cleandoc(function.__doc__ or "")
+        return app.command(epilog=f"\b\nExample: {example}", short_help=text)(guarded)
 
     return register
+
+
+def _end(said: str, code: int, error: Exception | None) -> NoReturn:
+    """End the command with what is wrong and what to try."""
+    what = remedy(f"{type(error).__name__}: {said}")
+    typer.echo(f"cat-normalize: {said}" + (f"; {what}" if what and what not in said else ""), err=True)
+    raise typer.Exit(code) from error
+
+
+def _sentence(error: OSError) -> str:
+    r"""Say what the system refused, and where.
+
+    >>> _sentence(FileNotFoundError(2, "No such file or directory", b"a\xff"))
+    'a\udcff: No such file or directory'
+    """
+    where = [
+        os.fsdecode(each) for each in (error.filename, error.filename2) if isinstance(each, (str, bytes))
+    ]
+    return ": ".join([*where, error.strerror or str(error) or type(error).__name__])
+
+
+def shell(words: Iterable[str]) -> str:
+    """Write words as a shell takes them, without the values of secrets.
+
+    >>> shell(["run", "-p", "api_token=x y", "-p", "top=3"])
+    "run -p 'api_token=********' -p top=3"
+    """
+    split = ((word, *word.partition("=")) for word in words)
+    return shlex.join(
+        f"{name}={MASK}" if equals and is_secret(name) else word for word, name, equals, _ in split
+    )
+
+
+def interruption(error: BaseException) -> str:
+    """Say how a command was interrupted."""
+    return "ended by SIGTERM" if isinstance(error, Terminated) else "interrupted"
+
+
+def exit_code_of_interruption(error: BaseException) -> int:
+    """Return the exit code after Ctrl-C or SIGTERM."""
+    return Terminated.exit_code if isinstance(error, Terminated) else INTERRUPTED
 
 
 def settings(**given: Any) -> Settings:

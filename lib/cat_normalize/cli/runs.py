@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import shlex
-import signal
-import subprocess
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from cat_normalize.cli.app import AsJson, MaxRejects, check_limit, command, pairs, print_summary, settings
-from cat_normalize.errors import UsageError
+from cat_normalize.cli import outcome
+from cat_normalize.cli.app import DAY, AsJson, MaxRejects, check_limit, command, pairs, settings
+from cat_normalize.errors import PipelineError, UsageError
+from cat_normalize.layout import is_s3
 from cat_normalize.settings import parse_day, today
 
 RUNS = Path("runs")
@@ -23,47 +24,85 @@ RUNS = Path("runs")
 @command("cat-normalize run --local --param normalize.since=2025-08-18")
 def run(
     run_date: Annotated[
-        str | None, typer.Option(help="The day that names the outputs [default: today].")
+        str | None, typer.Option(help=f"The day that names the outputs, {DAY} [default: today].")
     ] = None,
     run_id: Annotated[str | None, typer.Option(help="The run's name [default: made of the time].")] = None,
     start: Annotated[
-        str, typer.Option("--from", help="Go on from this stage of an earlier run, the latest by default.")
-    ] = "extract",
+        str | None,
+        typer.Option(
+            "--from",
+            help="Go on from this stage (extract, normalize, convert or query) of an earlier run: "
+            "the one of --run-id [default: the latest].",
+        ),
+    ] = None,
     local: Annotated[bool, typer.Option(help="On a local AWS with a sample table.")] = False,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--input",
+            help="Item files, folders of them, or an export, in place of the table; on a local AWS.",
+        ),
+    ] = None,
+    publish: Annotated[
+        bool, typer.Option("--publish", help="Publish what --input gives on your AWS account.")
+    ] = False,
     param: Annotated[
         list[str] | None, typer.Option("--param", "-p", help="A notebook parameter, [STAGE.]NAME=VALUE.")
     ] = None,
-    notebooks: Annotated[Path | None, typer.Option(help="The folder of the notebooks.")] = None,
+    notebooks: Annotated[
+        Path | None, typer.Option(help="The folder of the notebooks [default: the project's].")
+    ] = None,
     runs: Annotated[Path, typer.Option(help="The folder of runs.")] = RUNS,
+    allow_shrink: Annotated[
+        bool, typer.Option("--allow-shrink", help="Publish even far fewer users than the last run.")
+    ] = False,
+    allow_future: Annotated[
+        bool, typer.Option("--allow-future", help="Publish even under a day that has not come yet.")
+    ] = False,
     max_rejects: MaxRejects = None,
     as_json: AsJson = False,
 ) -> None:
     """Run the four notebooks into runs/RUN-ID: executed copies, report, manifest, rejects."""
+    from cat_normalize import checks
     from cat_normalize import runs as runner
     from cat_normalize.plan import plan
     from cat_normalize.workspace import STAGES
 
-    if start not in STAGES:
+    if start is not None and start not in STAGES:
         raise UsageError(f"--from {start!r}: no such stage; there are {', '.join(STAGES)}")
+    given = pairs(param or []) | _given_input(inputs or [], start, local, publish)
     where = settings()
+    day = today(where.rules.time_zone)
+    flags = {"--allow-shrink": allow_shrink, "--allow-future": allow_future}
+    allowed = [flag for flag, wanted in flags.items() if wanted]
     planned = plan(
         sources=notebooks or _notebooks(),
         runs=runs,
         run_id=run_id,
         run_date=parse_day("--run-date", run_date) if run_date else None,
-        today=today(where.rules.time_zone),
-        start=STAGES[STAGES.index(start)],
-        local=local,
-        given=pairs(param or []),
+        today=day,
+        start=STAGES[STAGES.index(start)] if start else None,
+        local=local or (bool(inputs) and not publish),
+        given=given,
         now=_now(),
+        allow=[flag.removeprefix("--").replace("-", "_") for flag in allowed],
     )
-    signal.signal(signal.SIGTERM, _interrupt)
+    for note in planned.notes:
+        typer.echo(f"cat-normalize: {note}", err=True)
+    outcome.refuse(checks.before_run(planned, where, day))
     typer.echo(f"run {planned.run_id}, into {planned.folder}", err=True)
     record = runner.execute(planned, where, _now, _progress())
-    _tell(record, planned.folder, as_json)
-    if record["status"] != "done":
-        raise typer.Exit(1)
-    check_limit(_rejected(record), max_rejects)
+    outcome.tell(record, planned.folder, as_json)
+    # What the record does not keep, and going on wants again.
+    kept = [
+        *(("--notebooks", str(notebooks)) if notebooks else ()),
+        *(("--runs", str(runs)) if runs != RUNS else ()),
+    ]
+    kept += [*(word for each in param or [] for word in ("-p", each)), *allowed]
+    if record["stages"]["extract"]["status"] != "done":
+        kept += [word for each in inputs or [] for word in ("--input", each)]
+    outcome.end(record, planned.folder, kept)
+    check_limit(outcome.rejected(record), max_rejects)
 
 
 @command("cat-normalize local")
@@ -74,7 +113,6 @@ def local(
     from cat_normalize.cli import loop
     from cat_normalize.local import running
 
-    signal.signal(signal.SIGTERM, _interrupt)
     try:
         with running(settings(), log_dir) as aws:
             worker = loop.start(aws, log_dir, _of_project(Path("glue/etl-process2/glue_job_script.py")))
@@ -92,14 +130,44 @@ def local(
 @command("cat-normalize lab")
 def lab(
     log_dir: Annotated[Path, typer.Option(help="Where the local AWS's log goes.")] = RUNS / "local",
+    browser: Annotated[bool, typer.Option(help="Open a browser on it.")] = True,
 ) -> None:
     """Open JupyterLab on the notebooks, with a local AWS beside it, until Ctrl-C."""
-    from cat_normalize.local import running
+    from cat_normalize.local import lab, running
 
     folder = _notebooks()
-    with running(settings(), log_dir) as aws:
-        line = [sys.executable, "-m", "jupyterlab", "--ServerApp.ip=127.0.0.1", f"--notebook-dir={folder}"]
-        subprocess.run(line, env=aws.child_environment(), check=True)
+    if find_spec("jupyterlab") is None:
+        raise UsageError("JupyterLab is not installed; install the extra: cat-normalize[local]")
+    words = ["--ServerApp.ip=127.0.0.1", f"--notebook-dir={folder.resolve()}"]
+    try:
+        with running(settings(), log_dir) as aws:
+            code = lab.serve(words if browser else [*words, "--no-browser"], aws.child_environment())
+    except KeyboardInterrupt:
+        return
+    if code:
+        raise PipelineError(f"JupyterLab ended with {code}; what it said is above")
+
+
+def _given_input(inputs: list[str], start: str | None, local: bool, publish: bool) -> dict[str, str]:
+    """Return what ``--input`` makes a notebook parameter: paths as seen from here, made absolute."""
+    if publish and local:
+        raise UsageError("--publish is for your AWS account and --local is not; give one of them")
+    if publish and not inputs:
+        raise UsageError(
+            "--publish goes with --input; without both, a run reads and publishes on your account"
+        )
+    if not inputs:
+        return {}
+    if start not in (None, "extract"):
+        raise UsageError(f"--input is read by the first stage, and --from {start} skips it; start a new run")
+    for path in inputs:
+        if is_s3(path) and not publish:
+            raise UsageError(f"--input {path} is on your AWS account; give --publish to run there")
+        if not is_s3(path) and not Path(path).exists():
+            raise UsageError(
+                f"--input {path} does not exist; give item files (JSON lines) or a folder of them"
+            )
+    return {"extract.input": repr([path if is_s3(path) else str(Path(path).resolve()) for path in inputs])}
 
 
 def _notebooks() -> Path:
@@ -119,10 +187,6 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
-
-
 def _progress() -> Callable[[str, int, int, str], None]:
     """Return a progress of a line a stage; on a terminal it follows the cells as well."""
     terminal, last = sys.stderr.isatty(), ""
@@ -137,30 +201,3 @@ def _progress() -> Callable[[str, int, int, str], None]:
         last = stage
 
     return show
-
-
-def _rejected(record: dict[str, Any]) -> int:
-    return int(record["outputs"].get("etl-process1", {}).get("summary", {}).get("rejected", 0))
-
-
-def _tell(record: dict[str, Any], folder: Path, as_json: bool) -> None:
-    """Say what happened and what to open next."""
-    if sys.stderr.isatty():
-        typer.echo("", err=True)
-    if as_json:
-        print_summary({**record, "folder": str(folder)}, as_json)
-        return
-    counts = record["outputs"].get("etl-process1", {}).get("summary", {})
-    told = {"run": f"{record['run_id']}: {record['status']}", "day": record["run_date"], **counts}
-    for stage, entry in record["stages"].items():
-        if entry["status"] != "done":
-            told[stage] = f"{entry['status']}  {entry.get('error', '')}".rstrip()
-    print_summary(told, as_json)
-    typer.echo(f"\nOpen next: {folder / 'report.html'}")
-    for name, what in (
-        ("rejects.jsonl", "what was rejected, and why"),
-        ("manifest.json", "counts, settings and checksums of this run"),
-        ("bucket", "the bucket, as the run left it"),
-    ):
-        if (folder / name).exists():
-            typer.echo(f"           {folder / name}: {what}")

@@ -9,23 +9,43 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from cat_normalize import aws, layout
-from cat_normalize.cli.app import AsJson, MaxRejects, check_limit, command, pairs, print_summary, settings
+from cat_normalize.cli.app import (
+    DAY,
+    AsJson,
+    MaxRejects,
+    check_limit,
+    command,
+    pairs,
+    print_summary,
+    settings,
+)
 from cat_normalize.errors import UsageError
 from cat_normalize.settings import parse_day
+from cat_normalize.values import RANGES
 
 
 @command("cat-normalize extract --output raw --segments 8")
 def extract(
     output: Annotated[Path, typer.Option(help="The folder to make; an earlier extract there is replaced.")],
-    table: Annotated[str | None, typer.Option(help="The table [default: DYNAMODB_TABLE_NAME].")] = None,
-    segments: Annotated[int, typer.Option(min=1, max=64, help="Parallel scans.")] = 4,
-    partitions: Annotated[int, typer.Option(min=1, max=512, help="Partitions to deal items into.")] = 16,
+    table: Annotated[
+        str | None, typer.Option(help="The table [default: DYNAMODB_TABLE_NAME, else the contract's].")
+    ] = None,
+    segments: Annotated[
+        int, typer.Option(min=RANGES["segments"][0], max=RANGES["segments"][1], help="Parallel scans.")
+    ] = 4,
+    partitions: Annotated[
+        int,
+        typer.Option(
+            min=RANGES["partitions"][0], max=RANGES["partitions"][1], help="Partitions to deal items into."
+        ),
+    ] = 16,
     export: Annotated[
         str | None, typer.Option(help="Read this DynamoDB export instead of the table.")
     ] = None,
@@ -57,22 +77,31 @@ def extract(
 @command("cat-normalize normalize --input raw --output users.csv --rejects rejects.jsonl")
 def normalize(
     inputs: Annotated[
-        list[Path], typer.Option("--input", help="Item files, or folders of them; several may follow.")
+        list[Path],
+        typer.Option(
+            "--input", help="Item files, or folders of them, or - for standard input; several may follow."
+        ),
     ],
     output: Annotated[Path, typer.Option(help="The CSV to write.")],
     rejects: Annotated[Path, typer.Option(help="Where rejected items go, as JSON lines.")],
-    workers: Annotated[int, typer.Option(min=1, max=256, help="Processes side by side.")] = 1,
-    since: Annotated[str | None, typer.Option(help="Drop conversations before this day.")] = None,
-    until: Annotated[str | None, typer.Option(help="Drop conversations after this day.")] = None,
+    workers: Annotated[
+        int, typer.Option(min=RANGES["workers"][0], max=RANGES["workers"][1], help="Processes side by side.")
+    ] = 1,
+    since: Annotated[str | None, typer.Option(help=f"Drop conversations before this day, {DAY}.")] = None,
+    until: Annotated[str | None, typer.Option(help=f"Drop conversations after this day, {DAY}.")] = None,
     exclude_city: Annotated[
         list[str] | None, typer.Option(help="Drop users whose city this expression finds; may be repeated.")
     ] = None,
-    time_zone: Annotated[str | None, typer.Option(help="Where an instant's day is read.")] = None,
+    time_zone: Annotated[
+        str | None,
+        typer.Option(help="Where an instant's day is read [default: CAT_TIME_ZONE, else America/Bogota]."),
+    ] = None,
     max_rejects: MaxRejects = None,
     as_json: AsJson = False,
 ) -> None:
     """Turn raw items into the CSV of one row a user; no AWS needed."""
     from cat_normalize.etl1 import normalize_files
+    from cat_normalize.guard import refuse_all_rejected
 
     rules = settings(
         since=parse_day("--since", since) if since else None,
@@ -82,7 +111,9 @@ def normalize(
     ).rules
     if output.resolve() == rejects.resolve():
         raise UsageError("--output and --rejects are the same file")
-    summary = normalize_files(inputs, output, rejects, rules, workers)
+    files = [Path("/dev/stdin") if path == Path("-") else path for path in inputs]
+    accept = partial(refuse_all_rejected, rejects=str(rejects))
+    summary = normalize_files(files, output, rejects, rules, workers, accept=accept)
     print_summary(summary.as_dict(), as_json)
     check_limit(summary.rejected, max_rejects)
 
@@ -91,16 +122,23 @@ def normalize(
 def convert(
     source: Annotated[str, typer.Option("--input", help="The CSV: a path, or s3://bucket/key.")],
     output: Annotated[str, typer.Option(help="The Parquet object: a path, or s3://bucket/key.")],
-    memory: Annotated[str, typer.Option(help="Memory of the Java machine.")] = "1g",
+    memory: Annotated[str, typer.Option(help="Memory of the Java machine, such as 1g or 512m.")] = "1g",
+    allow_future: Annotated[
+        bool, typer.Option("--allow-future", help="Convert even a CSV of a day that has not come yet.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Convert the CSV to one typed Parquet object, with Spark."""
     from cat_normalize import convert as stage
-    from cat_normalize import spark
+    from cat_normalize import spark, values
 
+    values.check(memory=memory)
     where = settings()
     s3 = aws.client(where, "s3") if layout.is_s3(source) or layout.is_s3(output) else None
-    done = stage.convert(spark.session(where, memory), source, output, s3)
+    with spark.running(where, memory) as session:
+        done = stage.convert(
+            session, source, output, s3, time_zone=where.rules.time_zone, allow_future=allow_future
+        )
     print_summary(
         {"rows": done.rows, "bytes": done.bytes, "sha256": done.sha256, "output": done.target}, as_json
     )

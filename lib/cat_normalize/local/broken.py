@@ -8,13 +8,13 @@ from __future__ import annotations
 from typing import Any
 
 from cat_normalize.local.ddb import NULL, Item, as_json, item, m, message, messages, s
-from cat_normalize.local.people import user_id
+from cat_normalize.local.odd import PREFIX
 
 REASONS = ("bad_key", "unknown_kind", "bad_conversation", "bad_feedback")
 WARNINGS = ("user_data_unreadable", "date_unreadable")
 
 _AT = "2025-09-10T12:00:00"
-_HELLO = messages(message("user", text="Hola"))
+_HELLO = messages(message("bot", text="Hola"))
 _CONVERSATIONS: tuple[Any, ...] = (
     None,  # absent
     NULL,
@@ -85,7 +85,7 @@ def items() -> list[tuple[str, Item]]:
     """
     return [
         *(("bad_key", each) for each in _keys()),
-        *(("unknown_kind", item(user_id(1), sk, Conversation=_HELLO)) for sk in _kinds()),
+        *(("unknown_kind", item(f"{PREFIX}roto", sk, Conversation=_HELLO)) for sk in _kinds()),
         *(
             ("bad_conversation", item(_user(n), f"CONVERSATION#{_AT}#{n}", Conversation=value))
             for n, value in enumerate(_CONVERSATIONS)
@@ -100,8 +100,8 @@ def items() -> list[tuple[str, Item]]:
 
 
 def _user(number: int) -> str:
-    """Spread over users of the ordinary sample, and every third on one with nothing else."""
-    return "roto" if number % 3 == 0 else user_id(number)
+    """Spread over users who have whole items too, and one with nothing else."""
+    return PREFIX + ("roto" if number % 3 == 0 else f"forma-{number % 3}")
 
 
 def _keys() -> list[Item]:
@@ -119,7 +119,7 @@ def _warned() -> list[Item]:
     rest: tuple[dict[str, Any], ...] = ({"Conversation": _HELLO}, {"Feedback": m(type="like")}, {})
     kinds = ("CONVERSATION", "FEEDBACK", "REGISTER")
     return [
-        item(f"datos-{n}", f"{kinds[n % 3]}#{_AT}", UserData=value, **rest[n % 3])
+        item(f"{PREFIX}datos-{n}", f"{kinds[n % 3]}#{_AT}", UserData=value, **rest[n % 3])
         for n, value in enumerate(_USER_DATA)
     ]
 
@@ -129,6 +129,6 @@ def _undated() -> list[Item]:
     created: tuple[Any, ...] = (None, NULL, s("ayer"), s("2025-02-30T10:00:00"), {"N": "1757523600"}, s(""))
     sks = ("CONVERSATION#", "CONVERSATION#sin-fecha", "CONVERSATION#2025-13-01#2", f"CONVERSATION##{_AT}")
     return [
-        item(f"sin-fecha-{n}", sks[n % len(sks)], CreatedAt=value, Conversation=_HELLO)
+        item(f"{PREFIX}sin-fecha-{n}", sks[n % len(sks)], CreatedAt=value, Conversation=_HELLO)
         for n, value in enumerate(created)
     ]

@@ -1,4 +1,7 @@
-"""Items that look wrong and are right: each is counted, none is rejected and none warns (contract §1-§3)."""
+"""Items that look wrong and are right: each is counted, none is rejected and none warns (contract §1-§3).
+
+Their users are told by `PREFIX`. No ranking shows them: each has few items and says what nobody else does.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ from typing import Any
 
 from cat_normalize.local.ddb import NULL, Item, as_json, item, m, message, messages, s
 
+PREFIX = "prueba-"
+"""Begins the id of every user of odd or broken items; it sorts behind the digits of people."""
 EVERY_TYPE: dict[str, Item] = {
     "Channel": s("teams"),
     "Tokens": {"N": "-1.5E+3"},
@@ -46,7 +51,7 @@ def items() -> list[Item]:
 
 
 def _talk(user: str, sk: str, conversation: Any, **attributes: Any) -> Item:
-    return item(user, f"CONVERSATION#{sk}", Conversation=conversation, **attributes)
+    return item(PREFIX + user, f"CONVERSATION#{sk}", Conversation=conversation, **attributes)
 
 
 def _texts() -> list[Item]:
@@ -55,14 +60,14 @@ def _texts() -> list[Item]:
     for number, text in enumerate(TEXTS):
         day = f"2025-08-{number + 4:02}T10:00:00"
         plain = [{"from": "user", "text": text}, {"from": "bot", "text": text, "timestamp": day}]
-        both.append(_talk("textos", f"{day}#L", messages(*(m(**said) for said in plain))))
-        both.append(_talk("textos", f"{day}#S", as_json(plain)))
+        both.append(_talk(f"texto-{number:02}", f"{day}#L", messages(*(m(**said) for said in plain))))
+        both.append(_talk(f"texto-{number:02}", f"{day}#S", as_json(plain)))
         if number < 9:
             given = m(type="like", comment=text, option=text)
-            both.append(item("textos", f"FEEDBACK#{day}", Feedback=given))
+            both.append(item(f"{PREFIX}texto-{number:02}", f"FEEDBACK#{day}", Feedback=given))
             data = m(nombre=text, ciudad=f"{text} (remoto)", gerencia=text)
-            both.append(item(f"textos-{number}", f"REGISTER#{day}", UserData=data))
-            both.append(_talk(f"textos-{number}", day, messages(message("user", text=text))))
+            both.append(item(f"{PREFIX}nombre-{number}", f"REGISTER#{day}", UserData=data))
+            both.append(_talk(f"nombre-{number}", day, messages(message("user", text=text))))
     return both
 
 
@@ -70,25 +75,27 @@ def _shapes() -> list[Item]:
     """Conversations at the edge of their shape, and every type of attribute beside them."""
     at = "2025-08-20T1"
     return [
-        _talk("formas", f"{at}0:00:00", messages(), **EVERY_TYPE),
-        _talk("formas", f"{at}1:00:00", as_json([])),
-        _talk("formas", f"{at}2:00:00", messages(message("user"), message("bot", text=None, timestamp=None))),
-        _talk("formas", f"{at}3:00:00", as_json([{"from": "user"}, {"from": "bot", "text": None}])),
-        _talk("formas", f"{at}4:00:00", messages(message(" USER ", text="a"), message("CatIA", text="b"))),
-        _talk("formas", f"{at}5:00:00", messages(message("Sistema", text="turno de un asesor"))),
-        _talk("formas", f"{at}6:00:00", messages(message("", text="sin nombre"))),
-        _talk("formas", f"{at}7:00:00", messages(message("user", text="x", intent={"N": "3"}, extra=m()))),
-        _talk("formas", f"{at}8:00:00", s(' [\n {"text":"\\u00f1", "from":"bot", "extra":[1,{}]} ] ')),
-        _talk("formas", f"{at}9:00:00#\uff21", messages(message("user", text="antes"))),
-        _talk("formas", f"{at}9:00:00#😀#2", messages(message("user", text="después"))),
-        item("formas", "REGISTER", UserData=NULL, Feedback=s("se ignora"), Conversation=NULL),
-        item("formas", "REGISTER#2025-08-20T10:00:00", **EVERY_TYPE),
+        _talk("forma-0", f"{at}0:00:00", messages(), **EVERY_TYPE),
+        _talk("forma-1", f"{at}1:00:00", as_json([])),
+        _talk(
+            "forma-2", f"{at}2:00:00", messages(message("user"), message("bot", text=None, timestamp=None))
+        ),
+        _talk("forma-3", f"{at}3:00:00", as_json([{"from": "user"}, {"from": "bot", "text": None}])),
+        _talk("forma-4", f"{at}4:00:00", messages(message(" USER ", text="a"), message("CatIA", text="b"))),
+        _talk("forma-5", f"{at}5:00:00", messages(message("Sistema", text="turno de un asesor"))),
+        _talk("forma-6", f"{at}6:00:00", messages(message("", text="sin nombre"))),
+        _talk("forma-7", f"{at}7:00:00", messages(message("user", text="x", intent={"N": "3"}, extra=m()))),
+        _talk("forma-8", f"{at}8:00:00", s(' [\n {"text":"\\u00f1", "from":"bot", "extra":[1,{}]} ] ')),
+        _talk("orden", f"{at}9:00:00#\uff21", messages(message("user", text="antes"))),
+        _talk("orden", f"{at}9:00:00#😀#2", messages(message("user", text="después"))),
+        item(f"{PREFIX}forma-0", "REGISTER", UserData=NULL, Feedback=s("se ignora"), Conversation=NULL),
+        item(f"{PREFIX}forma-0", "REGISTER#2025-08-20T10:00:00", **EVERY_TYPE),
     ]
 
 
 def _dates() -> list[Item]:
     """Moments whose day is not the one they begin with, and those only SK can tell."""
-    hello = messages(message("user", text="¿Qué día es hoy?"))
+    hello = messages(message("bot", text="¿Qué día es hoy?"))
     return [
         _talk("fechas-z", "2025-09-02T01:30:00", hello, CreatedAt=s("2025-09-02T01:30:00Z")),
         _talk("fechas-mas", "2025-09-02T01:30:00", hello, CreatedAt=s("2025-09-02T01:30:00.5+02:00")),
@@ -116,9 +123,11 @@ def _users() -> list[Item]:
     late = m(nombre="Inés Peña", ciudad="Leticia (Amazonas) (remoto)", correo="x", edad={"N": "40"})
     return [
         *made,
-        item("partes", "REGISTER#1", UserData=late),
-        item("solo-registro", "REGISTER#2025-08-25", UserData=m(nombre="Rubén Ocampo", ciudad="Tunja")),
-        item("solo-registro", "REGISTERED"),
+        item(f"{PREFIX}partes", "REGISTER#1", UserData=late),
+        item(
+            f"{PREFIX}solo-registro", "REGISTER#2025-08-25", UserData=m(nombre="Rubén Ocampo", ciudad="Tunja")
+        ),
+        item(f"{PREFIX}solo-registro", "REGISTERED"),
     ]
 
 
@@ -126,7 +135,7 @@ def _feedback() -> list[Item]:
     """Users with feedback alone, both thumbs, other thumbs, none of the optional members."""
 
     def thumb(user: str, sk: str, given: Item, **attributes: Any) -> Item:
-        return item(user, f"FEEDBACK#2025-08-26T{sk}", Feedback=given, **attributes)
+        return item(PREFIX + user, f"FEEDBACK#2025-08-26T{sk}", Feedback=given, **attributes)
 
     return [
         thumb(

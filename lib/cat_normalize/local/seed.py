@@ -1,4 +1,4 @@
-"""The sample in the local table: Spanish dialogues of chatterbot-corpus, dealt to made-up people.
+"""The sample in the local table: dialogues of employees with their company's assistant, of made-up people.
 
 Always the same, on every machine. What a table of DynamoDB cannot hold is not in it: a line that is not
 JSON (``not_json``), and an item without string keys.
@@ -47,9 +47,6 @@ def items() -> list[Item]:
     """Return the whole sample: ordinary items, valid oddities, broken ones.
 
     DynamoDB JSON as boto3's low-level client takes it: binary values are bytes.
-
-    Raises:
-        LocalAwsError: chatterbot-corpus is not installed.
     """
     return [*ordinary(), *odd.items(), *(each for _, each in broken.items())]
 
@@ -74,22 +71,9 @@ def ordinary() -> list[Item]:
 
 
 def dialogues() -> list[list[str]]:
-    """Return the corpus's Spanish dialogues: what is said in turn, the user first.
-
-    Raises:
-        LocalAwsError: chatterbot-corpus is not installed.
-    """
-    import yaml
-
-    try:
-        folder = resources.files("chatterbot_corpus") / "data" / "spanish"
-    except ModuleNotFoundError as error:
-        raise LocalAwsError(
-            "the sample needs chatterbot-corpus; install the extra: cat-normalize[local]"
-        ) from error
-    files = sorted((each for each in folder.iterdir() if each.name.endswith(".yml")), key=lambda f: f.name)
-    read = [yaml.safe_load(file.read_text("utf-8"))["conversations"] for file in files]
-    return [[str(said) for said in dialogue] for each in read for dialogue in each]
+    """Return the dialogues, the most frequent first: what is said in turn, the user first."""
+    text = resources.files(__package__).joinpath("dialogues.txt").read_text("utf-8")
+    return [dialogue.splitlines() for dialogue in text.strip().split("\n\n")]
 
 
 def put(client: Any, table: str, items: list[Item]) -> None:
@@ -134,12 +118,18 @@ def _talk(rng: random.Random, corpus: list[list[str]], at: datetime) -> tuple[li
     user, bot = pick(rng, _USER), pick(rng, _BOT)
     stamped = rng.random() < 0.9
     talk = []
-    for dialogue in rng.sample(corpus, rng.choices((1, 2, 3), (5, 4, 2))[0]):
+    for dialogue in _asked(rng, corpus, rng.choices((1, 2, 3), (5, 4, 2))[0]):
         for turn, said in enumerate(dialogue[:6]):
             spoken = {"from": bot if turn % 2 else user, "text": said}
             talk.append(spoken | {"timestamp": at.isoformat()} if stamped else spoken)
             at += timedelta(seconds=rng.uniform(1, 5) if turn % 2 == 0 else rng.uniform(8, 60))
     return talk, at
+
+
+def _asked(rng: random.Random, corpus: list[list[str]], count: int) -> list[list[str]]:
+    """Draw up to so many dialogues; the first ones of the corpus are asked far more often."""
+    drawn = rng.choices(range(len(corpus)), [1 / (n + 4) for n in range(len(corpus))], k=count)
+    return [corpus[n] for n in dict.fromkeys(drawn)]
 
 
 def _conversation(rng: random.Random, person: Person, at: datetime, talk: list[dict[str, str]]) -> Item:

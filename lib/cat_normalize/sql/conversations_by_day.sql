@@ -5,13 +5,16 @@ SELECT
   TRY_CAST(t.written AS date) AS day,
   count(*) AS conversation_count,
   count(DISTINCT usuario_id) AS user_count
-FROM users
-CROSS JOIN UNNEST(
-  regexp_extract_all(
-    conversacion_completa,
-    '"sk":"CONVERSATION#([1-9][0-9]{3}-[0-9]{2}-[0-9]{2}|)',
-    1
-  )
-) AS t (written)
+FROM (
+  SELECT
+    usuario_id,
+    regexp_extract_all(
+      conversacion_completa,
+      '"sk":"CONVERSATION#([1-9][0-9]{3}-[0-9]{2}-[0-9]{2}|)',
+      1
+    ) AS days
+  FROM users
+) AS u
+CROSS JOIN UNNEST(days) AS t (written)
 GROUP BY 1
 ORDER BY day

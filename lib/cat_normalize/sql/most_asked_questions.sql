@@ -6,8 +6,8 @@ FROM (
     row_number() OVER (ORDER BY count(*) DESC, t.question) AS place,
     t.question,
     count(*) AS user_count
-  FROM users
-  CROSS JOIN UNNEST(split(pregunta_conversacion, ' | ')) AS t (question)
+  FROM (SELECT split(pregunta_conversacion, ' | ') AS questions FROM users) AS u
+  CROSS JOIN UNNEST(questions) AS t (question)
   WHERE t.question <> ''
   GROUP BY t.question
 ) AS ranked

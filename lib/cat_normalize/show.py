@@ -1,0 +1,223 @@
+"""How the notebooks show what there is: tables, texts and charts, or a sentence where there is nothing.
+
+A text of the table is shown and never interpreted: control characters are written as escapes, HTML is
+quoted, formulas stay text, and what is long is cut.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+WIDTH = 90
+_NOTHING = "There is nothing to show."
+_LINES = 40
+_PARSED = 1 << 20
+_BARS = 80
+
+
+class Sentence(str):
+    """What a cell says in words; a notebook shows it without quotes."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Table:
+    """A table whose texts are made safe; ``rows`` of ``total`` are shown."""
+
+    frame: pd.DataFrame
+    total: int
+
+    def __repr__(self) -> str:
+        return self.frame.to_string() + self._left_out()
+
+    def _repr_html_(self) -> str:
+        import pandas as pd
+
+        with pd.option_context("display.html.use_mathjax", False, "display.max_colwidth", None):
+            return self.frame.to_html(escape=True, border=0) + self._left_out().replace("\n", "")
+
+    def _left_out(self) -> str:
+        shown = len(self.frame)
+        return "" if shown == self.total else f"\n{shown:,} of {self.total:,} rows"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Chart:
+    """A chart, drawn when a notebook asks for its picture."""
+
+    figure: Figure
+    told: str
+
+    def __repr__(self) -> str:
+        return self.told
+
+    def _repr_png_(self) -> bytes:
+        stream = io.BytesIO()
+        self.figure.savefig(stream, format="png", metadata={"Software": None})
+        return stream.getvalue()
+
+
+def text(value: str, width: int = WIDTH) -> str:
+    r"""Make a text of the table safe to show: what does not print is an escape, what is long is cut.
+
+    >>> text("a\nb\x1b[31m"), text("a" * 9, 5)
+    ('a\\nb\\x1b[31m', 'aaaa…')
+    """
+    cut = value if len(value) <= width else value[: width - 1] + "…"
+    return "".join(each if each.isprintable() else _escaped(each) for each in cut)
+
+
+def item(line: bytes | None, lines: int = _LINES) -> Sentence:
+    """Show a raw item: its first lines as indented JSON, or its first characters if it is no JSON."""
+    if line is None:
+        return Sentence("There is no item.")
+    try:
+        whole = json.loads(line) if len(line) <= _PARSED else None
+    except (ValueError, RecursionError):
+        whole = None
+    if not isinstance(whole, dict):
+        return Sentence(text(line[: 4 * WIDTH].decode(errors="backslashreplace"), 2 * WIDTH))
+    shown = json.dumps(whole, indent=1, ensure_ascii=False).split("\n")
+    more = ["…"] if len(shown) > lines else []
+    return Sentence("\n".join([*(text(each) for each in shown[:lines]), *more]))
+
+
+def rejects(lines: Sequence[bytes]) -> Sentence:
+    """Show rejects as the rejects file holds them: reason and detail, file and line, the item."""
+    if not lines:
+        return Sentence("No item was rejected.")
+    told = []
+    for line in lines:
+        reject = json.loads(line)
+        whole = reject["item"]
+        written = whole if isinstance(whole, str) else json.dumps(whole, ensure_ascii=False)
+        told += [
+            f"{reject['reason']}: {text(reject['detail'], 2 * WIDTH)}",
+            f"    read from {text(reject['source'])}",
+            f"    {text(written, 2 * WIDTH)}",
+        ]
+    return Sentence("\n".join(told))
+
+
+def told(etl1: Mapping[str, Any] | None, etl2: Mapping[str, Any] | None) -> Sentence:
+    """Say what the Parquet was made of and under which rules, as the manifests of a run date tell it."""
+    if etl2 is None:
+        return Sentence("There is no manifest of this Parquet.")
+    said = [f"{etl2['summary']['rows']:,} users, run date {etl2['run_date']}"]
+    if etl1:
+        rules = {name: value for name, value in etl1["settings"]["rules"].items() if value}
+        said.append(f"read from {text(etl1['source'])}")
+        said += [f"{name}: {text(str(value))}" for name, value in rules.items()]
+    return Sentence("\n".join(said))
+
+
+def table(
+    rows: pd.DataFrame | Sequence[Sequence[Any]],
+    columns: Sequence[str] = (),
+    most: int = 20,
+    none: str = _NOTHING,
+) -> Table | Sentence:
+    """Show the first rows of a table.
+
+    Args:
+        rows: a data frame, or rows of `columns`.
+        columns: the names, where `rows` are plain.
+        most: how many rows are shown.
+        none: what is said of a table without rows.
+    """
+    import pandas as pd
+
+    frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(list(rows), columns=list(columns))
+    if frame.empty:
+        return Sentence(none)
+    first = frame.head(most)
+    first = first.astype(object).where(first.notna(), "NULL").map(_safe)
+    return Table(first.set_axis(range(1, len(first) + 1)), len(frame))
+
+
+def counts(values: Mapping[str, int], name: str, unit: str, none: str = _NOTHING) -> Table | Sentence:
+    """Show counts by name as a table of two columns."""
+    return table(list(values.items()), [name, unit], len(values), none)
+
+
+def bars(values: Mapping[str, int], title: str, unit: str, none: str = _NOTHING) -> Chart | Sentence:
+    """Draw a horizontal bar for each name, the first at the top."""
+    if not any(values.values()):
+        return Sentence(none)
+    figure, axes = _axes(title, 1 + 0.32 * len(values))
+    names = [text(name, 40) for name in values]
+    drawn = axes.barh(range(len(names)), list(values.values()))
+    axes.bar_label(drawn, fmt="{:,.0f}", padding=3)
+    axes.set_yticks(range(len(names)), names, parse_math=False)
+    axes.invert_yaxis()
+    axes.margins(x=0.12)
+    axes.set_xlabel(unit)
+    return Chart(figure, f"Chart: {title}, {len(names)} bars")
+
+
+def timeline(values: Mapping[date, int], title: str, unit: str, none: str = _NOTHING) -> Chart | Sentence:
+    """Draw a bar for each day; for each week, month, year or longer where there are too many days."""
+    if not values:
+        return Sentence(none)
+    step, number, name = next(each for each in _STEPS if _span(values, each[1]) <= _BARS)
+    first, last = number(min(values)), number(max(values))
+    heights = [0] * (last - first + 1)
+    for day, count in values.items():
+        heights[number(day) - first] += count
+    figure, axes = _axes(title, 3)
+    axes.bar(range(len(heights)), heights)
+    axes.set_ylabel(unit)
+    ticks = range(0, len(heights), max(1, len(heights) // 7))
+    axes.set_xticks(ticks, [name(first + tick) for tick in ticks])
+    axes.set_xlabel(f"by {step}")
+    return Chart(figure, f"Chart: {title}, by {step}, {name(first)} to {name(last)}")
+
+
+def _axes(title: str, height: float) -> tuple[Figure, Any]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, height), layout="constrained")
+    axes = figure.add_subplot()
+    axes.set_title(title)
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def _span(values: Mapping[date, int], number: Callable[[date], int]) -> int:
+    return number(max(values)) - number(min(values)) + 1
+
+
+_STEPS: tuple[tuple[str, Callable[[date], int], Callable[[int], str]], ...] = (
+    ("day", date.toordinal, lambda n: date.fromordinal(n).isoformat()),
+    ("week", lambda day: (day.toordinal() - 1) // 7, lambda n: date.fromordinal(7 * n + 1).isoformat()),
+    (
+        "month",
+        lambda day: 12 * day.year + day.month - 1,
+        lambda n: f"{n // 12:04}-{n % 12 + 1:02}",
+    ),
+    ("year", lambda day: day.year, lambda n: f"{n:04}"),
+    ("decade", lambda day: day.year // 10, lambda n: f"{10 * n:04}"),
+    ("century", lambda day: day.year // 100, lambda n: f"{100 * n:04}"),
+    ("millennium", lambda day: day.year // 1000, lambda n: f"{1000 * n:04}"),
+)
+
+
+def _safe(value: Any) -> Any:
+    return text(value) if isinstance(value, str) else value
+
+
+def _escaped(char: str) -> str:
+    return char.encode("unicode_escape").decode()
