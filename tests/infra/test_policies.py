@@ -50,6 +50,7 @@ ROLES: dict[str, tuple[str, str, set[Grant]]] = {
         )
         | each("s3:GetObject s3:PutObject", f"{BUCKET}/manifests/etl-process1/*")
         | listed("manifests/etl-process1/*")
+        | each("s3:ListBucketMultipartUploads", BUCKET)
         | each("sqs:SendMessage", f"arn:aws:sqs:us-east-1:{ACCOUNT}:cat-{{env}}-normalize-dead-letters")
         | each(STREAMS, f"{LOGS}/aws/lambda/cat-{{env}}-lambda-normalize:*")
         | each(TRACES, "*"),

@@ -88,6 +88,7 @@ def _calls(scope: Construct, env: Environment, failures: sqs.IQueue) -> list[Gra
         Grant(["s3:PutObject", "s3:AbortMultipartUpload"], files, wildcard=roles.PREFIX),
         Grant(["s3:GetObject", "s3:PutObject"], manifests, wildcard=roles.PREFIX),
         roles.listing(settings.bucket, own_manifests),
+        roles.list_uploads(settings.bucket),
         Grant(["sqs:SendMessage"], [failures.queue_arn]),
         roles.write_logs(scope, env.named(names.LOGS_LAMBDA)),
         roles.XRAY,
