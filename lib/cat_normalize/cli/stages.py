@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -76,7 +77,10 @@ def extract(
 @command("cat-normalize normalize --input raw --output users.csv --rejects rejects.jsonl")
 def normalize(
     inputs: Annotated[
-        list[Path], typer.Option("--input", help="Item files, or folders of them; several may follow.")
+        list[Path],
+        typer.Option(
+            "--input", help="Item files, or folders of them, or - for standard input; several may follow."
+        ),
     ],
     output: Annotated[Path, typer.Option(help="The CSV to write.")],
     rejects: Annotated[Path, typer.Option(help="Where rejected items go, as JSON lines.")],
@@ -97,6 +101,7 @@ def normalize(
 ) -> None:
     """Turn raw items into the CSV of one row a user; no AWS needed."""
     from cat_normalize.etl1 import normalize_files
+    from cat_normalize.guard import refuse_all_rejected
 
     rules = settings(
         since=parse_day("--since", since) if since else None,
@@ -106,7 +111,9 @@ def normalize(
     ).rules
     if output.resolve() == rejects.resolve():
         raise UsageError("--output and --rejects are the same file")
-    summary = normalize_files(inputs, output, rejects, rules, workers)
+    files = [Path("/dev/stdin") if path == Path("-") else path for path in inputs]
+    accept = partial(refuse_all_rejected, rejects=str(rejects))
+    summary = normalize_files(files, output, rejects, rules, workers, accept=accept)
     print_summary(summary.as_dict(), as_json)
     check_limit(summary.rejected, max_rejects)
 
@@ -116,6 +123,9 @@ def convert(
     source: Annotated[str, typer.Option("--input", help="The CSV: a path, or s3://bucket/key.")],
     output: Annotated[str, typer.Option(help="The Parquet object: a path, or s3://bucket/key.")],
     memory: Annotated[str, typer.Option(help="Memory of the Java machine, such as 1g or 512m.")] = "1g",
+    allow_future: Annotated[
+        bool, typer.Option("--allow-future", help="Convert even a CSV of a day that has not come yet.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Convert the CSV to one typed Parquet object, with Spark."""
@@ -125,7 +135,10 @@ def convert(
     values.check(memory=memory)
     where = settings()
     s3 = aws.client(where, "s3") if layout.is_s3(source) or layout.is_s3(output) else None
-    done = stage.convert(spark.session(where, memory), source, output, s3)
+    with spark.running(where, memory) as session:
+        done = stage.convert(
+            session, source, output, s3, time_zone=where.rules.time_zone, allow_future=allow_future
+        )
     print_summary(
         {"rows": done.rows, "bytes": done.bytes, "sha256": done.sha256, "output": done.target}, as_json
     )
