@@ -56,17 +56,19 @@ def run(bench):
 
 
 def shown(bench):
-    """All that the outputs of the executed copies show, and how many pictures there are."""
-    texts, pictures = [], 0
-    for path in sorted((bench.runs / "r").glob("0*.ipynb")):
-        for cell in bench.cells(path.name):
-            for output in cell["outputs"]:
-                pictures += "image/png" in output.get("data", {})
-                texts += ["".join(output.get("text", ""))]
-                texts += [
-                    "".join(data) for kind, data in output.get("data", {}).items() if kind != "image/png"
-                ]
-    return "\n".join(texts), pictures
+    """What the outputs of the executed copies show: as plain text, as HTML, and how many pictures."""
+    made = [
+        output
+        for path in sorted((bench.runs / "r").glob("0*.ipynb"))
+        for cell in bench.cells(path.name)
+        for output in cell["outputs"]
+    ]
+    data = [output.get("data", {}) for output in made]
+    plain = ["".join(output.get("text", "")) for output in made] + [
+        "".join(d.get("text/plain", "")) for d in data
+    ]
+    html = ["".join(d.get("text/html", "")) for d in data]
+    return "\n".join(plain), "\n".join(html), sum("image/png" in d for d in data)
 
 
 def outputs(bench):
@@ -76,12 +78,13 @@ def outputs(bench):
 def test_a_clean_table_of_any_years(bench, run):
     done = run(TABLES["clean"])
     assert done.returncode == 0, done.stderr
-    text, pictures = shown(bench)
+    text, html, pictures = shown(bench)
     assert "No item was rejected." in text
     assert "by millennium, 1000 to 9000" in text  # the query knows no day before the year 1000
     assert "11 rows of 12 columns are equal" in text
-    assert "<script" not in text
-    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", text)
+    assert "<script" not in html
+    assert "&lt;script&gt;" in html
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", text + html)
     assert pictures == 6
     assert "<script>alert" not in (bench.runs / "r" / "report.html").read_text()
     assert outputs(bench)["etl-process1"]["source"] == str(bench.folder / "items.jsonl")
@@ -90,7 +93,7 @@ def test_a_clean_table_of_any_years(bench, run):
 def test_a_table_of_feedback_alone(bench, run):
     done = run(TABLES["feedback only"])
     assert done.returncode == 0, done.stderr
-    text, _ = shown(bench)
+    text, _, _ = shown(bench)
     assert "No conversation has a day." in text
     assert "No user has written a message." in text
     assert outputs(bench)["etl-process1"]["summary"]["users"] == 2
@@ -100,7 +103,7 @@ def test_a_table_of_rejects_alone_is_shown_and_not_published(bench, run):
     done = run([{"PK": {"S": "USER#1"}, "SK": {"S": "SESSION#1"}}] * 3)
     assert done.returncode == 4, done.stderr
     assert "AllRejectedError" in done.stderr
-    text, _ = shown(bench)
+    text, _, _ = shown(bench)
     assert "unknown_kind" in text
     assert "There is no row" in text
     assert bench.statuses() == ["done", "failed", "pending", "pending"]

@@ -79,7 +79,7 @@ def test_the_parameters_that_a_run_sets_are_there(name):
 @EVERY
 def test_cells_are_short_and_define_nothing(name):
     for cell in cells(name, "code"):
-        assert len(lines(cell)) < 10, source(cell)
+        assert cell in parameters(name) or len(lines(cell)) < 10, source(cell)
         kinds = {type(node) for node in ast.walk(ast.parse(source(cell)))}
         assert not kinds & {ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef}, source(cell)
 
