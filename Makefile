@@ -3,13 +3,15 @@ PYTHON ?= python3.11
 UV_VERSION := 0.13.9
 BIN := .venv/bin
 UV := $(BIN)/uv
-COMPILE := $(UV) pip compile --quiet --all-extras --python-version 3.11 --generate-hashes --no-emit-index-url \
-	--no-annotate --custom-compile-command "make lock" pyproject.toml
+COMPILE := $(UV) pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+	--custom-compile-command "make lock"
+
+# Of this package two jars are wanted, and not what it asks for: a Spark that is years old.
+JARS := sagemaker-pyspark==1.4.5
 
 # What Lambda's Python brings along: boto3 and what it stands on. The Lambda's zip carries none of it.
 IN_LAMBDA := boto3 botocore jmespath python-dateutil s3transfer six urllib3
-PIN := $(UV) pip compile --quiet --constraint requirements.lock --python-version 3.11 --generate-hashes \
-	--no-emit-index-url --no-annotate --custom-compile-command "make lock" --upgrade pyproject.toml
+PIN := $(COMPILE) --constraint requirements.lock --upgrade pyproject.toml
 PACKAGED := pyproject.toml requirements.lock infra/package.py $(shell find lib/cat_normalize lambda glue -type f \
 	-not -path '*/__pycache__/*')
 
@@ -17,9 +19,10 @@ PACKAGED := pyproject.toml requirements.lock infra/package.py $(shell find lib/c
 
 setup: .venv/.ready
 
-.venv/.ready: requirements.lock pyproject.toml
+.venv/.ready: requirements.lock requirements-jars.lock pyproject.toml
 	test -x $(UV) || { $(PYTHON) -m venv .venv && $(BIN)/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION); }
-	$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements.lock
+	$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --no-deps --require-hashes \
+		-r requirements.lock -r requirements-jars.lock
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
 	$(BIN)/python -m compileall -q lib
 	touch $@
@@ -45,7 +48,8 @@ lint: setup
 	$(BIN)/mypy
 
 lock: setup
-	$(COMPILE) --upgrade --output-file requirements.lock
+	$(COMPILE) --upgrade --all-extras pyproject.toml --output-file requirements.lock
+	echo $(JARS) | $(COMPILE) --no-deps - --output-file requirements-jars.lock
 	$(PIN) --extra lambda $(IN_LAMBDA:%=--no-emit-package %) --output-file lambda/etl-process1/requirements.txt
 	$(PIN) --extra glue --output-file glue/etl-process2/requirements.txt
 

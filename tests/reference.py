@@ -208,7 +208,30 @@ def row(user, items):
     ]
 
 
-def normalize(lines):
+def outside(made, since, until):
+    when = made.get("day")
+    return when is not None and ((since and when < since) or (until and when > until))
+
+
+def excluded(items, expressions):
+    city = first(items, "ciudad", remark) or first(items, "gerencia")
+    return any(re.search(each, city) for each in expressions) if city else False
+
+
+def exclude(users, expressions, counts):
+    """Return the users that stay; count the items of all."""
+    kept = {}
+    for user, items in users.items():
+        away = excluded(sorted(items, key=lambda i: i["sk"].encode()), expressions)
+        for made in items:
+            kind = "filtered" if away else made["kind"]
+            counts[kind] = counts.get(kind, 0) + 1
+        if not away:
+            kept[user] = items
+    return kept
+
+
+def normalize(lines, exclude_cities=(), since=None, until=None):
     """Return (rows, reasons in reading order, warnings, counts by kind) for byte lines."""
     users, reasons, warnings, counts = {}, [], [], {}
     for line in lines:
@@ -230,8 +253,11 @@ def normalize(lines):
             reasons.append(made)
             continue
         warnings += made["warnings"]
-        counts[made["kind"]] = counts.get(made["kind"], 0) + 1
+        if outside(made, since, until):
+            counts["filtered"] = counts.get("filtered", 0) + 1
+            continue
         users.setdefault(made["id"], []).append(made)
+    users = exclude(users, exclude_cities, counts)
     rows = [
         row(u, users[u])
         for u in sorted(users, key=str.encode)

@@ -59,6 +59,20 @@ def test_the_two_jars_and_no_import() -> None:
     assert "sagemaker_pyspark" not in sys.modules
 
 
+def test_without_the_jars_the_error_is_the_line_that_installs_them() -> None:
+    run = subprocess.run(
+        [sys.executable, "-S", "-c", "from cat_normalize import spark; spark.s3a_jars()"],  # no packages
+        env={"PYTHONPATH": str(LIBRARY)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.stderr.splitlines()[-1] == (
+        "cat_normalize.errors.ConvertError: hadoop-aws's jar is not installed; "
+        "install it: pip install --no-deps sagemaker-pyspark==1.4.5"
+    )
+
+
 SCRIPT = """
 import sys
 from cat_normalize.settings import Settings

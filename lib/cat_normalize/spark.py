@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 JAVA = "17"  # what Glue 5.1 runs
+JARS_INSTALL = "pip install --no-deps sagemaker-pyspark==1.4.5"
+"""In no list of requirements: of this package two jars are wanted, and not the old Spark it asks for."""
 _LOGGING = Path(__file__).with_name("log4j2.properties")
 _S3A = "org.apache.hadoop.fs.s3a.S3AFileSystem"
 
@@ -142,7 +144,7 @@ def s3a_jars() -> list[Path]:
     for name in ("hadoop-aws", "aws-java-sdk-bundle"):
         found = [jar for folder in folders for jar in sorted(folder.glob(f"{name}-[0-9]*.jar"))]
         if not found:
-            raise ConvertError(f"{name}'s jar is not installed; install the extra cat-normalize[local]")
+            raise ConvertError(f"{name}'s jar is not installed; install it: {JARS_INSTALL}")
         jars.append(found[-1])
     return jars
 

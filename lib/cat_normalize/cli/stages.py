@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -26,8 +26,8 @@ from cat_normalize.cli.app import (
     print_summary,
     settings,
 )
-from cat_normalize.errors import UsageError
-from cat_normalize.settings import parse_day
+from cat_normalize.errors import PipelineError, UsageError
+from cat_normalize.settings import Settings, parse_day
 from cat_normalize.values import RANGES
 
 
@@ -62,9 +62,10 @@ def extract(
     if export:
         if max_rcu:
             raise UsageError("--max-rcu is for a table; reading an export takes no read units")
-        s3 = aws.client(where, "s3") if layout.is_s3(export) else None
+        s3 = _s3(where) if layout.is_s3(export) else None
         done = stage.extract_export(Export(export, s3), output, partitions, _count_up())
     else:
+        _need_credentials()
         with _settling():
             client = aws.client(where, "dynamodb")
         done = stage.extract_table(
@@ -134,7 +135,7 @@ def convert(
 
     values.check(memory=memory)
     where = settings()
-    s3 = aws.client(where, "s3") if layout.is_s3(source) or layout.is_s3(output) else None
+    s3 = _s3(where) if layout.is_s3(source) or layout.is_s3(output) else None
     with spark.running(where, memory) as session:
         done = stage.convert(
             session, source, output, s3, time_zone=where.rules.time_zone, allow_future=allow_future
@@ -156,6 +157,8 @@ def query(
 
     values = {key: _whole(key, value) for key, value in pairs(param or []).items()}
     if parquet is None:
+        stage.load(name)  # an unknown name is told whoever asks
+        _need_credentials()
         frame = stage.run_athena(name, settings(), **values)
     else:
         frame = stage.run_local(name, parquet, **values)
@@ -164,6 +167,20 @@ def query(
         typer.echo(json.dumps({"query": name, "rows": rows}, ensure_ascii=False, default=str))
     else:
         typer.echo(frame.to_string(index=False))
+
+
+def _s3(where: Settings) -> Any:
+    _need_credentials()
+    return aws.client(where, "s3")
+
+
+def _need_credentials() -> None:
+    """End at once where there are none: before Spark starts, or a metadata service is asked again."""
+    from cat_normalize.checks import credentials
+
+    _, found = credentials()
+    if not found.ok:
+        raise PipelineError(found.problem)
 
 
 def _whole(name: str, value: str) -> int:
