@@ -108,3 +108,12 @@ def test_other_types_are_refused(parquet):
 def test_a_csv_that_is_none_is_refused(parquet, stream):
     with pytest.raises(MalformedCsvError):
         same_rows(stream, "x.csv", parquet())
+
+
+@pytest.mark.parametrize("text", ['"a", ñ' * 500_000, "a" * 3_000_000], ids=["quoted", "plain"])
+def test_a_long_text_is_compared_to_its_end(parquet, text):
+    path = parquet(ROW | {"conversacion_completa": text})
+    assert same_rows(lines(ROW | {"conversacion_completa": text}), "x.csv", path) == 1
+    for other in (text[:-1] + "b", text + "b", text[:-1]):
+        with pytest.raises(ConvertError, match="row 1, column conversacion_completa"):
+            same_rows(lines(ROW | {"conversacion_completa": other}), "x.csv", path)

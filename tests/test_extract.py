@@ -11,9 +11,10 @@ from botocore.exceptions import ClientError
 from moto.server import ThreadedMotoServer
 
 from cat_normalize import partitions, scan
-from cat_normalize.errors import ExtractError, UsageError
+from cat_normalize.errors import ExtractError, InputError, UsageError
 from cat_normalize.export import Export
-from cat_normalize.extract import extract_export, extract_table
+from cat_normalize.extract import extract_export, extract_files, extract_table
+from cat_normalize.settings import Settings
 
 TABLE = "talks"
 TEXT = 'á "quoted" \\ \n\t\x00\u2028😀 ' * 40
@@ -267,3 +268,78 @@ def test_a_file_with_the_right_checksum_and_another_count_is_refused(tmp_path):
     change(manifest, '"itemCount": 0', '"itemCount": 1')
     with pytest.raises(ExtractError, match=r"holds 50 items, manifest-files\.json says 49"):
         extract_export(export, tmp_path / "raw")
+
+
+def item_files(folder):
+    """Write items: a plain file of CR LF and blank lines, a packed one in a folder; return what to read."""
+    (folder / "more").mkdir()
+    lines = [json.dumps(plain(item)).encode() for item in stored_items()]
+    (folder / "a.jsonl").write_bytes(b"\r\n \n\xc2\xa0\n".join(lines[:50]))
+    (folder / "more" / "b.jsonl.gz").write_bytes(gzip.compress(b"\n".join([*lines[50:], b"no JSON \xff"])))
+    return [str(folder / "a.jsonl"), str(folder / "more")]
+
+
+def test_item_files_are_dealt_as_a_table_is(tmp_path):
+    given = item_files(tmp_path)
+    done = extract_files(given, tmp_path / "raw", 5)
+    assert (done.items, done.read_units, done.source) == (91, 0.0, ", ".join(given))
+    lines = [
+        (path.name, line)
+        for path in partitions.expand([tmp_path / "raw"])
+        for line in path.read_bytes().splitlines()
+    ]
+    assert len(lines) == 91
+    assert ("part-00000.jsonl", b"no JSON \xff") in lines
+    items = [plain(item) for item in stored_items()]
+    for name, _ in lines:
+        wanted = [i for i in items if partitions.name(partitions.of_line(json.dumps(i).encode(), 5)) == name]
+        found = [json.loads(line) for at, line in lines if at == name and line != b"no JSON \xff"]
+        assert found == wanted
+
+
+def test_a_file_without_items_makes_empty_partitions(tmp_path):
+    (tmp_path / "empty.jsonl").touch()
+    done = extract_files([str(tmp_path / "empty.jsonl")], tmp_path / "raw", 3)
+    assert (done.items, done.bytes, len(done.files)) == (0, 0, 3)
+
+
+def test_an_exports_folder_is_read_with_its_checks(tmp_path):
+    make_export(tmp_path / "export", parts())
+    extract_export(Export(str(tmp_path / "export")), tmp_path / "a", 3)
+    done = extract_files([str(tmp_path / "export")], tmp_path / "b", 3)
+    assert read_back(tmp_path / "a") == read_back(tmp_path / "b")
+    assert done.source == str(tmp_path / "export")
+    (tmp_path / "export" / "data" / "file0.json.gz").unlink()
+    with pytest.raises(ExtractError, match=r"file0\.json\.gz"):
+        extract_files([str(tmp_path / "export")], tmp_path / "b", 3)
+
+
+def test_an_export_is_given_alone(tmp_path):
+    make_export(tmp_path / "export", parts())
+    given = item_files(tmp_path)
+    with pytest.raises(UsageError, match="is an export; give it alone"):
+        extract_files([*given, str(tmp_path / "export")], tmp_path / "raw")
+
+
+def test_item_files_on_s3_are_those_on_disk(tmp_path, client, monkeypatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    settings = Settings(endpoint_url=client.meta.endpoint_url)
+    s3 = boto3.client("s3", endpoint_url=settings.endpoint_url, region_name="us-east-1")
+    s3.create_bucket(Bucket="items")
+    given = item_files(tmp_path)
+    for name in ("a.jsonl", "more/b.jsonl.gz"):
+        s3.put_object(Bucket="items", Key=name, Body=(tmp_path / name).read_bytes())
+    here = extract_files(given, tmp_path / "a", 3)
+    there = extract_files(["s3://items/a.jsonl", "s3://items/more"], tmp_path / "b", 3, settings=settings)
+    assert (here.items, here.bytes, here.files) == (there.items, there.bytes, there.files)
+    for name in here.files:
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_a_missing_input_is_named_and_an_earlier_extract_stays(tmp_path):
+    (tmp_path / "one.jsonl").write_text(json.dumps(plain(stored_items()[0])))
+    extract_files([str(tmp_path / "one.jsonl")], tmp_path / "raw", 1)
+    with pytest.raises(InputError, match="nowhere"):
+        extract_files([str(tmp_path / "nowhere")], tmp_path / "raw", 1)
+    assert len(read_back(tmp_path / "raw")) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import date
 from itertools import zip_longest
 from pathlib import Path
@@ -13,11 +14,13 @@ from cat_normalize.errors import ConvertError
 from cat_normalize.schema import NAMES, arrow_schema
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from pyarrow.parquet import ParquetFile
 
 _BATCH_BYTES = 1 << 19
 _BATCH_ROWS = 1024
 _STREAMED = 1 << 20
+_SLICE = 1 << 20
 
 
 def same_rows(stream: Iterable[bytes], file: str, parquet: Path) -> int:
@@ -65,19 +68,45 @@ def _rows(source: ParquetFile) -> Iterator[tuple[Any, ...]]:
     for batch in source.iter_batches(batch_size=max(1, min(_BATCH_ROWS, count)), use_threads=False):
         columns = [c.cast(pa.binary()) if pa.types.is_string(c.type) else c for c in batch.columns]
         for at in range(batch.num_rows):
-            yield tuple(column[at].as_py() for column in columns)
+            yield tuple(_value(column[at]) for column in columns)
+
+
+@dataclass(frozen=True, slots=True)
+class _Slice:
+    """A stretch of a long text, made bytes with its quotes doubled when it is compared."""
+
+    buffer: pa.Buffer
+    start: int
+
+    def __bytes__(self) -> bytes:
+        length = min(_SLICE, self.buffer.size - self.start)
+        return csvfile.doubled(self.buffer.slice(self.start, length).to_pybytes())
+
+
+def _value(scalar: pa.Scalar) -> Any:
+    buffer = scalar.as_buffer() if hasattr(scalar, "as_buffer") else None
+    if buffer is None or buffer.size <= _SLICE:
+        return scalar.as_py()
+    return csvfile.Quoted(_Slice(buffer, start) for start in range(0, buffer.size, _SLICE))
 
 
 def _is_line(values: tuple[Any, ...], line: bytes) -> bool:
     """Tell at a glance that a row would be written as this line; an empty text would be, as NULL is."""
     written = [csvfile.day(value) if isinstance(value, date) else value for value in values]
-    return b"" not in values and csvfile.line(written) == line
+    at = 0
+    for piece in csvfile.pieces(written):
+        if not line.startswith(piece, at):
+            return False
+        at += len(piece)
+    return at == len(line) and b"" not in values
 
 
 def _difference(values: tuple[Any, ...], line: bytes, file: str, number: int) -> str | None:
     """Return the first column whose value differs."""
     expected = csvfile.row(line, file, number + 1)
     for name, wanted, found in zip(NAMES, expected, values, strict=True):
+        if isinstance(found, csvfile.Quoted):
+            found = b"".join(map(bytes, found)).replace(b'""', b'"')
         if wanted != (found.decode() if isinstance(found, bytes) else found):
             return name
     return None

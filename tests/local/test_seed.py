@@ -152,6 +152,40 @@ def test_feedback_is_mostly_likes() -> None:
     }
 
 
+def test_odd_and_broken_users_are_told_apart_and_sort_behind_people() -> None:
+    people = {item["PK"]["S"].removeprefix("USER#") for item in ORDINARY}
+    others = {
+        item["PK"]["S"]
+        for item in [*odd.items(), *(each for code, each in broken.items() if code != "bad_key")]
+    }
+    assert all(pk.startswith(f"USER#{odd.PREFIX}") for pk in others)
+    assert max(people) < odd.PREFIX
+
+
+def test_no_ranking_shows_odd_users() -> None:
+    ranked = 8
+    held = Counter(item["PK"]["S"] for item in of("CONVERSATION"))
+    others = Counter(item["PK"]["S"] for item in odd.items() if kind(item) == "CONVERSATION")
+    assert max(others.values()) < min(count for _, count in held.most_common(ranked))
+    said = {
+        (item["PK"]["S"], str(message.get("text")))
+        for item in odd.items()
+        if kind(item) == "CONVERSATION"
+        for message in plain(item["Conversation"])
+        if isinstance(message, dict) and message.get("from") == "user"
+    }
+    asked = Counter(text for _, text in said)
+    assert max(asked.values()) <= 3
+
+
+def test_people_ask_and_the_assistant_answers() -> None:
+    dialogues = seed.dialogues()
+    assert len(dialogues) > 40
+    assert all(1 < len(dialogue) <= 6 and all(map(str.strip, dialogue)) for dialogue in dialogues)
+    asked = {text for dialogue in dialogues for text in dialogue[::2]}
+    assert not asked & {text for dialogue in dialogues for text in dialogue[1::2]}
+
+
 def test_every_reason_and_every_warning_is_there() -> None:
     counts = Counter(code for code, _ in broken.items())
     assert set(counts) == {*broken.REASONS, *broken.WARNINGS}

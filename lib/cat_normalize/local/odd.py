@@ -60,11 +60,11 @@ def _texts() -> list[Item]:
     for number, text in enumerate(TEXTS):
         day = f"2025-08-{number + 4:02}T10:00:00"
         plain = [{"from": "user", "text": text}, {"from": "bot", "text": text, "timestamp": day}]
-        both.append(_talk(f"texto-{number:02}", f"{day}#L", messages(*(m(**said) for said in plain))))
-        both.append(_talk(f"texto-{number:02}", f"{day}#S", as_json(plain)))
+        both.append(_talk(f"texto-{number % 6}", f"{day}#L", messages(*(m(**said) for said in plain))))
+        both.append(_talk(f"texto-{number % 6}", f"{day}#S", as_json(plain)))
         if number < 9:
             given = m(type="like", comment=text, option=text)
-            both.append(item(f"{PREFIX}texto-{number:02}", f"FEEDBACK#{day}", Feedback=given))
+            both.append(item(f"{PREFIX}texto-{number % 6}", f"FEEDBACK#{day}", Feedback=given))
             data = m(nombre=text, ciudad=f"{text} (remoto)", gerencia=text)
             both.append(item(f"{PREFIX}nombre-{number}", f"REGISTER#{day}", UserData=data))
             both.append(_talk(f"nombre-{number}", day, messages(message("user", text=text))))
@@ -80,12 +80,12 @@ def _shapes() -> list[Item]:
         _talk(
             "forma-2", f"{at}2:00:00", messages(message("user"), message("bot", text=None, timestamp=None))
         ),
-        _talk("forma-3", f"{at}3:00:00", as_json([{"from": "user"}, {"from": "bot", "text": None}])),
-        _talk("forma-4", f"{at}4:00:00", messages(message(" USER ", text="a"), message("CatIA", text="b"))),
-        _talk("forma-5", f"{at}5:00:00", messages(message("Sistema", text="turno de un asesor"))),
-        _talk("forma-6", f"{at}6:00:00", messages(message("", text="sin nombre"))),
-        _talk("forma-7", f"{at}7:00:00", messages(message("user", text="x", intent={"N": "3"}, extra=m()))),
-        _talk("forma-8", f"{at}8:00:00", s(' [\n {"text":"\\u00f1", "from":"bot", "extra":[1,{}]} ] ')),
+        _talk("forma-0", f"{at}3:00:00", as_json([{"from": "user"}, {"from": "bot", "text": None}])),
+        _talk("forma-1", f"{at}4:00:00", messages(message(" USER ", text="a"), message("CatIA", text="b"))),
+        _talk("forma-2", f"{at}5:00:00", messages(message("Sistema", text="turno de un asesor"))),
+        _talk("forma-0", f"{at}6:00:00", messages(message("", text="sin nombre"))),
+        _talk("forma-1", f"{at}7:00:00", messages(message("user", text="x", intent={"N": "3"}, extra=m()))),
+        _talk("forma-2", f"{at}8:00:00", s(' [\n {"text":"\\u00f1", "from":"bot", "extra":[1,{}]} ] ')),
         _talk("orden", f"{at}9:00:00#\uff21", messages(message("user", text="antes"))),
         _talk("orden", f"{at}9:00:00#😀#2", messages(message("user", text="después"))),
         item(f"{PREFIX}forma-0", "REGISTER", UserData=NULL, Feedback=s("se ignora"), Conversation=NULL),

@@ -1,0 +1,25 @@
+"""run --input: what is refused before anything starts."""
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--input", "items", "--from", "normalize"], "--from normalize skips it"),
+        (
+            ["--input", "items", "--local", "--publish"],
+            "--publish is for your AWS account and --local is not",
+        ),
+        (["--publish"], "--publish goes with --input"),
+        (["--input", "s3://bucket/items.jsonl"], "give --publish to run there"),
+        (["--input", "items", "nowhere"], "--input nowhere does not exist"),
+    ],
+)
+def test_what_cannot_be(call, items, monkeypatch, words, said):
+    monkeypatch.chdir(items.parent)
+    items.rename("items")
+    code, out, err = call("run", *words)
+    assert (code, out) == (2, "")
+    assert said in err
+    assert not (items.parent / "runs").exists()
