@@ -293,6 +293,14 @@ def test_a_file_that_spark_skips_is_refused(spark: Any, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["_x.csv"]
 
 
+@pytest.mark.parametrize("kind", ["pipe", "folder"])
+def test_a_source_that_is_no_file_is_refused(spark: Any, tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "x.csv"
+    os.mkfifo(path) if kind == "pipe" else path.mkdir()
+    with pytest.raises(InputError, match=r"x\.csv is no file that can be read more than once"):
+        convert(spark, str(path), str(tmp_path / "x.parquet"))
+
+
 @pytest.mark.parametrize("target", ["x.csv/data.parquet", "folder", "pipe"])
 def test_a_target_that_cannot_be_is_refused_and_stays(spark: Any, tmp_path: Path, target: str) -> None:
     (tmp_path / "x.csv").write_bytes(written([GOOD]))

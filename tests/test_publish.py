@@ -392,6 +392,39 @@ def test_another_s3_error_is_not_a_race(s3: Any) -> None:
         publish.replace_object(s3, BUCKET, "not staged", "data", AUGUST, "its", "it")
 
 
+TODAY = date(2025, 9, 1)
+
+
+@pytest.mark.parametrize(
+    ("there", "ours", "kind"),
+    [
+        ("2025-09-02", AUGUST, FutureParquetError),
+        ("2025-09-02", TODAY, FutureParquetError),
+        ("9999-12-31", None, FutureParquetError),
+        ("2025-09-01", AUGUST, StaleInputError),
+        ("2025-09-01", None, StaleInputError),
+    ],
+)
+def test_a_day_that_has_not_come_yet_is_another_failure(
+    s3: Any, there: str, ours: date | None, kind: type[Exception]
+) -> None:
+    s3.put_object(Bucket=BUCKET, Key="data", Body=b"old", Metadata={publish.RUN_DATE: there})
+    s3.put_object(Bucket=BUCKET, Key="staged", Body=b"new")
+    with pytest.raises(kind, match=f"s3://bucket/data is of {there}") as caught:
+        publish.replace_object(s3, BUCKET, "staged", "data", ours, "new's", "new", today=TODAY)
+    assert body(s3, "data") == b"old"
+    assert (StaleInputError.__name__ in str(caught.value)) is False  # the state machine looks for it
+
+
+@pytest.mark.parametrize("there", ["soon", "9", "99999999", "2035-13-01", "2035-09-01T00:00:00Z"])
+@pytest.mark.parametrize("ours", [AUGUST, None])
+def test_a_day_that_cannot_be_read_keeps_nothing_out(s3: Any, there: str, ours: date | None) -> None:
+    s3.put_object(Bucket=BUCKET, Key="data", Body=b"old", Metadata={publish.RUN_DATE: there})
+    s3.put_object(Bucket=BUCKET, Key="staged", Body=b"new")
+    publish.replace_object(s3, BUCKET, "staged", "data", ours, "new's", "new", today=TODAY)
+    assert body(s3, "data") == b"new"
+
+
 # What killed runs left
 
 
@@ -443,36 +476,3 @@ def test_where_uploads_may_not_be_dropped_a_warning_says_so_and_the_first_error_
     with pytest.raises(ZeroDivisionError), publish.uploading(s3, BUCKET, "r/data_20250901.csv"):
         raise ZeroDivisionError
     assert "AccessDenied" in caplog.text
-
-
-TODAY = date(2025, 9, 1)
-
-
-@pytest.mark.parametrize(
-    ("there", "ours", "kind"),
-    [
-        ("2025-09-02", AUGUST, FutureParquetError),
-        ("2025-09-02", TODAY, FutureParquetError),
-        ("9999-12-31", None, FutureParquetError),
-        ("2025-09-01", AUGUST, StaleInputError),
-        ("2025-09-01", None, StaleInputError),
-    ],
-)
-def test_a_day_that_has_not_come_yet_is_another_failure(
-    s3: Any, there: str, ours: date | None, kind: type[Exception]
-) -> None:
-    s3.put_object(Bucket=BUCKET, Key="data", Body=b"old", Metadata={publish.RUN_DATE: there})
-    s3.put_object(Bucket=BUCKET, Key="staged", Body=b"new")
-    with pytest.raises(kind, match=f"s3://bucket/data is of {there}") as caught:
-        publish.replace_object(s3, BUCKET, "staged", "data", ours, "new's", "new", today=TODAY)
-    assert body(s3, "data") == b"old"
-    assert (StaleInputError.__name__ in str(caught.value)) is False  # the state machine looks for it
-
-
-@pytest.mark.parametrize("there", ["soon", "9", "99999999", "2035-13-01", "2035-09-01T00:00:00Z"])
-@pytest.mark.parametrize("ours", [AUGUST, None])
-def test_a_day_that_cannot_be_read_keeps_nothing_out(s3: Any, there: str, ours: date | None) -> None:
-    s3.put_object(Bucket=BUCKET, Key="data", Body=b"old", Metadata={publish.RUN_DATE: there})
-    s3.put_object(Bucket=BUCKET, Key="staged", Body=b"new")
-    publish.replace_object(s3, BUCKET, "staged", "data", ours, "new's", "new", today=TODAY)
-    assert body(s3, "data") == b"new"

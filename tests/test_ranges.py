@@ -1,6 +1,7 @@
 """Ranges of users: cut so that each holds somebody, and every item has one."""
 
 import gzip
+import io
 import json
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from cat_normalize import partitions, ranges
 from cat_normalize.errors import InputError
+from cat_normalize.lines import MAX_LINE
 
 KEYS = st.lists(st.binary(max_size=3), max_size=60)
 
@@ -65,3 +67,35 @@ def test_of_a_packed_file_the_first_lines_are_the_sample(tmp_path):
     (tmp_path / "a.jsonl.gz").write_bytes(packed[:20])
     with pytest.raises(InputError, match=r"a\.jsonl\.gz cannot be read to its end"):
         ranges.sample([tmp_path / "a.jsonl.gz"], 2)
+
+
+class Counting(io.FileIO):
+    """A file that counts what is read of it."""
+
+    def __init__(self, path, counts):
+        super().__init__(path)
+        self.counts = counts
+
+    def readinto(self, buffer):
+        read = super().readinto(buffer)
+        self.counts.append(read)
+        return read
+
+
+def test_long_lines_are_not_read_over_and_over_for_a_sample(tmp_path):
+    path, counts = tmp_path / "in", []
+    path.write_bytes(b"".join(line(n).rstrip() + b" " * (1 << 20) + b"\n" for n in range(8)))
+
+    class Path(type(path)):
+        def open(self, mode, buffering=1 << 13):
+            return io.BufferedReader(Counting(self, counts), buffering)
+
+    assert ranges.sample([Path(path)], 400)
+    assert sum(counts) <= 2 * path.stat().st_size
+
+
+def test_a_line_no_item_can_have_ends_the_sample(tmp_path):
+    path = tmp_path / "in"
+    path.write_bytes(b"{}\n" + b" " * (MAX_LINE + (4 << 20)) + b"\n")
+    with pytest.raises(InputError, match="in, line 2: longer than 16 MB"):
+        ranges.sample([path], 400)

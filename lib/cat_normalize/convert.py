@@ -212,8 +212,10 @@ def _look(path: str, s3: Any) -> _Csv:
             raise InputError(f"{path} cannot be read: {error}") from error
         return _Csv(path, found["ContentLength"], found["ETag"], s3)
     try:
-        with Path(path).open("rb"):
-            now = Path(path).stat()
+        now = Path(path).stat()
+        if not Path(path).is_file():
+            raise InputError(f"{path} is no file that can be read more than once; give the CSV as a file")
+        Path(path).open("rb").close()
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
     return _Csv(path, now.st_size, f"{now.st_ino} {now.st_mtime_ns}", s3)

@@ -14,7 +14,7 @@ from itertools import count, islice
 from pathlib import Path
 
 from cat_normalize import partitions
-from cat_normalize.lines import MAX_LINE, too_long
+from cat_normalize.lines import next_line
 from cat_normalize.normalize import Line
 
 _LINE_BITS = 40
@@ -52,25 +52,13 @@ class Chunk:
                     if stream.tell() >= self.stop:
                         return
             left = self.stop - stream.tell()
-            while left > 0 and (line := stream.readline(MAX_LINE + 1)):
-                if len(line) > MAX_LINE:
-                    raise too_long(self.path, _line_at(self.path, stream.tell() - len(line)))
+            while left > 0 and (line := next_line(stream, self.path)):
                 yield line
                 left -= len(line)
 
     def lines(self) -> Iterator[Line]:
         """Return its lines with their places."""
         return zip(count((self.index << _LINE_BITS) + 1), self.raw_lines())
-
-
-def _line_at(path: Path, offset: int) -> int:
-    """Return the number of the line that begins at an offset."""
-    number = 1
-    with path.open("rb") as stream:
-        while offset > 0 and (piece := stream.read(min(offset, 1 << 20))):
-            number += piece.count(b"\n")
-            offset -= len(piece)
-    return number
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,10 +101,6 @@ def run(
     return manifest.record_etl1(settings, run_date, outputs, summary, uri, s3)
 
 
-def _anything(_summary: Summary) -> None:
-    """Let any run pass."""
-
-
 def normalize_files(
     spark: SparkSession,
     uri: str,
@@ -113,8 +109,8 @@ def normalize_files(
     settings: Settings,
     partition_bytes: int = PARTITION_BYTES,
     *,
-    check: Callable[[Summary], None] = _anything,
-    accept: Callable[[Summary], None] = _anything,
+    check: Callable[[Summary], None] = lambda _: None,
+    accept: Callable[[Summary], None] = lambda _: None,
 ) -> tuple[Summary, list[dict[str, Any]]]:
     """Normalise raw items into a CSV (§4) and rejects (§3), each whole or not at all, the rejects first.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 from typing import BinaryIO
 
 from cat_normalize.errors import InputError
@@ -26,6 +27,28 @@ def bounded(stream: BinaryIO, name: object) -> Iterator[bytes]:
         if len(line) > MAX_LINE:
             raise too_long(name, number)
         yield line
+
+
+def next_line(stream: BinaryIO, path: Path) -> bytes:
+    """Return what is left of the line that a file's stream stands in.
+
+    Raises:
+        InputError: as `bounded`.
+    """
+    line = stream.readline(MAX_LINE + 1)
+    if len(line) > MAX_LINE:
+        raise too_long(path, _line_at(path, stream.tell() - len(line)))
+    return line
+
+
+def _line_at(path: Path, offset: int) -> int:
+    """Return the number of the line that an offset is in."""
+    number = 1
+    with path.open("rb") as stream:
+        while offset > 0 and (piece := stream.read(min(offset, 1 << 20))):
+            number += piece.count(b"\n")
+            offset -= len(piece)
+    return number
 
 
 def too_long(name: object, line: int) -> InputError:

@@ -20,7 +20,7 @@ from msgspec.json import Decoder
 from cat_normalize import guard, layout
 from cat_normalize.errors import PipelineError
 from cat_normalize.normalize import Summary
-from cat_normalize.publish import put_bytes, put_file
+from cat_normalize.publish import abort_stale_uploads, put_bytes, put_file
 from cat_normalize.settings import Settings, refuse_future
 from cat_normalize.settings import today as todays_date
 
@@ -115,6 +115,7 @@ def publish_etl1(
 
 
 def _put(path: Path, uri: str, s3: Any) -> dict[str, Any]:
+    abort_stale_uploads(s3, *layout.split_s3(uri))
     put_file(path, uri, s3)
     return describe(path, uri)
 

@@ -13,7 +13,7 @@ from itertools import chain, islice
 from pathlib import Path
 
 from cat_normalize import partitions
-from cat_normalize.lines import MAX_LINE
+from cat_normalize.lines import next_line
 from cat_normalize.partitions import PkOf
 
 SAMPLED = 8
@@ -26,7 +26,7 @@ def sample(files: Sequence[Path], count: int) -> list[bytes]:
     In a packed file one cannot move about: of that it is the first ones.
 
     Raises:
-        InputError: a packed file is damaged or cut short, and that soon.
+        InputError: a packed file is damaged or cut short, and that soon; a line no item can have is met.
     """
     sizes = [partitions.weight(path) for path in files]
     total = sum(sizes) or 1
@@ -41,13 +41,20 @@ def sample(files: Sequence[Path], count: int) -> list[bytes]:
 
 
 def _spread(path: Path, size: int, wanted: int) -> Iterator[bytes]:
-    """Yield lines that evenly spread places of a file are in, or before; a heavy user has more of them."""
+    """Yield lines that evenly spread places of a file are in, or before; a heavy user has more of them.
+
+    No more is read than the file has, however long its lines are.
+    """
+    left = size
     with path.open("rb", partitions.SMALL_BUFFER) as stream:
         for number in range(wanted):
             stream.seek(size * number // wanted)
             if number:
-                stream.readline(MAX_LINE)
-            yield stream.readline(MAX_LINE)
+                left -= len(next_line(stream, path))
+            line = next_line(stream, path)
+            yield line
+            if (left := left - len(line)) < 0:
+                return
 
 
 def cuts(keys: Iterable[bytes], count: int) -> list[bytes]:

@@ -17,7 +17,7 @@ RANGES = {"segments": (1, 64), "partitions": (1, 512), "workers": (1, 256), "top
 """The least and the most of each whole number."""
 LEAST_MEMORY = 512 << 20
 """Spark refuses a Java with a heap below 450 MiB."""
-_MEMORY = re.compile(r"(\d{1,9})([mMgGtT])")
+_MEMORY = re.compile(r"([0-9]{1,9})([mMgGtT])")
 _UNITS = {"m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 

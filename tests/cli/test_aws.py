@@ -93,6 +93,28 @@ def test_extracts_limits(call, tmp_path, words):
     assert words[0] in err
 
 
+FULL = """
+import resource, sys
+from cat_normalize.cli import main
+resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
+main(sys.argv[1:])
+"""
+
+
+def test_an_extract_on_a_full_disk_is_a_sentence_and_leaves_nothing(aws, tmp_path):
+    done = subprocess.run(
+        [COMMAND[0], "-c", FULL, "extract", "--output", "raw"],
+        cwd=tmp_path,
+        env=aws.child_environment(environment()),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert "File too large" in done.stderr
+    assert not (tmp_path / "raw").exists()
+
+
 @pytest.fixture
 def up(tmp_path):
     """The local AWS as its command keeps it up, under a setting that a shell would trip over."""

@@ -5,6 +5,7 @@ import os
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -109,6 +110,34 @@ def test_filters_come_from_options_and_environment_and_options_win(items):
     assert json.loads(normalize(items, "--json", CAT_SINCE="2025-09-01").stdout)["filtered"] == 1
     done = normalize(items, "--json", "--since", "2025-08-01", CAT_SINCE="2025-09-01")
     assert json.loads(done.stdout)["filtered"] == 0
+
+
+def test_standard_input_and_devices(items):
+    words = ("normalize", "--input", "-", "--output", items.with_name("o.csv"), "--rejects", "/dev/null")
+    line = [sys.executable, "-m", "cat_normalize", *map(str, words), "--json"]
+    done = subprocess.run(line, input=items.read_bytes(), env=CLEAN, capture_output=True, check=True)
+    assert json.loads(done.stdout)["items_read"] == 2
+    assert Path("/dev/null").is_char_device()
+
+
+def test_where_all_is_rejected_the_rejects_are_there_the_csv_stays_and_the_exit_code_is_4(items):
+    items.write_text("{\n{}\n")
+    items.with_name("o.csv").write_text("earlier")
+    done = normalize(items, "--max-rejects", 0)
+    assert (done.returncode, done.stdout) == (4, "")
+    assert "all 2 items were rejected (bad_key 1, not_json 1)" in done.stderr
+    assert str(items.with_name("r.jsonl")) in done.stderr
+    assert len(items.with_name("r.jsonl").read_text().splitlines()) == 2
+    assert items.with_name("o.csv").read_text() == "earlier"
+
+
+def test_a_csv_of_a_day_that_has_not_come_is_converted_only_if_that_is_allowed(items):
+    csv, parquet = items.with_name("data_99991231.csv"), items.with_name("u.parquet")
+    csv.write_bytes(csvfile.HEADER)
+    done = call("convert", "--input", csv, "--output", parquet)
+    assert (done.returncode, parquet.exists()) == (2, False)
+    assert "run date 9999-12-31 is after today" in done.stderr
+    assert call("convert", "--input", csv, "--output", parquet, "--allow-future").returncode == 0
 
 
 def test_output_and_rejects_must_differ(items):

@@ -52,6 +52,49 @@ def test_the_contracts_options_are_there(name, options):
     assert {option for parameter in command(name).params for option in parameter.opts} >= options
 
 
+def rendered(*words, columns):
+    """What is shown, filled to so many columns, with every run of white space as one space."""
+    done = subprocess.run(
+        [*COMMAND, *words, "--help"],
+        env=environment(COLUMNS=str(columns)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return " ".join(done.stdout.split())
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("columns", [60, 200])
+def test_nothing_of_a_help_text_is_swallowed(name, columns):
+    shown = rendered(name, columns=columns)
+    for text in (command(name).help, *(each.help for each in command(name).params)):
+        assert " ".join(text.split()) in shown
+    assert shown.endswith(f"Example: {example(name)}")
+
+
+def test_the_list_of_commands_says_what_each_does_in_full():
+    shown = rendered(columns=80)
+    for name in COMMANDS:
+        assert f"{name} {command(name).help}" in shown
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("run", "The day that names the outputs, such as 2025-08-18 or 20250818 [default: today]."),
+        ("run", "A notebook parameter, [STAGE.]NAME=VALUE."),
+        ("normalize", "Drop conversations before this day, such as 2025-08-18 or 20250818."),
+        ("extract", "Parallel scans. [default: 4; 1<=x<=64]"),
+        ("extract", "[default: no limit]"),
+        ("convert", "such as 1g or 512m. [default: 1g]"),
+    ],
+)
+def test_days_say_their_form_and_options_their_default(name, told):
+    assert told in rendered(name, columns=100)
+
+
 def test_without_a_command_help_is_shown():
     done = subprocess.run(COMMAND, env=environment(), capture_output=True, text=True, check=False)
     assert done.returncode == 2

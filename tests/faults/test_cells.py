@@ -20,8 +20,10 @@ def test_a_failing_cell_ends_the_run_and_says_where(bench):
     bench.write(normalize=notebook("what = 'fish'", "raise ValueError('no ' + what)", "print('never')"))
     done = bench.run("--run-id", "r")
     assert done.returncode == 1
-    said = "code cell 4 of 5, under 'Heading', in runs/r/02_normalize.ipynb: ValueError: no fish"
-    assert said in done.stdout
+    place = "code cell 4 of 5, under 'Heading', in runs/r/02_normalize.ipynb:"
+    said = f"{place} ValueError: no fish"
+    assert f"cat-normalize: run r failed in normalize, {place}\nValueError: no fish\n" in done.stderr
+    assert done.stderr.endswith("To go on:     cat-normalize run --run-id r --from normalize\n")
     assert bench.statuses() == ["done", "failed", "pending", "pending"]
     assert bench.record()["status"] == "failed"
     assert bench.record()["stages"]["normalize"]["error"] == said
@@ -52,27 +54,27 @@ def test_a_kernel_that_ends_is_recorded_as_what_it_is(bench, cell, name):
     bench.write(extract=notebook(cell, "print('never')"))
     done = bench.run("--run-id", "r")
     assert done.returncode == 1
-    assert name in done.stdout
+    assert f"\n{name}: " in done.stderr
     assert last_but_one_cell_failed(bench)["ename"] == name
     assert bench.statuses() == ["failed", "pending", "pending", "pending"]
     assert bench.record()["status"] == "failed"
     if name == "DeadKernelError":
-        assert "the kernel died; killed by the system for want of memory" in done.stdout
+        assert "the kernel died; killed by the system for want of memory" in done.stderr
 
 
 def test_a_notebook_that_ends_itself_in_its_last_cell_has_failed_too(bench):
     bench.write(extract=notebook("import sys", "sys.exit(0)"))
     done = bench.run("--run-id", "r")
     assert (done.returncode, bench.statuses()[0]) == (1, "failed")
-    assert "code cell 4 of 4" in done.stdout
-    assert "SystemExit" in done.stdout
+    assert "code cell 4 of 4" in done.stderr
+    assert "SystemExit: the notebook ended itself" in done.stderr
 
 
 def test_a_missing_kernel_is_named(bench):
     bench.write(extract=notebook("1", kernel="fortran77"))
     done = bench.run("--run-id", "r")
     assert done.returncode == 1
-    assert "01_extract.ipynb: no kernel named 'fortran77' is installed here" in done.stdout
+    assert "01_extract.ipynb:\nNoSuchKernel: no kernel named 'fortran77' is installed here" in done.stderr
     assert "Traceback" not in done.stderr
     assert bench.statuses() == ["failed", "pending", "pending", "pending"]
 

@@ -73,6 +73,20 @@ def test_a_wrong_word_is_refused(refused, words, messages):
     assert [each for each in messages if each not in said] == []
 
 
+@pytest.mark.parametrize("words", [[], ["--from", "extract"], ["--from", "normalize"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "name", ["../outside", "/tmp/outside", "..", ".", "", "a/b", "n" * 300, "a\nb", "-x", "a\udcff"]
+)
+def test_a_run_id_that_is_no_name_is_refused(refused, tmp_path, words, name):
+    (tmp_path / "outside").mkdir()
+    assert "cannot name a folder" in refused(f"--run-id={name}", *words)
+    assert list((tmp_path / "outside").iterdir()) == []
+
+
+def test_a_folder_of_runs_whose_name_is_not_utf_8_is_refused(refused):
+    assert "is not UTF-8" in refused("--runs", "r\udcff")
+
+
 @pytest.mark.parametrize(
     ("broken", "message"),
     [

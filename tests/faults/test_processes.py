@@ -55,23 +55,29 @@ def test_a_killed_run_says_running_until_the_next_marks_it(bench, how):
         assert soon(lambda: not alive(family)), alive(family)
     assert bench.record()["status"] == "running"
     bench.write(extract=notebook("1 / 0"))
-    assert bench.run("--run-id", "next").returncode == 1
+    assert bench.run("--run-id", "next", *(["--local"] if how == "local" else [])).returncode == 1
     assert bench.record()["status"] == "interrupted"
     assert bench.statuses() == ["interrupted", "pending", "pending", "pending"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_an_interrupted_run_says_so_and_leaves_no_process(bench, number):
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_an_interrupted_run_says_so_and_leaves_nothing(bench, tmp_path, number, code):
     bench.write(extract=notebook(WAIT))
-    bench.env = environment()
+    for name in ("tmp", "jupyter"):
+        (tmp_path / name).mkdir()
+    bench.env = environment(TMPDIR=str(tmp_path / "tmp"), JUPYTER_RUNTIME_DIR=str(tmp_path / "jupyter"))
     with waiting(bench, "--local") as (process, family):
         assert len(family) == 2  # the local AWS and a kernel
         process.send_signal(number)
         _, err = process.communicate(timeout=60)
-        assert process.returncode == 1
+        assert process.returncode == code
         assert alive(family) == []
-    assert "interrupted" in err
+    how = "ended by SIGTERM" if number == signal.SIGTERM else "interrupted"
+    assert f"cat-normalize: run r was {how} in extract\n" in err
+    assert err.endswith("To go on:     cat-normalize run --run-id r --from extract\n")
     assert "Traceback" not in err
+    assert "interrupted" in (bench.runs / "r" / "report.html").read_text()
+    assert [*(tmp_path / "tmp").iterdir(), *(tmp_path / "jupyter").iterdir()] == []
     assert bench.record()["status"] == "interrupted"
     assert "finished_at" in bench.record()
     assert bench.statuses() == ["interrupted", "pending", "pending", "pending"]
@@ -85,9 +91,52 @@ def test_a_local_aws_that_is_killed_is_named(bench):
         server.kill()
         code, _, err = go(bench, process)
     assert code == 1
-    assert "cat-normalize: the local AWS ended with -9; the last lines of runs/r/local-aws.log" in err
+    assert "\nLocalAwsError: the local AWS ended with -9; the last lines of runs/r/local-aws.log" in err
     assert bench.record()["status"] == "failed"
-    assert bench.record()["error"].startswith("LocalAwsError")
+    assert bench.record()["failure"]["error"] == "LocalAwsError"
+    assert (bench.runs / "r" / "report.html").exists()
+
+
+def test_a_cell_that_fails_because_the_local_aws_was_killed_is_not_the_reason_told(bench):
+    ask = (
+        "import boto3\n"
+        "once = boto3.session.Config(retries={'max_attempts': 0})\n"
+        "boto3.client('s3', config=once).list_buckets()"
+    )
+    bench.write(extract=notebook(WAIT, ask))
+    bench.env = environment()
+    with waiting(bench, "--local") as (process, family):
+        (server,) = [each for each in family if "child.py" in " ".join(each.cmdline())]
+        server.kill()
+        code, _, err = go(bench, process)
+    assert code == 1
+    assert "in runs/r/01_extract.ipynb:\nLocalAwsError: the local AWS ended with -9" in err
+    assert "EndpointConnectionError" in err.partition("After that:")[2]
+
+
+def test_a_local_aws_that_cannot_start_leaves_record_and_report(bench):
+    bench.env = environment(S3_BUCKET_NAME="NO")
+    done = bench.run("--run-id", "r", "--local")
+    assert done.returncode == 1
+    assert "cat-normalize: run r failed:\nLocalAwsError: the local AWS could not be made ready" in done.stderr
+    assert "To go on:     cat-normalize run --run-id r --from extract" in done.stderr
+    assert bench.record()["failure"]["error"] == "LocalAwsError"
+    assert "LocalAwsError" in (bench.runs / "r" / "report.html").read_text()
+
+
+def test_what_a_killed_run_leaves_in_the_folder_for_temporary_files_is_swept_by_the_next(bench, tmp_path):
+    (tmp_path / "tmp").mkdir()
+    bench.env |= {"TMPDIR": str(tmp_path / "tmp"), "JUPYTER_RUNTIME_DIR": str(tmp_path / "jupyter")}
+    bench.write(extract=notebook(WAIT))
+    with waiting(bench) as (process, family):
+        process.kill()
+        process.communicate(timeout=60)
+        assert soon(lambda: not alive(family))
+    assert list((tmp_path / "tmp").iterdir()) != []
+    assert not (tmp_path / "jupyter").exists() or list((tmp_path / "jupyter").iterdir()) == []
+    bench.write()
+    assert bench.run("--run-id", "next").returncode == 0
+    assert list((tmp_path / "tmp").iterdir()) == []
 
 
 def test_a_run_that_is_at_work_is_left_alone(bench):

@@ -24,7 +24,8 @@ def test_a_secret_is_written_nowhere(bench):
     bench.write(extract=notebook(*CELLS, parameters=DECLARED))
     done = bench.run("--run-id", "r", "-p", f"api_token={SECRET}")
     assert done.returncode == 1
-    assert "ValueError: ******** does not fit" in done.stdout
+    assert "ValueError: ******** does not fit" in done.stderr
+    assert "-p 'api_token=********'" in done.stderr
     sha = (bench.runs / "r" / "sha").read_text()
     assert sha == hashlib.sha256(SECRET.encode()).hexdigest()
     written = {path: path.read_bytes() for path in bench.runs.rglob("*") if path.is_file()}

@@ -96,8 +96,16 @@ def superfluous(calls: Collection[Call], given: Collection[Grant]) -> list[Grant
 
 
 def too_wide(calls: Collection[Call], given: Collection[Grant]) -> list[Grant]:
-    """Return the grants whose star reaches further than the one folder of all calls that need that star."""
-    found = set()
+    """Return the grants whose star reaches further than the one folder of all calls that need that star.
+
+    To list all of a bucket is too wide where every call asks for a prefix, which a condition can hold.
+    """
+    found = {
+        grant
+        for grant in given
+        if (grant.action, grant.condition) == ("s3:ListBucket", "")
+        and all(call.prefix is not None for call in calls if grant.allows(call))
+    }
     for grant in given:
         for field, pattern, asked in (
             ("resource", grant.resource, "resource"),

@@ -40,7 +40,7 @@ ROLES: dict[str, tuple[str, str, set[Grant]]] = {
         "etl1/NormalizeRole",
         "lambda",
         each(
-            "dynamodb:Scan",
+            "dynamodb:DescribeTable dynamodb:Scan",
             f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/cat-{{env}}-catia-conversations-table",
         )
         | each(
@@ -74,7 +74,8 @@ ROLES: dict[str, tuple[str, str, set[Grant]]] = {
     "Glue job": (
         "etl2/ConvertRole",
         "glue",
-        listed("reports/etl-process1/*", "reports/etl-process2/*", "staging/reports/etl-process2/*")
+        each("s3:ListBucketMultipartUploads", BUCKET)
+        | listed("reports/etl-process1/*", "reports/etl-process2/*", "staging/reports/etl-process2/*")
         | listed(
             "staging",
             "staging/",

@@ -120,6 +120,7 @@ def _calls(scope: Construct, env: Environment) -> list[Grant]:
     return [
         roles.listing(bucket, settings.csv_prefix, settings.parquet_prefix, shelf),
         *roles.look_up(bucket, shelf),
+        roles.list_uploads(bucket),
         Grant(["s3:GetObject"], roles.objects(bucket, *read), wildcard=roles.PREFIX),
         Grant(
             ["s3:PutObject", "s3:AbortMultipartUpload"],

@@ -84,7 +84,7 @@ def _calls(scope: Construct, env: Environment, failures: sqs.IQueue) -> list[Gra
     own_manifests = layout.manifests_prefix(settings, 1)
     manifests = roles.objects(settings.bucket, own_manifests)
     return [
-        Grant(["dynamodb:Scan"], [table]),
+        Grant(["dynamodb:DescribeTable", "dynamodb:Scan"], [table]),
         Grant(["s3:PutObject", "s3:AbortMultipartUpload"], files, wildcard=roles.PREFIX),
         Grant(["s3:GetObject", "s3:PutObject"], manifests, wildcard=roles.PREFIX),
         roles.listing(settings.bucket, own_manifests),

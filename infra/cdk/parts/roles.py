@@ -75,6 +75,11 @@ def listing(bucket: str, *prefixes: str) -> Grant:
     return Grant(["s3:ListBucket"], [f"arn:aws:s3:::{bucket}"], condition)
 
 
+def list_uploads(bucket: str) -> Grant:
+    """Let unfinished uploads be listed; IAM knows no condition on their keys, so it is the whole bucket's."""
+    return Grant(["s3:ListBucketMultipartUploads"], [f"arn:aws:s3:::{bucket}"])
+
+
 def look_up(bucket: str, prefix: str) -> list[Grant]:
     """Let a folder and those above it be looked for, as a key and as a prefix, and be told as missing.
 

@@ -35,9 +35,13 @@ def _spread(words: list[str], option: str) -> list[str]:
     spread: list[str] = []
     inside = False
     for word in words:
-        if inside and not word.startswith("-") and spread[-1] != option:
+        if inside and not _is_option(word) and spread[-1] != option:
             spread.append(option)
-        elif word.startswith("-"):
+        elif _is_option(word):
             inside = word == option
         spread.append(word)
     return spread
+
+
+def _is_option(word: str) -> bool:
+    return word.startswith("-") and word != "-"

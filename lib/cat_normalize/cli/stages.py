@@ -9,8 +9,9 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -25,8 +26,8 @@ from cat_normalize.cli.app import (
     print_summary,
     settings,
 )
-from cat_normalize.errors import UsageError
-from cat_normalize.settings import parse_day
+from cat_normalize.errors import PipelineError, UsageError
+from cat_normalize.settings import Settings, parse_day
 from cat_normalize.values import RANGES
 
 
@@ -61,9 +62,10 @@ def extract(
     if export:
         if max_rcu:
             raise UsageError("--max-rcu is for a table; reading an export takes no read units")
-        s3 = aws.client(where, "s3") if layout.is_s3(export) else None
+        s3 = _s3(where) if layout.is_s3(export) else None
         done = stage.extract_export(Export(export, s3), output, partitions, _count_up())
     else:
+        _need_credentials()
         with _settling():
             client = aws.client(where, "dynamodb")
         done = stage.extract_table(
@@ -76,7 +78,10 @@ def extract(
 @command("cat-normalize normalize --input raw --output users.csv --rejects rejects.jsonl")
 def normalize(
     inputs: Annotated[
-        list[Path], typer.Option("--input", help="Item files, or folders of them; several may follow.")
+        list[Path],
+        typer.Option(
+            "--input", help="Item files, or folders of them, or - for standard input; several may follow."
+        ),
     ],
     output: Annotated[Path, typer.Option(help="The CSV to write.")],
     rejects: Annotated[Path, typer.Option(help="Where rejected items go, as JSON lines.")],
@@ -97,6 +102,7 @@ def normalize(
 ) -> None:
     """Turn raw items into the CSV of one row a user; no AWS needed."""
     from cat_normalize.etl1 import normalize_files
+    from cat_normalize.guard import refuse_all_rejected
 
     rules = settings(
         since=parse_day("--since", since) if since else None,
@@ -106,7 +112,9 @@ def normalize(
     ).rules
     if output.resolve() == rejects.resolve():
         raise UsageError("--output and --rejects are the same file")
-    summary = normalize_files(inputs, output, rejects, rules, workers)
+    files = [Path("/dev/stdin") if path == Path("-") else path for path in inputs]
+    accept = partial(refuse_all_rejected, rejects=str(rejects))
+    summary = normalize_files(files, output, rejects, rules, workers, accept=accept)
     print_summary(summary.as_dict(), as_json)
     check_limit(summary.rejected, max_rejects)
 
@@ -116,6 +124,9 @@ def convert(
     source: Annotated[str, typer.Option("--input", help="The CSV: a path, or s3://bucket/key.")],
     output: Annotated[str, typer.Option(help="The Parquet object: a path, or s3://bucket/key.")],
     memory: Annotated[str, typer.Option(help="Memory of the Java machine, such as 1g or 512m.")] = "1g",
+    allow_future: Annotated[
+        bool, typer.Option("--allow-future", help="Convert even a CSV of a day that has not come yet.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Convert the CSV to one typed Parquet object, with Spark."""
@@ -124,8 +135,11 @@ def convert(
 
     values.check(memory=memory)
     where = settings()
-    s3 = aws.client(where, "s3") if layout.is_s3(source) or layout.is_s3(output) else None
-    done = stage.convert(spark.session(where, memory), source, output, s3)
+    s3 = _s3(where) if layout.is_s3(source) or layout.is_s3(output) else None
+    with spark.running(where, memory) as session:
+        done = stage.convert(
+            session, source, output, s3, time_zone=where.rules.time_zone, allow_future=allow_future
+        )
     print_summary(
         {"rows": done.rows, "bytes": done.bytes, "sha256": done.sha256, "output": done.target}, as_json
     )
@@ -143,6 +157,8 @@ def query(
 
     values = {key: _whole(key, value) for key, value in pairs(param or []).items()}
     if parquet is None:
+        stage.load(name)  # an unknown name is told whoever asks
+        _need_credentials()
         frame = stage.run_athena(name, settings(), **values)
     else:
         frame = stage.run_local(name, parquet, **values)
@@ -151,6 +167,20 @@ def query(
         typer.echo(json.dumps({"query": name, "rows": rows}, ensure_ascii=False, default=str))
     else:
         typer.echo(frame.to_string(index=False))
+
+
+def _s3(where: Settings) -> Any:
+    _need_credentials()
+    return aws.client(where, "s3")
+
+
+def _need_credentials() -> None:
+    """End at once where there are none: before Spark starts, or a metadata service is asked again."""
+    from cat_normalize.checks import credentials
+
+    _, found = credentials()
+    if not found.ok:
+        raise PipelineError(found.problem)
 
 
 def _whole(name: str, value: str) -> int:
