@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 import psutil
+import pytest
 
 from tables.collection import line, talk, thumb
 
@@ -55,6 +56,7 @@ def _peak(process):
     return int(told["VmHWM"].split()[0]) / 1024 if "VmHWM" in told else None
 
 
+@pytest.mark.timeout(600)  # two runs, the second of 48 MB
 def test_kernels_take_no_more_for_a_table_eight_times_as_large(tmp_path):
     small, large = peaks(tmp_path / "small", 6 * MB), peaks(tmp_path / "large", 48 * MB)
     assert len(small) == len(large) == 4
