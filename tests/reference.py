@@ -1,6 +1,7 @@
 """An independent reading of contract §1 to §4: slow, plain, on the standard library alone.
 
-The library is held to it on generated items (test_normalize.py). It shares no code with the library.
+The library is held to it on generated items (test_normalize.py) and on whole tables
+(tests/tables). It shares no code with the library.
 """
 
 import json

@@ -142,8 +142,7 @@ def test_a_table_of_other_keys_is_refused_by_the_command(keyed_otherwise, aws, c
     assert not (tmp_path / "raw").exists()
 
 
-def test_a_table_is_what_the_function_leaves_in_its_manifest(aws, place, handler):
-    """An empty table is no failure: the CSV is the header, and the manifest says so."""
+def test_a_table_of_registrations_alone_is_no_failure(aws, place, handler):
     settings = place("registrations_only")
     handler(settings, {})
     manifest = json.loads(objects(aws, settings)["manifests/etl-process1/20250901.json"])
