@@ -68,7 +68,7 @@ def before_run(planned: Plan, settings: Settings, today: date) -> list[Check]:
     """
     found = parameters(planned, settings, today) + disk(planned.folder)
     if "convert" in planned.stages:
-        found += java(str(planned.values["convert"].get("memory", "1g")))
+        found += java(str(planned.values["convert"].get("memory", "2g")))
     return found if planned.local else found + remote(planned, settings)
 
 

@@ -32,7 +32,7 @@ _LOGGING = Path(__file__).with_name("log4j2.properties")
 _S3A = "org.apache.hadoop.fs.s3a.S3AFileSystem"
 
 
-def session(settings: Settings, memory: str = "1g") -> SparkSession:
+def session(settings: Settings, memory: str = "2g") -> SparkSession:
     """Return the process's Spark session, started if there is none, for the settings' S3.
 
     It reads and writes ``s3://`` and local paths, uses every core, listens on the loopback address
@@ -41,7 +41,7 @@ def session(settings: Settings, memory: str = "1g") -> SparkSession:
 
     Args:
         settings: region and endpoint (None: AWS itself).
-        memory: Java's heap, such as ``1g``; fixed once Java runs.
+        memory: Java's heap, such as ``2g``; fixed once Java runs.
 
     Raises:
         ConvertError: Spark, Java or S3A's jars are not installed.
@@ -75,7 +75,7 @@ def _is_running() -> bool:
 
 
 @contextmanager
-def running(settings: Settings, memory: str = "1g") -> Iterator[SparkSession]:
+def running(settings: Settings, memory: str = "2g") -> Iterator[SparkSession]:
     """Yield the session; if the block ends well and started it, its Java is gone afterwards.
 
     A notebook's kernel that ends while it has a child waits 2.5 seconds for it.

@@ -123,7 +123,7 @@ def normalize(
 def convert(
     source: Annotated[str, typer.Option("--input", help="The CSV: a path, or s3://bucket/key.")],
     output: Annotated[str, typer.Option(help="The Parquet object: a path, or s3://bucket/key.")],
-    memory: Annotated[str, typer.Option(help="Memory of the Java machine, such as 1g or 512m.")] = "1g",
+    memory: Annotated[str, typer.Option(help="Memory of the Java machine, such as 2g or 512m.")] = "2g",
     allow_future: Annotated[
         bool, typer.Option("--allow-future", help="Convert even a CSV of a day that has not come yet.")
     ] = False,

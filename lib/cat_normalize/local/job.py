@@ -42,7 +42,7 @@ def command(
     """
     options = {f"spark.hadoop.{name}": value for name, value in spark.s3a_options(settings).items()}
     options |= {"spark.local.dir": str(folder), "spark.hadoop.hadoop.tmp.dir": str(folder)}
-    options |= {"spark.driver.host": "127.0.0.1", "spark.ui.enabled": "false", "spark.driver.memory": "1g"}
+    options |= {"spark.driver.host": "127.0.0.1", "spark.ui.enabled": "false", "spark.driver.memory": "2g"}
     properties = folder / "spark.conf"
     properties.write_text("".join(f"{name} {value}\n" for name, value in options.items()), "utf-8")
     line = [str(_spark_home() / "bin" / "spark-submit"), "--master", "local[2]"]
