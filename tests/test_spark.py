@@ -152,7 +152,7 @@ def test_a_second_call_gives_the_same_session_at_the_other_endpoint(endpoint: st
     ("name", "value"),
     [
         ("spark.master", "local[*]"),
-        ("spark.driver.memory", "1g"),
+        ("spark.driver.memory", "2g"),
         ("spark.ui.enabled", "false"),
         ("spark.sql.session.timeZone", "UTC"),
         ("spark.sql.catalogImplementation", "in-memory"),
