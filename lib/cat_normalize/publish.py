@@ -57,7 +57,7 @@ def writing(target: Path) -> Iterator[BinaryIO]:
     a device or a pipe is written to, not replaced.
 
     Raises:
-        UsageError: as `check_target`.
+        UsageError: a folder or a standard stream has that name (`check_target`).
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -66,7 +66,8 @@ def writing(target: Path) -> Iterator[BinaryIO]:
     ...     Path(folder, "new", "x.csv").read_bytes()
     b'all of it'
     """
-    check_target(target)
+    if target.exists():
+        check_target(target)
     plain = target.is_file() or not target.exists()
     place = Path(os.path.realpath(target))
     if plain:

@@ -129,7 +129,8 @@ def test_names_that_are_not_utf_8_are_told_and_crash_nothing(items, tmp_path):
     odd = tmp_path / NOT_UTF_8
     odd.mkdir()
     shutil.copy(items, odd / "i.jsonl")
-    line = [*COMMAND, "normalize", "--input", odd, "--output", odd / "o.csv", "--rejects", odd / "r.jsonl"]
+    outputs = ["--output", odd / "out" / "o.csv", "--rejects", odd / "out" / "r.jsonl"]
+    line = [*COMMAND, "normalize", "--input", odd, *outputs]
     for words, code in ((line, 0), ([*line, "--input", odd / "none"], 1)):
         done = subprocess.run(words, env=environment(), capture_output=True, check=False)
         assert done.returncode == code, done.stderr
@@ -152,7 +153,7 @@ def test_without_credentials_each_command_says_so_in_a_line_with_the_remedy(call
 
 
 def kernels(lab):
-    return [each for each in lab if "ipykernel_launcher" in " ".join(each.cmdline())]
+    return [each for each in alive(lab) if "ipykernel_launcher" in " ".join(each.cmdline())]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL], ids=str)

@@ -88,7 +88,7 @@ def test_the_list_of_commands_says_what_each_does_in_full():
         ("normalize", "Drop conversations before this day, such as 2025-08-18 or 20250818."),
         ("extract", "Parallel scans. [default: 4; 1<=x<=64]"),
         ("extract", "[default: no limit]"),
-        ("convert", "such as 1g or 512m. [default: 1g]"),
+        ("convert", "such as 2g or 512m. [default: 2g]"),
     ],
 )
 def test_days_say_their_form_and_options_their_default(name, told):

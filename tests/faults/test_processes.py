@@ -3,7 +3,9 @@
 import re
 import signal
 import subprocess
+import tempfile
 from contextlib import contextmanager
+from pathlib import Path
 
 import psutil
 import pytest
@@ -18,6 +20,13 @@ WAIT = (
 )
 
 
+@pytest.fixture
+def scratch():
+    """A folder for temporary files, of a path short enough for a kernel's sockets."""
+    with tempfile.TemporaryDirectory(prefix="t") as folder:
+        yield Path(folder)
+
+
 @contextmanager
 def waiting(bench, *words, run_id="r"):
     """A run that has come to a cell that waits; yield its process and all that it has started."""
@@ -29,7 +38,6 @@ def waiting(bench, *words, run_id="r"):
         assert family
         yield process, family
     finally:
-        (bench.runs / run_id / "go").touch()
         if process.poll() is None:
             process.kill()
         process.communicate(timeout=60)
@@ -61,11 +69,10 @@ def test_a_killed_run_says_running_until_the_next_marks_it(bench, how):
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_an_interrupted_run_says_so_and_leaves_nothing(bench, tmp_path, number, code):
+def test_an_interrupted_run_says_so_and_leaves_nothing(bench, scratch, tmp_path, number, code):
     bench.write(extract=notebook(WAIT))
-    for name in ("tmp", "jupyter"):
-        (tmp_path / name).mkdir()
-    bench.env = environment(TMPDIR=str(tmp_path / "tmp"), JUPYTER_RUNTIME_DIR=str(tmp_path / "jupyter"))
+    (tmp_path / "jupyter").mkdir()
+    bench.env = environment(TMPDIR=str(scratch), JUPYTER_RUNTIME_DIR=str(tmp_path / "jupyter"))
     with waiting(bench, "--local") as (process, family):
         assert len(family) == 2  # the local AWS and a kernel
         process.send_signal(number)
@@ -77,7 +84,7 @@ def test_an_interrupted_run_says_so_and_leaves_nothing(bench, tmp_path, number, 
     assert err.endswith("To go on:     cat-normalize run --run-id r --from extract\n")
     assert "Traceback" not in err
     assert "interrupted" in (bench.runs / "r" / "report.html").read_text()
-    assert [*(tmp_path / "tmp").iterdir(), *(tmp_path / "jupyter").iterdir()] == []
+    assert [*scratch.iterdir(), *(tmp_path / "jupyter").iterdir()] == []
     assert bench.record()["status"] == "interrupted"
     assert "finished_at" in bench.record()
     assert bench.statuses() == ["interrupted", "pending", "pending", "pending"]
@@ -124,19 +131,18 @@ def test_a_local_aws_that_cannot_start_leaves_record_and_report(bench):
     assert "LocalAwsError" in (bench.runs / "r" / "report.html").read_text()
 
 
-def test_what_a_killed_run_leaves_in_the_folder_for_temporary_files_is_swept_by_the_next(bench, tmp_path):
-    (tmp_path / "tmp").mkdir()
-    bench.env |= {"TMPDIR": str(tmp_path / "tmp"), "JUPYTER_RUNTIME_DIR": str(tmp_path / "jupyter")}
+def test_temporary_files_of_a_killed_run_are_swept_by_the_next(bench, scratch, tmp_path):
+    bench.env |= {"TMPDIR": str(scratch), "JUPYTER_RUNTIME_DIR": str(tmp_path / "jupyter")}
     bench.write(extract=notebook(WAIT))
     with waiting(bench) as (process, family):
         process.kill()
         process.communicate(timeout=60)
         assert soon(lambda: not alive(family))
-    assert list((tmp_path / "tmp").iterdir()) != []
+    assert list(scratch.iterdir()) != []
     assert not (tmp_path / "jupyter").exists() or list((tmp_path / "jupyter").iterdir()) == []
     bench.write()
     assert bench.run("--run-id", "next").returncode == 0
-    assert list((tmp_path / "tmp").iterdir()) == []
+    assert list(scratch.iterdir()) == []
 
 
 def test_a_run_that_is_at_work_is_left_alone(bench):
