@@ -245,23 +245,29 @@ def test_a_pipe_is_read_whole(tmp_path, workers, packed):
         (("in/a.jsonl", "bad.jsonl"), "is an input too"),
         (("linked.csv", "bad.jsonl"), "is an input too"),
         (("out.csv", "hard.jsonl"), "is an input too"),
-        (("out.csv", "in/bad.jsonl"), "the next run would read it as items"),
-        (("in/out.JSON", "bad.jsonl"), "the next run would read it as items"),
+        (("out.csv", "in/bad.jsonl"), "the next run would read it as items or replace it"),
+        (("in/out.JSON", "bad.jsonl"), "the next run would read it as items or replace it"),
         (("out.csv", "in"), "is a folder"),
         (("in", "bad.jsonl"), "is a folder"),
         (("in/a.jsonl/out.csv", "bad.jsonl"), "is no folder"),
+        (("extract/out.csv", "bad.jsonl"), "the next run would read it as items or replace it"),
         (("/dev/stdout", "bad.jsonl"), "is a stream"),
     ],
 )
 def test_outputs_that_would_spoil_something_are_refused_before_anything(tmp_path, outputs, says):
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.jsonl").write_bytes(b"\n".join(table(20)))
+    (tmp_path / "extract").mkdir()
+    record = {"files": ["part-00000.jsonl"], "items": 0, "bytes": 0}
+    (tmp_path / "extract" / partitions.RECORD).write_text(json.dumps(record))
+    (tmp_path / "extract" / "part-00000.jsonl").touch()
     (tmp_path / "linked.csv").symlink_to("in/a.jsonl")
     (tmp_path / "hard.jsonl").hardlink_to(tmp_path / "in" / "a.jsonl")
     (tmp_path / "bad.jsonl").write_text("earlier")
     before = {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")}
+    inputs = [tmp_path / "in", tmp_path / "extract"]
     with pytest.raises(UsageError, match=says):
-        etl1.normalize_files([tmp_path / "in"], *(tmp_path / each for each in outputs), Rules())
+        etl1.normalize_files(inputs, *(tmp_path / each for each in outputs), Rules())
     assert {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")} == before
 
 

@@ -4,6 +4,7 @@ import base64
 import gzip
 import hashlib
 import json
+import resource
 
 import boto3
 import pytest
@@ -152,6 +153,23 @@ def test_a_table_of_other_keys_is_refused(client, tmp_path, keys, told):
     with pytest.raises(ExtractError, match=rf"is keyed by {told}; expected PK and SK, both strings"):
         extract_table(client, name, tmp_path / "raw")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_somebody_put_beside_the_partitions_is_not_replaced(client, tmp_path):
+    extract_table(client, TABLE, tmp_path / "raw")
+    (tmp_path / "raw" / "notes").mkdir()
+    with pytest.raises(UsageError, match=r"holds other files than an extract's, such as notes"):
+        extract_table(client, TABLE, tmp_path / "raw")
+    assert (tmp_path / "raw" / "notes").is_dir()
+
+
+def test_many_partitions_are_many_open_files(client, tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        assert len(extract_table(client, TABLE, tmp_path / "raw", 4, 200).files) == 200
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_a_folder_of_something_else_is_not_replaced(client, tmp_path):

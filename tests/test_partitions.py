@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import exported
 from cat_normalize import partitions, scratch
-from cat_normalize.errors import InputError
+from cat_normalize.errors import InputError, UsageError
 from cat_normalize.lines import MAX_LINE
 from hostile import TEXT
 
@@ -135,6 +135,7 @@ def test_an_extracts_folder_that_was_changed_is_refused(extract, spoil, says):
 def test_an_extract_killed_between_its_two_renames_is_found(extract):
     left = extract.with_name(f"{scratch.PREFIX}killed") / scratch.EARLIER
     left.mkdir(parents=True)
+    (left.parent / "lock").touch()
     extract.rename(left / "raw")
     assert len(partitions.expand([extract])) == 2
     assert [path.name for path in extract.parent.iterdir()] == ["raw"]
@@ -144,7 +145,18 @@ def test_files_are_taken_as_they_are_and_in_the_order_given(tmp_path):
     paths = [tmp_path / "b.txt", tmp_path / "_a"]
     for path in paths:
         path.write_bytes(b"")
-    assert partitions.expand([*paths, paths[0]]) == [*paths, paths[0]]
+    assert partitions.expand(paths) == paths
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "hard", "link", "."])
+def test_a_file_named_twice_by_whatever_names_is_refused(tmp_path, name):
+    (tmp_path / "raw").mkdir()
+    path = tmp_path / "raw" / "a.jsonl"
+    path.touch()
+    (tmp_path / "raw" / "hard").hardlink_to(path)
+    (tmp_path / "raw" / "link").symlink_to(path)
+    with pytest.raises(UsageError, match="is the same file as"):
+        partitions.expand([path, tmp_path / "raw" / name])
 
 
 def test_what_is_not_there_is_named(tmp_path):

@@ -122,7 +122,7 @@ def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
     assert names(tmp_path) == ["pipe"]
 
 
-@pytest.mark.parametrize("path", ["/dev/stdout", "/dev/fd/1", "/dev/stderr"])
+@pytest.mark.parametrize("path", ["/dev/stdout", "/dev/../dev/fd/1", "/dev/stderr"])
 def test_a_stream_of_this_process_is_refused(path: str) -> None:
     with pytest.raises(UsageError, match="is a stream"):
         publish.put_bytes(b"", path)
@@ -181,6 +181,7 @@ def test_an_earlier_folder_comes_back_where_its_writer_was_killed_between_two_re
     (left / scratch.EARLIER / "raw").mkdir(parents=True)
     (left / scratch.EARLIER / "raw" / "part").write_bytes(b"older")
     (left / "made").mkdir()
+    (left / "lock").touch()
     scratch.sweep(tmp_path)
     assert names(tmp_path) == ["raw"]
     assert (tmp_path / "raw" / "part").read_bytes() == b"older"
@@ -197,6 +198,14 @@ def test_the_folders_of_other_users_and_what_only_looks_like_one_stay(tmp_path: 
     assert file.exists()
     assert other.exists() == (os.getuid() == 0)
     assert (tmp_path / f"{scratch.PREFIX}link").is_symlink()
+
+
+def test_what_somebody_keeps_under_such_a_name_stays_and_an_empty_folder_goes(tmp_path: Path) -> None:
+    (tmp_path / f"{scratch.PREFIX}backup").mkdir()
+    (tmp_path / f"{scratch.PREFIX}backup" / "mine").touch()
+    (tmp_path / f"{scratch.PREFIX}killed").mkdir()
+    scratch.sweep(tmp_path)
+    assert names(tmp_path) == [f"{scratch.PREFIX}backup"]
 
 
 def test_put_file_copies(tmp_path: Path) -> None:

@@ -113,11 +113,8 @@ def convert(
         ConvertError: Spark failed otherwise, or the CSV was replaced meanwhile.
         UsageError: an S3 address without a client.
     """
-    if s3 is None and (layout.is_s3(source) or layout.is_s3(target)):
-        raise UsageError(f"{source} to {target}: an S3 address needs an S3 client")
     run_date, today = run_date or layout.run_date_of(source), today or todays_date(time_zone)
-    if run_date and not allow_future:
-        refuse_future(run_date, today)
+    check(source, target, s3, run_date, today, allow_future=allow_future)
     csv = _look(source, s3)
     with _whole(csv) as stream:
         records = csvfile.check(stream, source)
@@ -130,6 +127,34 @@ def convert(
         done = staging.publish_only(f"{folder}/{_WHOLE}", ".parquet", target, s3, run_date, today)
     etag = csv.version if layout.is_s3(source) else None
     return Converted(source, csv.size, etag, target, rows, done.bytes, done.sha256, done.etag, run_date)
+
+
+def check(
+    source: str,
+    target: str,
+    s3: Any,
+    run_date: date | None,
+    today: date,
+    *,
+    allow_future: bool = False,
+) -> None:
+    """Refuse what `convert` cannot do, before Spark is started or anything is read.
+
+    Raises:
+        FutureDateError: the run date is after today.
+        InputError: the CSV cannot be read.
+        UsageError: the target is the CSV itself or cannot be a file, or an S3 address lacks a client.
+    """
+    if s3 is None and (layout.is_s3(source) or layout.is_s3(target)):
+        raise UsageError(f"{source} to {target}: an S3 address needs an S3 client")
+    if run_date and not allow_future:
+        refuse_future(run_date, today)
+    _look(source, s3)
+    if not layout.is_s3(target):
+        staging.place(target)
+    on_disk = not layout.is_s3(source) and not layout.is_s3(target) and Path(target).exists()
+    if source == target or (on_disk and Path(source).samefile(target)):
+        raise UsageError(f"{target} is the CSV itself; give another path for the Parquet")
 
 
 def newest_csv(s3: Any, settings: Settings, *, allow_future: bool = False, today: date | None = None) -> str:

@@ -31,6 +31,7 @@ from cat_normalize.parts import Part, SplitUserError, Work
 from cat_normalize.publish import check_target, synced_meanwhile, writing
 from cat_normalize.scratch import DISK_FULL, private_folder
 from cat_normalize.settings import Rules
+from cat_normalize.signals import held
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -103,10 +104,11 @@ def _check_outputs(inputs: Sequence[Path], files: Sequence[Path], outputs: Seque
         if any(output.exists() and file.samefile(output) for file in files):
             raise UsageError(f"{output} is an input too; write the output elsewhere")
         for folder in filter(Path.is_dir, inputs):
-            if output.resolve().parent == folder.resolve() and partitions.is_item_name(output.name):
+            kept = (folder / partitions.RECORD).is_file() or partitions.is_item_name(output.name)
+            if kept and output.resolve().parent == folder.resolve():
                 raise UsageError(
-                    f"{output} lies in the input folder {folder}, and the next run would read it as items; "
-                    "write it elsewhere"
+                    f"{output} lies in the input folder {folder}, and the next run would read it as items or "
+                    "replace it; write it elsewhere"
                 )
 
 
@@ -238,7 +240,8 @@ def _one_by_one(function: Callable[..., _Value], tasks: Sequence[tuple[Any, ...]
 def _side_by_side(
     pool: Executor, function: Callable[..., _Value], tasks: Sequence[tuple[Any, ...]]
 ) -> list[_Value]:
-    futures = [pool.submit(function, *task) for task in tasks]
+    with held():  # the first call forks; an interruption within a fork is lost
+        futures = [pool.submit(function, *task) for task in tasks]
     errors = [error for future in futures if (error := future.exception())]
     for error in sorted(errors, key=lambda error: isinstance(error, AbandonedError)):
         raise error  # the one that made the others stop

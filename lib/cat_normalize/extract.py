@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import resource
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -30,6 +31,7 @@ from cat_normalize.settings import Settings
 Progress = Callable[[int], None]
 """Is told the number of items that have just arrived."""
 _MEGABYTE = 1 << 20
+_OTHER_FILES = 256
 _BLANK = 1 << 12
 
 
@@ -93,6 +95,7 @@ def extract_table(
                     progress(page.count)
         return done
 
+    _want_files(segments * count)
     with _output(output, count) as folder:
         scan.describe(client, table)
         later = [folder / f".segment-{number}" for number in range(1, segments)]
@@ -256,14 +259,34 @@ def _deal(lines: Iterable[bytes], writer: partitions.Writer, count: int) -> int:
     return size
 
 
+def _want_files(count: int) -> None:
+    """Let this process have so many files open, and those it has anyway.
+
+    Raises:
+        UsageError: the system does not allow it.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count + _OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        if hard != resource.RLIM_INFINITY and hard < wanted:
+            raise UsageError(
+                f"segments times partitions are {count} open files, and the system allows {hard} (ulimit "
+                "-Hn); give fewer of either"
+            )
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 @contextmanager
 def _output(output: Path, count: int) -> Iterator[Path]:
     if count < 1:
         raise UsageError(f"partitions: {count} is too few; give at least 1")
     if output.exists() and not output.is_dir():
         raise UsageError(f"{output} is a file; give a folder to make")
-    if output.is_dir() and any(output.iterdir()) and not (output / partitions.RECORD).is_file():
-        raise UsageError(f"{output} holds other files than an extract's; give another folder, or empty it")
+    if output.is_dir() and (others := partitions.not_of_extract(output)):
+        raise UsageError(
+            f"{output} holds other files than an extract's, such as {partitions.printable(others[0])}; give "
+            "another folder, or empty it"
+        )
     try:
         with writing_folder(output) as folder:
             yield folder

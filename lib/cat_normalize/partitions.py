@@ -21,7 +21,7 @@ from typing import BinaryIO, cast
 from msgspec import UNSET, DecodeError, Raw, Struct, UnsetType, json
 from msgspec.json import Decoder
 
-from cat_normalize.errors import InputError
+from cat_normalize.errors import InputError, UsageError
 from cat_normalize.export import SUMMARY
 from cat_normalize.lines import bounded
 from cat_normalize.scratch import sweep
@@ -125,6 +125,7 @@ def expand(paths: Iterable[Path]) -> list[Path]:
     Raises:
         InputError: a path does not exist, a folder holds no item file or one that cannot be read, or an
             extract's folder is not as the extract left it.
+        UsageError: a file is named twice.
     """
     files: list[Path] = []
     for path in paths:
@@ -136,7 +137,18 @@ def expand(paths: Iterable[Path]) -> list[Path]:
             files.append(path)
         else:
             raise InputError(f"{path} does not exist; give item files (JSON lines) or a folder of them")
+    _refuse_twice(files)
     return files
+
+
+def _refuse_twice(files: Iterable[Path]) -> None:
+    """Refuse a file that is named twice, by whatever names: its items would count twice."""
+    seen: dict[object, Path] = {}
+    for path in files:
+        found = path.stat()
+        same = seen.setdefault((found.st_dev, found.st_ino) if isinstance(path, Path) else str(path), path)
+        if same is not path:
+            raise UsageError(f"{path} is the same file as {same}; name it once, or its items count twice")
 
 
 def _restore(path: Path) -> None:
@@ -198,6 +210,15 @@ def recorded_items(folder: Path, files: Sequence[Path]) -> int | None:
             f"changed or cut short; extract again, or remove {RECORD} to read what is there"
         )
     return record.items
+
+
+def not_of_extract(folder: Path) -> list[str]:
+    """Return the names in a folder that no extract left there, sorted; without a record, all of them."""
+    try:
+        known = {RECORD, *json.decode((folder / RECORD).read_bytes(), type=_Record).files}
+    except (DecodeError, OSError):
+        known = set()
+    return sorted(each.name for each in folder.iterdir() if each.name not in known)
 
 
 def printable(name: str) -> str:

@@ -32,15 +32,6 @@ _PART_BYTES = 5 * 1024**3  # the most S3 copies in one request
 _TRIES = 5
 _SYNCED_EVERY = 0.2
 """Seconds."""
-_STREAMS = {
-    Path(folder, name)
-    for folder, names in (
-        ("/dev", ("stdin", "stdout", "stderr")),
-        ("/dev/fd", "012"),
-        ("/proc/self/fd", "012"),
-    )
-    for name in names
-}
 _LOST = {
     *(("CompleteMultipartUpload", code) for code in ("PreconditionFailed", "ConditionalRequestConflict")),
     *(("CompleteMultipartUpload", code) for code in ("NoSuchKey", "NoSuchUpload")),
@@ -98,8 +89,20 @@ def check_target(target: Path) -> None:
     above = next(each for each in target.absolute().parents if each.exists())
     if not above.is_dir():
         raise UsageError(f"{target}: {above} is no folder; give the path of a file to write")
-    if target in _STREAMS:
+    if _is_stream(target):
         raise UsageError(f"{target} is a stream that messages go to; give the path of a file to write")
+
+
+def _is_stream(target: Path) -> bool:
+    """Tell whether a path is where this process's own output or messages go, by whatever name."""
+    try:
+        found = target.stat()
+        streams = [os.fstat(number) for number in (1, 2)]
+    except OSError:  # it is not there yet, or a stream is closed
+        return False
+    return not os.path.samestat(found, Path(os.devnull).stat()) and any(
+        os.path.samestat(found, stream) for stream in streams
+    )
 
 
 @contextmanager

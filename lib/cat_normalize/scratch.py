@@ -56,7 +56,11 @@ def sweep(parent: Path) -> None:
 
 
 def _sweep_one(folder: Path) -> None:
-    lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    if not (folder / _LOCK).exists():  # killed before it was locked, or a folder of somebody else
+        with suppress(OSError):
+            folder.rmdir()
+        return
+    lock = os.open(folder / _LOCK, os.O_RDWR | os.O_NOFOLLOW)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         _remove(folder)

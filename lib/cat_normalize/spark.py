@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 from cat_normalize.errors import ConvertError
 from cat_normalize.scratch import private_folder
 from cat_normalize.settings import Settings
+from cat_normalize.signals import held
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -44,9 +45,10 @@ def session(settings: Settings, memory: str = "2g") -> SparkSession:
         memory: Java's heap, such as ``2g``; fixed once Java runs.
 
     Raises:
-        ConvertError: Spark, Java or S3A's jars are not installed.
+        ConvertError: Spark, Java or S3A's jars are not installed, or Java did not start.
     """
     try:
+        from pyspark.errors import PySparkRuntimeError
         from pyspark.sql import SparkSession
     except ImportError as error:
         raise ConvertError("Spark is not installed; install the extra: cat-normalize[local]") from error
@@ -57,9 +59,15 @@ def session(settings: Settings, memory: str = "2g") -> SparkSession:
     }
     if not _is_running():
         scratch = _kept.enter_context(private_folder())
-        with _environment(its_own), _temporary_files_in(scratch):
-            builder = SparkSession.builder.master("local[*]").appName("cat-normalize")
-            builder.config(map=_configuration(settings, memory, scratch)).getOrCreate()
+        builder = SparkSession.builder.master("local[*]").appName("cat-normalize")
+        builder = builder.config(map=_configuration(settings, memory, scratch))
+        try:
+            with _environment(its_own), _temporary_files_in(scratch), held():
+                builder.getOrCreate()
+        except PySparkRuntimeError as error:
+            raise ConvertError(
+                f"Java did not start with a memory of {memory}; its words are above"
+            ) from error
     made = SparkSession.builder.getOrCreate()
     _point_at(made, settings)
     return made

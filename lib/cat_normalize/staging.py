@@ -45,9 +45,9 @@ def staging(target: str, s3: Any = None, stale: timedelta = STALE) -> Iterator[s
         UsageError: the target cannot be a file.
     """
     if not is_s3(target):
-        place = _place(target)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with private_folder(place.parent) as folder:
+        folder = place(target).parent
+        folder.mkdir(parents=True, exist_ok=True)
+        with private_folder(folder) as folder:
             yield str(folder / "staging")
         return
     bucket, key = split_s3(target)
@@ -60,13 +60,17 @@ def staging(target: str, s3: Any = None, stale: timedelta = STALE) -> Iterator[s
         _sweep(s3, bucket, shelf + name)
 
 
-def _place(target: str) -> Path:
-    """Return the path of a file to make or replace on disk, links followed."""
-    place = Path(os.path.realpath(target))
-    publish.check_target(place)
-    if place.exists() and not place.is_file():
+def place(target: str) -> Path:
+    """Return the path of a file to make or replace on disk, links followed.
+
+    Raises:
+        UsageError: it cannot be a file.
+    """
+    found = Path(os.path.realpath(target))
+    publish.check_target(found)
+    if found.exists() and not found.is_file():
         raise UsageError(f"{target} is a device or a pipe, and Parquet cannot be streamed; give a file")
-    return place
+    return found
 
 
 def staging_prefix(key: str) -> str:
@@ -116,7 +120,7 @@ def publish_only(
         while chunk := stream.read(1 << 20):
             digest.update(chunk)
     size = file.stat().st_size
-    publish.move_file(file, _place(target))
+    publish.move_file(file, place(target))
     return Published(target, size, digest.hexdigest())
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -69,7 +70,8 @@ def test_the_json_summary_is_the_contracts(items):
 def test_several_paths_may_follow_one_input(items):
     other = items.with_name("other")
     other.write_text(json.dumps(ITEM | {"PK": {"S": "USER#2"}}))
-    done = normalize(items, "--input", other, other, "--json")
+    shutil.copy(other, other.with_name("third"))
+    done = normalize(items, "--input", other, other.with_name("third"), "--json")
     assert json.loads(done.stdout)["conversations"] == 3
     outputs = ("--output", items.with_name("o.csv"), "--rejects", items.with_name("r.jsonl"))
     assert json.loads(call("normalize", "--input", items, other, *outputs, "--json").stdout)["users"] == 2
@@ -110,6 +112,41 @@ def test_filters_come_from_options_and_environment_and_options_win(items):
     assert json.loads(normalize(items, "--json", CAT_SINCE="2025-09-01").stdout)["filtered"] == 1
     done = normalize(items, "--json", "--since", "2025-08-01", CAT_SINCE="2025-09-01")
     assert json.loads(done.stdout)["filtered"] == 0
+
+
+def test_an_empty_argument_is_no_place(items):
+    done = call("normalize", "--input", "", "--output", "o.csv", "--rejects", "r.jsonl", cwd=items.parent)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "an argument is empty" in done.stderr
+    assert not items.with_name("o.csv").exists()
+
+
+@pytest.mark.parametrize("name", ["data_20250901.csv", "link.csv", "hard.csv"])
+def test_convert_never_replaces_its_csv(items, name):
+    csv = items.with_name("data_20250901.csv")
+    csv.write_bytes(csvfile.HEADER)
+    items.with_name("link.csv").symlink_to(csv)
+    items.with_name("hard.csv").hardlink_to(csv)
+    done = call("convert", "--input", csv, "--output", items.with_name(name))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "is the CSV itself" in done.stderr
+    assert csv.read_bytes() == csvfile.HEADER
+
+
+def test_convert_says_what_is_wrong_before_it_starts_java(items):
+    said = call("convert", "--input", items.with_name("none"), "--output", "p", JAVA_HOME="/nowhere")
+    assert (said.returncode, said.stderr.count("\n")) == (1, 1)
+    assert "none cannot be read" in said.stderr
+
+
+def test_a_java_that_does_not_start_is_a_sentence(items):
+    items.write_bytes(csvfile.HEADER)
+    parquet = items.with_name("p")
+    done = call("convert", "--input", items, "--output", parquet, "--memory", "900000g")
+    assert done.returncode == 1
+    assert "cat-normalize: Java did not start with a memory of 900000g" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not parquet.exists()
 
 
 def test_standard_input_and_devices(items):

@@ -143,6 +143,24 @@ def test_convert(place):
     assert names(place / "tmp") == []
 
 
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_convert_told_to_end_at_any_moment_says_so_in_a_line(place, number, code):
+    cells = ["7", "Ana", "", "Cali", "01/09/2025", "1", "[]", "", "0", "x" * 500, "like", ""]
+    (place / "u.csv").write_bytes(HEADER + (",".join(cells) + "\n").encode() * 40_000)
+    words = ("convert", "--input", place / "u.csv", "--output", "u.parquet")
+    seconds, ended = took(place, *words), []
+    for n in range(4):
+        process = start(place, *words)
+        time.sleep(seconds * (n + 1) / 5)
+        family = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(number)
+        ended.append((process.communicate(timeout=60), process.returncode))
+        assert soon(lambda family=family: not alive(family), 20), alive(family)
+    for (out, err), returned in ended:
+        assert (returned, out, len(err.splitlines())) == (code, "", 1), err
+    assert names(place / "tmp") == []
+
+
 def test_what_a_living_process_makes_is_let_be(place, items):
     words = ("normalize", "--output", "u.csv", "--rejects", "r.jsonl")
     pipe = place / "pipe"

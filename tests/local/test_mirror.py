@@ -132,6 +132,7 @@ def test_one_killed_between_the_two_renames_is_mended(s3: Any, bucket: str, tmp_
     mirror.save(s3, bucket, tmp_path / "bucket")
     left = tmp_path / f"{PREFIX}killed" / EARLIER
     left.mkdir(parents=True)
+    (left.parent / "lock").touch()
     (tmp_path / "bucket").rename(left / "bucket")
     fresh = new_bucket(s3)
     assert mirror.load(s3, fresh, tmp_path / "bucket") == 1

@@ -27,7 +27,7 @@ from cat_normalize.cli.app import (
     settings,
 )
 from cat_normalize.errors import PipelineError, UsageError
-from cat_normalize.settings import Settings, parse_day
+from cat_normalize.settings import Settings, parse_day, today
 from cat_normalize.values import RANGES
 
 
@@ -136,10 +136,10 @@ def convert(
     values.check(memory=memory)
     where = settings()
     s3 = _s3(where) if layout.is_s3(source) or layout.is_s3(output) else None
+    day, zone = layout.run_date_of(source), where.rules.time_zone
+    stage.check(source, output, s3, day, today(zone), allow_future=allow_future)
     with spark.running(where, memory) as session:
-        done = stage.convert(
-            session, source, output, s3, time_zone=where.rules.time_zone, allow_future=allow_future
-        )
+        done = stage.convert(session, source, output, s3, time_zone=zone, allow_future=allow_future)
     print_summary(
         {"rows": done.rows, "bytes": done.bytes, "sha256": done.sha256, "output": done.target}, as_json
     )

@@ -1,0 +1,41 @@
+"""Signals that have to wait: while a process starts another, an interruption would lose sight of it."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_HELD = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextmanager
+def held() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM wait until the end of the block; the handlers from before it get them.
+
+    Outside of the main thread, where Python handles no signal, it does nothing.
+
+    >>> try:
+    ...     with held():
+    ...         signal.raise_signal(signal.SIGINT)
+    ...         print("done first")
+    ... except KeyboardInterrupt:
+    ...     print("then interrupted")
+    done first
+    then interrupted
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    arrived: list[int] = []
+    before = {
+        number: signal.signal(number, lambda number, _frame: arrived.append(number)) for number in _HELD
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)
+        for each in dict.fromkeys(arrived):
+            signal.raise_signal(each)
