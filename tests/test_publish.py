@@ -101,6 +101,23 @@ def test_a_new_file_is_its_users_alone_and_a_replaced_one_keeps_its_permissions(
     assert (tmp_path / "folder").stat().st_mode & 0o777 == 0o700
 
 
+def test_an_earlier_folder_is_replaced_whole(tmp_path: Path) -> None:
+    for name in ("older", "newer"):
+        with publish.writing_folder(tmp_path / "raw") as folder:
+            (folder / name).touch()
+    assert names(tmp_path / "raw") == ["newer"]
+    assert names(tmp_path) == ["raw"]
+
+
+def test_an_earlier_folder_comes_back_where_the_new_one_cannot_take_its_place(tmp_path: Path) -> None:
+    with publish.writing_folder(tmp_path / "raw") as folder:
+        (folder / "older").touch()
+    with pytest.raises(FileNotFoundError), publish.writing_folder(tmp_path / "raw") as folder:
+        folder.rmdir()
+    assert names(tmp_path / "raw") == ["older"]
+    assert names(tmp_path) == ["raw"]
+
+
 def test_a_link_is_followed(tmp_path: Path) -> None:
     (tmp_path / "disk").mkdir()
     link = tmp_path / "link"
@@ -110,6 +127,17 @@ def test_a_link_is_followed(tmp_path: Path) -> None:
         assert (tmp_path / "disk" / "x.bin").read_bytes() == data
         assert link.is_symlink()
     assert names(tmp_path / "disk") == ["x.bin"]
+
+
+def test_a_link_to_a_folder_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "disk" / "raw").mkdir(parents=True)
+    link = tmp_path / "link"
+    link.symlink_to("disk/raw")
+    with publish.writing_folder(link) as folder:
+        (folder / "x").touch()
+    assert link.is_symlink()
+    assert names(link) == ["x"]
+    assert names(tmp_path / "disk") == ["raw"]
 
 
 def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
