@@ -150,6 +150,14 @@ def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
     assert names(tmp_path) == ["pipe"]
 
 
+def test_what_a_shell_reads_from_us_is_written_to() -> None:
+    reading, writing = os.pipe()
+    publish.put_bytes(b"all of it", f"/dev/fd/{writing}")
+    os.close(writing)
+    with os.fdopen(reading, "rb") as stream:
+        assert stream.read() == b"all of it"
+
+
 @pytest.mark.parametrize("path", ["/dev/stdout", "/dev/fd/1", "/dev/stderr"])
 def test_a_stream_of_this_process_is_refused(path: str) -> None:
     with pytest.raises(UsageError, match="is a stream"):
