@@ -466,6 +466,13 @@ def test_stale_uploads_of_a_key_of_any_day_are_dropped_and_no_others(s3: Any, up
     assert sorted(unfinished(s3)) == sorted(uploads[2:])
 
 
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+def test_an_upload_that_does_not_end_well_is_dropped(s3: Any, error: type[BaseException]) -> None:
+    with pytest.raises(error), publish.uploading(s3, BUCKET, "interrupted"):
+        raise error
+    assert "interrupted" not in unfinished(s3)
+
+
 def refused(request: Any, **_: Any) -> AWSResponse:
     text = b"<Error><Code>AccessDenied</Code><Message>no</Message></Error>"
     return AWSResponse(request.url, 403, {}, SimpleNamespace(stream=lambda: iter([text])))
