@@ -132,11 +132,13 @@ def test_raw_of_another_table_is_refused_on_an_account(space):
         opened(space, "normalize")
 
 
-def test_a_csv_of_another_input_is_refused_on_an_account(space, tmp_path):
+@pytest.mark.parametrize("stage", ["convert", "query"])
+def test_a_csv_of_another_input_is_refused_on_an_account(space, s3, tmp_path, stage):
+    converted(space, s3)
     (tmp_path / "more.jsonl").write_text(talk("3"))
     space.extract(1, 2, [str(tmp_path / "more.jsonl")])
-    with pytest.raises(InputError, match=r"is of .*items.jsonl, not of .*more.jsonl; run 02_normalize again"):
-        opened(space, "convert")
+    with pytest.raises(InputError, match=r"is of .*items.jsonl, not of .*more.jsonl; run 02_normalize "):
+        opened(space, stage)
 
 
 def test_a_csv_of_another_input_is_built_again_on_the_local_aws(s3, tmp_path, items):
@@ -149,6 +151,11 @@ def test_a_csv_of_another_input_is_built_again_on_the_local_aws(s3, tmp_path, it
         space.extract(1, 2, [str(tmp_path / f"{users}.jsonl")])
         opened(space, "convert", local=True)
         assert space.manifest(1)["summary"]["users"] == len(users)
+
+
+def test_without_an_extract_the_table_of_the_local_aws_is_read(s3, tmp_path):
+    space = open_workspace("convert", True, DAY, str(tmp_path))
+    assert space.source() == space.manifest(1)["source"] == space.table_uri
 
 
 def test_what_is_built_again_keeps_the_rules_it_was_made_under(s3, tmp_path, items):
