@@ -451,10 +451,10 @@ def test_what_killed_runs_left_on_s3_is_swept(s3: Any) -> None:
     s3.meta.events.register("after-call.s3.ListMultipartUploads", begun_now)
     with staging(f"s3://bucket/{PARQUET}", s3):
         assert keys(s3) == [left]
-        assert len(s3.list_multipart_uploads(Bucket="bucket")["Uploads"]) == 1
+        assert len(s3.list_multipart_uploads(Bucket="bucket", Prefix="staging/")["Uploads"]) == 1
     with staging(f"s3://bucket/{PARQUET}", s3, stale=timedelta(seconds=-5)):
         assert keys(s3) == []
-        assert "Uploads" not in s3.list_multipart_uploads(Bucket="bucket")
+        assert "Uploads" not in s3.list_multipart_uploads(Bucket="bucket", Prefix="staging/")
 
 
 def test_staged_objects_that_may_not_be_deleted_are_named_and_the_parquet_is_published(

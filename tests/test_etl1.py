@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import hostile
 from cat_normalize import dealing, etl1, partitions
+from cat_normalize.csvfile import HEADER
 from cat_normalize.errors import InputError, UsageError
 from cat_normalize.lines import MAX_LINE
 from cat_normalize.lineup import AbandonedError
@@ -131,6 +132,18 @@ def test_an_item_with_two_keys_is_its_last_ones_and_that_user_has_one_row(tmp_pa
     assert len(ids) == len(set(ids)) == 71
 
 
+def test_what_was_written_before_a_misread_item_was_found_is_gone(tmp_path):
+    city = b'{"PK":{"S":"USER#%b"},"SK":{"S":"REGISTER"},"UserData":{"M":{"ciudad":{"S":"Prueba"}}}}'
+    odd = (city % b"9").replace(b'"SK"', b'"PK":{"S":"USER#1"},"SK"')
+    talks = [item(user, n) for user in "19" for n in range(200)]
+    (tmp_path / "in").write_bytes(b"\n".join([*talks, city % b"9", odd]))
+    outputs = (tmp_path / "out.csv", tmp_path / "bad.jsonl")
+    rules = Rules(exclude_cities=("^Prueba",))
+    summary = etl1.normalize_files([tmp_path / "in"], *outputs, rules, part_bytes=SMALL)
+    assert summary.users == 0
+    assert outputs[0].read_bytes() == HEADER
+
+
 def test_missing_input_is_named(tmp_path):
     with pytest.raises(InputError, match="nowhere does not exist"):
         run(tmp_path, [tmp_path / "nowhere"])
@@ -173,6 +186,16 @@ def test_cut_files_and_large_ones_are_dealt_alone(tmp_path):
     chunks = dealing.cut(paths, 2)
     told = [[(chunk.file, chunk.start >> 20) for chunk in group] for group in dealing.groups(chunks, 2)]
     assert told == [[(0, 0)], [(1, 0)], [(1, 8)], [(1, 16)], [(2, 0), (3, 0)]]
+
+
+@pytest.mark.parametrize("data", [b"a\n\nbcd\r\ne", b"\n\n", b"one line", b"one line\n"])
+def test_every_line_is_of_one_chunk_wherever_a_file_is_cut(tmp_path, data):
+    path = tmp_path / "in"
+    path.write_bytes(data)
+    for step in range(1, len(data) + 1):
+        stops = [*range(step, len(data), step), len(data)]
+        chunks = [dealing.Chunk(n, 0, path, n * step, stop) for n, stop in enumerate(stops)]
+        assert [line for chunk in chunks for line in chunk.raw_lines()] == data.splitlines(keepends=True)
 
 
 def test_packed_files_are_put_together_by_what_is_in_them(tmp_path):
@@ -239,12 +262,25 @@ def test_a_pipe_is_read_whole(tmp_path, workers, packed):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.jsonl", "in", "out.csv", "pipe"]
 
 
+def test_several_pipes_are_read(tmp_path):
+    pipes = [tmp_path / name for name in ("a", "b")]
+    with ThreadPoolExecutor(2) as pool:
+        for pipe in pipes:
+            os.mkfifo(pipe)
+        writing = [pool.submit(pipe.write_bytes, item(pipe.name, 1)) for pipe in pipes]
+        made, _, summary = run(tmp_path, pipes)
+        for each in writing:
+            each.result()
+    assert (summary.users, [line[:2] for line in made.splitlines()[1:]]) == (2, [b"a,", b"b,"])
+
+
 @pytest.mark.parametrize(
     ("outputs", "says"),
     [
         (("in/a.jsonl", "bad.jsonl"), "is an input too"),
         (("linked.csv", "bad.jsonl"), "is an input too"),
         (("out.csv", "hard.jsonl"), "is an input too"),
+        (("out.csv", "in/../in/bad.jsonl"), "the next run would read it as items or replace it"),
         (("out.csv", "in/bad.jsonl"), "the next run would read it as items or replace it"),
         (("in/out.JSON", "bad.jsonl"), "the next run would read it as items or replace it"),
         (("out.csv", "in"), "is a folder"),
@@ -298,7 +334,7 @@ def test_what_is_not_accepted_leaves_the_rejects_and_the_earlier_csv(tmp_path):
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_line_no_item_can_have_is_named_wherever_the_file_is_cut(tmp_path, workers):
-    (tmp_path / "in").write_bytes(b"{}\n\n" + b" " * (MAX_LINE + 1) + b"\n{}\n")
+    (tmp_path / "in").write_bytes(b"{}\n\n" + b" " * MAX_LINE + b"\n{}\n")
     with pytest.raises(InputError, match="in, line 3: longer than 16 MB"):
         run(tmp_path, [tmp_path / "in"], workers)
     (tmp_path / "in").write_bytes(b"{}\n\n" + b" " * (MAX_LINE - 1) + b"\n{}\n")

@@ -315,8 +315,9 @@ def test_item_files_are_dealt_as_a_table_is(tmp_path):
         assert found == wanted
 
 
-def test_a_file_without_items_makes_empty_partitions(tmp_path):
+def test_a_file_without_items_makes_empty_partitions_in_an_empty_folder(tmp_path):
     (tmp_path / "empty.jsonl").touch()
+    (tmp_path / "raw").mkdir()
     done = extract_files([str(tmp_path / "empty.jsonl")], tmp_path / "raw", 3)
     assert (done.items, done.bytes, len(done.files)) == (0, 0, 3)
 
@@ -327,6 +328,8 @@ def test_an_exports_folder_is_read_with_its_checks(tmp_path):
     done = extract_files([str(tmp_path / "export")], tmp_path / "b", 3)
     assert read_back(tmp_path / "a") == read_back(tmp_path / "b")
     assert done.source == str(tmp_path / "export")
+    extract_files([str(tmp_path / "export" / "manifest-summary.json")], tmp_path / "c", 3)
+    assert read_back(tmp_path / "c") == read_back(tmp_path / "a")
     (tmp_path / "export" / "data" / "file0.json.gz").unlink()
     with pytest.raises(ExtractError, match=r"file0\.json\.gz"):
         extract_files([str(tmp_path / "export")], tmp_path / "b", 3)

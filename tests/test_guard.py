@@ -239,9 +239,16 @@ def test_what_is_no_manifest_is_told_of_and_an_earlier_one_counts(
 
 def test_only_what_is_no_manifest_there_is_as_nothing_there(publish: Publish, s3: Any) -> None:
     put_manifest(s3, BEFORE, b"")
-    for key in ("notes.txt", "20251301.json", "old/20250914.json", "20250914.json.gz", "2025-09-14.json"):
+    for key in ("notes.txt", "20251301.json", "old/20250913.json", "20250914.json.gz", "2025-09-14.json"):
         s3.put_object(Bucket="mine", Key=f"manifests/etl-process1/{key}", Body=b"x")
     publish(3)
+
+
+def test_the_uploads_of_killed_runs_are_dropped(publish: Publish, s3: Any) -> None:
+    for key in (layout.csv_key(SETTINGS, BEFORE), layout.rejects_key(SETTINGS, BEFORE)):
+        s3.create_multipart_upload(Bucket="mine", Key=key)
+    publish(3)
+    assert "Uploads" not in s3.list_multipart_uploads(Bucket="mine")
 
 
 def test_no_more_is_read_than_is_needed(publish: Publish, s3: Any) -> None:

@@ -120,11 +120,15 @@ def test_an_extracts_folder_is_read_as_it_was_left(extract):
             lambda raw: (raw / "part-00000.jsonl").write_bytes(b"{}\n"),
             r"expected 9 bytes of items .*, found 6",
         ),
+        (
+            lambda raw: (raw / "part-00000.jsonl").write_bytes(b"{}\n{}\n{}\n"),
+            r"expected 9 bytes of items .*, found 12",
+        ),
         (lambda raw: (raw / "rejects.jsonl").touch(), r"rejects\.jsonl is not of this extract"),
         (lambda raw: (raw / partitions.RECORD).write_bytes(b""), r"_extract\.json is damaged"),
         (lambda raw: (raw / partitions.RECORD).write_bytes(b"[]"), r"_extract\.json is damaged"),
     ],
-    ids=["deleted", "cut at a line's end", "one more", "empty record", "another record"],
+    ids=["deleted", "cut at a line's end", "a line more", "one more", "empty record", "another record"],
 )
 def test_an_extracts_folder_that_was_changed_is_refused(extract, spoil, says):
     spoil(extract)
@@ -207,8 +211,9 @@ PACKED = gzip.compress(b"".join(b"line %d\n" % n for n in range(20_000)))
         PACKED[:-8] + b"\0" * 8,
         PACKED[:5000] + b"\0\0\0" + PACKED[5003:],
         PACKED + b"rubbish",
+        PACKED[:10] + b"\xff" * 100,
     ],
-    ids=["no checksum", "cut short", "wrong checksum", "damaged", "something behind it"],
+    ids=["no checksum", "cut short", "wrong checksum", "damaged", "something behind it", "no deflate"],
 )
 def test_damaged_gzip_is_an_error_not_a_shorter_file(tmp_path, data):
     (tmp_path / "a.jsonl.gz").write_bytes(data)

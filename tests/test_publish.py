@@ -101,6 +101,23 @@ def test_a_new_file_is_its_users_alone_and_a_replaced_one_keeps_its_permissions(
     assert (tmp_path / "folder").stat().st_mode & 0o777 == 0o700
 
 
+def test_an_earlier_folder_is_replaced_whole(tmp_path: Path) -> None:
+    for name in ("older", "newer"):
+        with publish.writing_folder(tmp_path / "raw") as folder:
+            (folder / name).touch()
+    assert names(tmp_path / "raw") == ["newer"]
+    assert names(tmp_path) == ["raw"]
+
+
+def test_an_earlier_folder_comes_back_where_the_new_one_cannot_take_its_place(tmp_path: Path) -> None:
+    with publish.writing_folder(tmp_path / "raw") as folder:
+        (folder / "older").touch()
+    with pytest.raises(FileNotFoundError), publish.writing_folder(tmp_path / "raw") as folder:
+        folder.rmdir()
+    assert names(tmp_path / "raw") == ["older"]
+    assert names(tmp_path) == ["raw"]
+
+
 def test_a_link_is_followed(tmp_path: Path) -> None:
     (tmp_path / "disk").mkdir()
     link = tmp_path / "link"
@@ -112,6 +129,17 @@ def test_a_link_is_followed(tmp_path: Path) -> None:
     assert names(tmp_path / "disk") == ["x.bin"]
 
 
+def test_a_link_to_a_folder_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "disk" / "raw").mkdir(parents=True)
+    link = tmp_path / "link"
+    link.symlink_to("disk/raw")
+    with publish.writing_folder(link) as folder:
+        (folder / "x").touch()
+    assert link.is_symlink()
+    assert names(link) == ["x"]
+    assert names(tmp_path / "disk") == ["raw"]
+
+
 def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
@@ -120,6 +148,14 @@ def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
         assert reader.communicate(timeout=60)[0] == b"all of it"
     assert pipe.is_fifo()
     assert names(tmp_path) == ["pipe"]
+
+
+def test_what_a_shell_reads_from_us_is_written_to() -> None:
+    reading, writing = os.pipe()
+    publish.put_bytes(b"all of it", f"/dev/fd/{writing}")
+    os.close(writing)
+    with os.fdopen(reading, "rb") as stream:
+        assert stream.read() == b"all of it"
 
 
 @pytest.mark.parametrize("path", ["/dev/stdout", "/dev/../dev/fd/1", "/dev/stderr"])
@@ -437,6 +473,13 @@ def test_stale_uploads_of_a_key_of_any_day_are_dropped_and_no_others(s3: Any, up
     assert sorted(unfinished(s3)) == sorted(uploads)  # they may be of a run that is alive
     publish.abort_stale_uploads(s3, BUCKET, "r/data_20250901.csv", timedelta(seconds=-5))
     assert sorted(unfinished(s3)) == sorted(uploads[2:])
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+def test_an_upload_that_does_not_end_well_is_dropped(s3: Any, error: type[BaseException]) -> None:
+    with pytest.raises(error), publish.uploading(s3, BUCKET, "interrupted"):
+        raise error
+    assert "interrupted" not in unfinished(s3)
 
 
 def refused(request: Any, **_: Any) -> AWSResponse:

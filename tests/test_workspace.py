@@ -86,6 +86,12 @@ def test_what_is_of_this_run_is_used(space, s3):
         opened(space, stage)
 
 
+def test_what_was_read_from_files_is_used_in_another_folder_too(space, s3, tmp_path):
+    converted(space, s3)
+    for stage in ("convert", "query"):
+        open_workspace(stage, False, DAY, str(tmp_path / "other"))
+
+
 def test_a_parquet_of_an_older_csv_is_refused_on_an_account(space, s3):
     converted(space, s3)
     other = opened(space, "normalize", since="2025-08-20")
@@ -126,11 +132,13 @@ def test_raw_of_another_table_is_refused_on_an_account(space):
         opened(space, "normalize")
 
 
-def test_a_csv_of_another_input_is_refused_on_an_account(space, tmp_path):
+@pytest.mark.parametrize("stage", ["convert", "query"])
+def test_a_csv_of_another_input_is_refused_on_an_account(space, s3, tmp_path, stage):
+    converted(space, s3)
     (tmp_path / "more.jsonl").write_text(talk("3"))
     space.extract(1, 2, [str(tmp_path / "more.jsonl")])
-    with pytest.raises(InputError, match=r"is of .*items.jsonl, not of .*more.jsonl; run 02_normalize again"):
-        opened(space, "convert")
+    with pytest.raises(InputError, match=r"is of .*items.jsonl, not of .*more.jsonl; run 02_normalize "):
+        opened(space, stage)
 
 
 def test_a_csv_of_another_input_is_built_again_on_the_local_aws(s3, tmp_path, items):
@@ -138,10 +146,16 @@ def test_a_csv_of_another_input_is_built_again_on_the_local_aws(s3, tmp_path, it
     space.extract(1, 2, [items])
     opened(space, "convert", local=True)
     assert space.manifest(1)["summary"]["users"] == 2
-    (tmp_path / "more.jsonl").write_text(talk("3"))
-    space.extract(1, 2, [str(tmp_path / "more.jsonl")])
-    opened(space, "convert", local=True)
-    assert space.manifest(1)["summary"]["users"] == 1
+    for users in ("34567", "8"):  # the guard against far fewer users is for accounts
+        (tmp_path / f"{users}.jsonl").write_text("".join(map(talk, users)))
+        space.extract(1, 2, [str(tmp_path / f"{users}.jsonl")])
+        opened(space, "convert", local=True)
+        assert space.manifest(1)["summary"]["users"] == len(users)
+
+
+def test_without_an_extract_the_table_of_the_local_aws_is_read(s3, tmp_path):
+    space = open_workspace("convert", True, DAY, str(tmp_path))
+    assert space.source() == space.manifest(1)["source"] == space.table_uri
 
 
 def test_what_is_built_again_keeps_the_rules_it_was_made_under(s3, tmp_path, items):

@@ -85,6 +85,7 @@ def test_a_parameter_against_the_environments(every):
 def test_a_future_day_may_be_allowed(every):
     assert every.run("--run-id", "r", "--run-date", "2999-01-01", "--allow-future").returncode == 0
     assert every.record()["parameters"]["convert"]["allow_future"] is True
+    assert every.run("--run-id", "r", "--from", "query").returncode == 0  # it publishes nothing
 
 
 def test_table_and_bucket_that_are_not_there(aws, tmp_path):
@@ -159,6 +160,14 @@ def test_going_on_looks_only_at_what_is_still_needed(bench):
     bench.env |= {"DYNAMODB_TABLE_NAME": "nowhere", "JAVA_HOME": "/nowhere"}
     bench.write()
     assert bench.run("--from", "query").returncode == 0
+
+
+def test_a_table_is_not_asked_for_where_files_are_given(bench):
+    bench.write(extract=notebook(parameters=PARAMETERS + "input: list = []"))
+    (bench.folder / "items.jsonl").touch()
+    bench.env["DYNAMODB_TABLE_NAME"] = "nowhere"
+    done = bench.run("--run-id", "r", "--input", "items.jsonl", "--publish")
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_table_that_is_slow_is_no_problem_where_the_endpoint_answers(aws, bench):

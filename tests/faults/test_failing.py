@@ -76,9 +76,9 @@ def test_the_error_of_a_cell_is_the_runs_exit_code_before_that_of_too_many_rejec
 
 def test_the_command_that_goes_on_does(bench):
     bench.write(extract=notebook("1 / 0", parameters=PARAMETERS + "name: str = ''"))
-    done = bench.run("--run-id", "r", "--runs", "my runs", "-p", "extract.name=a b")
+    done = bench.run("--run-id", "r", "--runs", "my runs", "-p", "extract.name=a b", "--allow-shrink")
     line = done.stderr.splitlines()[-1].removeprefix("To go on:     cat-normalize run ")
-    assert line == "--run-id r --from extract --runs 'my runs' -p 'extract.name=a b'"
+    assert line == "--run-id r --from extract --runs 'my runs' -p 'extract.name=a b' --allow-shrink"
     bench.write(extract=notebook("print(name)", parameters=PARAMETERS + "name: str = ''"))
     again = bench.run("--run-id", "r", "--from", "extract", "--runs", "my runs", "-p", "extract.name=a b")
     assert again.returncode == 0, again.stderr
