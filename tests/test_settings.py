@@ -17,6 +17,7 @@ from cat_normalize.settings import (
     parse_flag,
     parse_list,
     refuse_future,
+    refuse_future_days,
     today,
 )
 
@@ -74,8 +75,12 @@ def test_a_keyword_argument_wins_unless_it_is_none(name):
     text, path, expected = EVERY[name]
     field = path.rpartition(".")[2]
     others = {
-        "time_zone": "UTC", "exclude_cities": ("x",), "since": date(2025, 7, 1), "min_users_percent": 0,
-    }  # fmt: skip
+        "endpoint_url": "http://other",
+        "time_zone": "UTC",
+        "exclude_cities": ("x",),
+        "since": date(2025, 7, 1),
+        "min_users_percent": 0,
+    }
     other = others.get(field, date(2025, 9, 1) if field == "until" else "other")
     assert value(Settings.from_environment({name: text}, **{field: other}), path) == other
     assert value(Settings.from_environment({name: text}, **{field: None}), path) == expected
@@ -136,8 +141,8 @@ WORD = st.from_regex(r"[a-z0-9.-]{1,12}", fullmatch=True)
         time_zone=st.sampled_from(["America/Bogota", "UTC", "Asia/Tokyo"]),
         exclude_cities=st.lists(WORD, max_size=3).map(tuple),
         table_name=WORD,
-        bucket=WORD,
-        region=WORD,
+        bucket=st.from_regex(r"[a-z0-9][a-z0-9.-]{1,12}[a-z0-9]", fullmatch=True),
+        region=st.from_regex(r"[a-z0-9-]{1,12}", fullmatch=True),
         endpoint_url=st.none() | WORD.map("http://{}".format),
         min_users_percent=st.integers(0, 100),
     )
@@ -223,3 +228,24 @@ def test_a_day_after_today_is_refused():
 def test_the_day_turns_at_midnight_in_the_zone():
     assert today("America/Bogota", datetime(2025, 9, 1, 4, 59, tzinfo=UTC)) == date(2025, 8, 31)
     assert today("America/Bogota", datetime(2025, 9, 1, 5, 0, tzinfo=UTC)) == date(2025, 9, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "example"),
+    [
+        ("AWS_ENDPOINT_URL", "localhost:4566", "http://127.0.0.1:5000"),
+        ("AWS_REGION", "us east 1", "us-east-1"),
+        ("S3_BUCKET_NAME", "Bad_Bucket!!", "cat-prod-normalize-reports"),
+        ("DYNAMODB_TABLE_NAME", "a table", "cat-prod-catia-conversations-table"),
+    ],
+)
+def test_a_name_that_cannot_be_is_told_with_an_example(name, value, example):
+    with pytest.raises(SettingsError, match=rf"{example} \({name}\)"):
+        Settings.from_environment({name: value})
+
+
+def test_a_first_day_to_keep_that_has_not_come_yet_is_refused():
+    settings = Settings.from_environment({"CAT_SINCE": "2025-09-02"})
+    with pytest.raises(FutureDateError, match="since 2025-09-02 is after today"):
+        refuse_future_days(settings, date(2025, 9, 1), date(2025, 9, 1))
+    refuse_future_days(settings, date(2025, 9, 1), date(2025, 9, 2))

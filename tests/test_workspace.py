@@ -141,6 +141,14 @@ def test_a_csv_of_another_input_is_refused_on_an_account(space, s3, tmp_path, st
         opened(space, stage)
 
 
+def test_a_csv_that_another_run_made_under_other_rules_is_refused_on_an_account(space, s3, tmp_path, items):
+    other = open_workspace("extract", False, DAY, str(tmp_path / "other"), since="2025-08-20")
+    other.extract(1, 2, [items])
+    other.publish(other.normalize())
+    with pytest.raises(InputError, match=r"was made under other rules, by another run; run 02_normalize "):
+        opened(space, "convert")
+
+
 def test_a_csv_of_another_input_is_built_again_on_the_local_aws(s3, tmp_path, items):
     space = open_workspace("extract", True, DAY, str(tmp_path / "work"))
     space.extract(1, 2, [items])

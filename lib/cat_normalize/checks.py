@@ -21,12 +21,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cat_normalize import aws, layout, scan, values
-from cat_normalize.errors import CatNormalizeError, ConvertError, FutureDateError
+from cat_normalize.errors import CatNormalizeError, ConvertError
 from cat_normalize.remedies import remedy
-from cat_normalize.settings import Settings, parse_day, refuse_future
+from cat_normalize.settings import Settings, parse_day
 
 if TYPE_CHECKING:
     from cat_normalize.plan import Plan
+    from cat_normalize.workspace import Stage
 
 SECONDS = 2.5
 LEAST_FREE = 256 << 20
@@ -83,14 +84,17 @@ def parameters(planned: Plan, settings: Settings, today: date) -> list[Check]:
         win = {name: value for name, value in given.items() if value or name not in of_environment}
         for problem in values.problems((of_environment if "since" in given else {}) | win):
             found[problem] = Check("parameters", problem, exit_code=2)
-        try:
-            if stage != "query" and not given.get("allow_future"):
-                refuse_future(parse_day("run_date", given["run_date"]), today)
-        except FutureDateError as error:
-            found["run_date"] = Check("run date", str(error), exit_code=2)
-        except CatNormalizeError:  # no day at all: among the problems already
-            pass
+        for name in ("run_date", "since") if _holds_dates(planned, stage) else ():
+            with suppress(CatNormalizeError, KeyError):  # no day at all: among the problems already
+                if (day := parse_day(name, win[name])) > today:
+                    told = f"{name.replace('_', ' ')} {day} is after today, {today}"
+                    found[name] = Check("dates", told, "correct it, or --allow-future", exit_code=2)
     return list(found.values()) or [Check("parameters")]
+
+
+def _holds_dates(planned: Plan, stage: Stage) -> bool:
+    """Tell whether a stage makes something under the run date, and no stage is allowed the future."""
+    return stage != "query" and not any(each.get("allow_future") for each in planned.values.values())
 
 
 def disk(folder: Path) -> list[Check]:

@@ -28,7 +28,7 @@ from cat_normalize.dealing import Chunk, Sources, sources
 from cat_normalize.errors import InputError, PipelineError
 from cat_normalize.normalize import Row, Summary, normalize
 from cat_normalize.scratch import private_folder
-from cat_normalize.settings import Rules, Settings, refuse_future
+from cat_normalize.settings import Rules, Settings, refuse_future_days
 from cat_normalize.settings import today as todays_date
 from cat_normalize.source import Source, find
 
@@ -87,7 +87,7 @@ def run(
     """
     today = today or todays_date(settings.rules.time_zone)
     if not allow_future:
-        refuse_future(run_date, today)
+        refuse_future_days(settings, run_date, today)
     s3 = s3path.client(settings)
 
     def check(summary: Summary) -> None:

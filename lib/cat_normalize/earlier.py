@@ -65,6 +65,8 @@ def _csv_fault(space: Workspace) -> str | None:
     """Say why the day's CSV is not of what was extracted, or else of the table; None where it is."""
     told, source = space.manifest(1), space.source()
     read = told["source"] if told else None
+    if told and space.csv.is_file() and space.with_kept_rules().rules() != told["settings"]["rules"]:
+        return f"{space.csv_uri} was made under other rules, by another run"
     if read is None or read == (source or space.table_uri):
         return None
     if source is None and not read.startswith("dynamodb://"):

@@ -52,5 +52,6 @@ def refuse_shrunk(summary: Summary, earlier_users: int, percent: int, earlier: s
     if summary.users * 100 < percent * earlier_users:
         raise ShrunkError(
             f"{summary.users} users, less than {percent} % of the {earlier_users} of {earlier}; nothing was "
-            "published. Look at the table and the filters; if so few are right, allow it (allow_shrink)"
+            "published. Look at the table and the filters; if so few are right, allow it "
+            "(allow_shrink, --allow-shrink)"
         )

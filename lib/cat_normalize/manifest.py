@@ -21,7 +21,7 @@ from cat_normalize import guard, layout
 from cat_normalize.errors import PipelineError
 from cat_normalize.normalize import Summary
 from cat_normalize.publish import abort_stale_uploads, put_bytes, put_file
-from cat_normalize.settings import Settings, refuse_future
+from cat_normalize.settings import Settings, refuse_future_days
 from cat_normalize.settings import today as todays_date
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def publish_etl1(
     """
     today = today or todays_date(settings.rules.time_zone)
     if not allow_future:
-        refuse_future(run_date, today)
+        refuse_future_days(settings, run_date, today)
     if not allow_shrink:
         refuse_shrunk(settings, summary, s3, today)
     outputs = [_put(rejects, layout.s3_uri(settings.bucket, layout.rejects_key(settings, run_date)), s3)]

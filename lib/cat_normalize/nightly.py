@@ -25,7 +25,7 @@ from cat_normalize import aws, layout, manifest
 from cat_normalize.errors import CatNormalizeError, OutOfTimeError, PipelineError, SettingsError
 from cat_normalize.etl1 import normalize_files
 from cat_normalize.extract import extract_table
-from cat_normalize.settings import Settings, parse_day, refuse_future
+from cat_normalize.settings import Settings, parse_day, refuse_future_days
 from cat_normalize.settings import today as todays_date
 
 SEGMENTS = 4
@@ -134,7 +134,7 @@ def run(
     """
     today = today or todays_date(settings.rules.time_zone)
     if not allow_future:
-        refuse_future(run_date, today)
+        refuse_future_days(settings, run_date, today)
     with _told(), _swept(scratch / "cat-normalize") as folder:
         raw, csv, rejects = folder / "raw", folder / "users.csv", folder / "rejects.jsonl"
         client = aws.client(settings, "dynamodb")

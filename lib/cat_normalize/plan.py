@@ -16,6 +16,11 @@ from cat_normalize.workspace import STAGES, Stage
 NOTEBOOKS: dict[Stage, str] = {stage: f"{n:02}_{stage}.ipynb" for n, stage in enumerate(STAGES, start=1)}
 
 
+_INPUT = "extract.input"
+_OWN = {"run_date": "--run-date", "local": "--local", "work_dir": "--runs"}
+"""Parameters that every run sets itself, and the options they come from."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """One run: its notebooks are there, and its parameters are ones that they declare, of the right types.
@@ -81,7 +86,10 @@ def plan(
         record = _earlier(folder)
         _check_earlier_stages(record, first, folder)
         local, run_id = record["local"], folder.name
-        run_date = run_date or date.fromisoformat(record["run_date"])
+        day = date.fromisoformat(record["run_date"])
+        if run_date not in (None, day):
+            raise UsageError(f"run {run_id} is of {day}, not of {run_date}; start a new run for another day")
+        run_date, given = day, _with_earlier_input(record, first, given)
     else:
         run_id = run_id or _new_id(runs, now)
         folder = runs / run_id
@@ -128,6 +136,8 @@ def _parameters(
     }
     for name, value in given.items():
         stage, dot, short = name.rpartition(".")
+        if short in _OWN:
+            raise ParameterError(f"{name} is the run's own; give {_OWN[short]} instead")
         if dot and stage not in STAGES:
             raise ParameterError(f"{name}: no stage {stage!r}; there are {', '.join(STAGES)}")
         homes = [each for each in STAGES if (each == stage if dot else short in known[each])]
@@ -137,6 +147,14 @@ def _parameters(
         for each in homes:
             wanted[each][short] = value
     return {each: notebooks.check(sources / NOTEBOOKS[each], wanted[each]) for each in STAGES}
+
+
+def _with_earlier_input(record: dict[str, Any], first: Stage, given: Mapping[str, str]) -> Mapping[str, str]:
+    """Have a run that starts again read what it read before, unless another input is given."""
+    before = record.get("parameters", {}).get("extract", {}).get("input")
+    if first != STAGES[0] or not before or _INPUT in given:
+        return given
+    return {**given, _INPUT: repr(before)}
 
 
 def _check_earlier_stages(record: dict[str, Any], start: Stage, folder: Path) -> None:

@@ -115,6 +115,9 @@ class Settings:
             raise SettingsError(
                 f"no setting named {', '.join(unknown)}; there are {', '.join(sorted(known))}"
             )
+        for name, (form, example) in _FORMS.items():
+            if values.get(name) and not re.fullmatch(form, values[name]):
+                raise SettingsError(f"{name} {values[name]!r} cannot be; write it as {example}")
         rules = Rules(**{name: value for name, value in values.items() if name in of_rules})
         return cls(rules=rules, **{name: value for name, value in values.items() if name not in of_rules})
 
@@ -192,6 +195,17 @@ def parse_flag(name: str, text: str) -> bool:
     return text == "true"
 
 
+def refuse_future_days(settings: Settings, run_date: date, today: date) -> None:
+    """Refuse a run date or a first day to keep that has not come yet.
+
+    Raises:
+        FutureDateError: one has not.
+    """
+    refuse_future(run_date, today)
+    if settings.rules.since and settings.rules.since > today:
+        raise FutureDateError(f"since {settings.rules.since} is after today, {today}: nothing could be kept")
+
+
 def refuse_future(run_date: date, today: date) -> None:
     """Refuse a run date that has not come yet: one mistyped would keep the later ones out (contract §6).
 
@@ -206,7 +220,7 @@ def refuse_future(run_date: date, today: date) -> None:
     if run_date > today:
         raise FutureDateError(
             f"run date {run_date} is after today, {today}; nothing was published. Correct the date; if it is "
-            "meant, allow it (allow_future)"
+            "meant, allow it (allow_future, --allow-future)"
         )
 
 
@@ -223,6 +237,13 @@ def _text(_name: str, text: str) -> str:
     return text
 
 
+_FORMS = {
+    "endpoint_url": (r"https?://[^/\s]+/?", "http://127.0.0.1:5000 (AWS_ENDPOINT_URL)"),
+    "region": (r"[a-z0-9-]+", "us-east-1 (AWS_REGION)"),
+    "bucket": (r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "cat-prod-normalize-reports (S3_BUCKET_NAME)"),
+    "table_name": (r"[A-Za-z0-9_.-]{1,255}", "cat-prod-catia-conversations-table (DYNAMODB_TABLE_NAME)"),
+}
+"""What these settings look like, and an example."""
 ENVIRONMENT: dict[str, tuple[str, Callable[[str, str], Any]]] = {
     "DYNAMODB_TABLE_NAME": ("table_name", _text),
     "S3_BUCKET_NAME": ("bucket", _text),

@@ -101,9 +101,13 @@ class Workspace:
     def normalize(self, workers: int = 1) -> Summary:
         """Normalise the raw partitions into `csv` and `rejects`."""
         values.check(workers=workers)
-        rules = manifest.settings_of(self.settings)["rules"]
-        (self.folder / _RULES).write_text(json.dumps(rules, ensure_ascii=False) + "\n")
+        (self.folder / _RULES).write_text(json.dumps(self.rules(), ensure_ascii=False) + "\n")
         return normalize_files([self.raw], self.csv, self.rejects, self.settings.rules, workers)
+
+    def rules(self) -> dict[str, Any]:
+        """Return the rules as a manifest holds them."""
+        found: dict[str, Any] = manifest.settings_of(self.settings)["rules"]
+        return found
 
     def with_kept_rules(self) -> Workspace:
         """Return the workspace with the rules that the CSV in its folder was last made under."""

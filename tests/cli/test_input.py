@@ -1,5 +1,8 @@
 """run --input: what is refused before anything starts."""
 
+import os
+from pathlib import Path
+
 import pytest
 
 
@@ -13,12 +16,17 @@ import pytest
         ),
         (["--publish"], "--publish goes with --input"),
         (["--input", "s3://bucket/items.jsonl"], "give --publish to run there"),
-        (["--input", "items", "nowhere"], "--input nowhere does not exist"),
+        (["--input", "items", "nowhere"], "--input: nowhere does not exist"),
+        (["--input", "empty"], "--input: empty holds no item file"),
+        (["--input", "pipe"], "--input pipe is a pipe or a device"),
+        (["--input", ""], "an argument is empty"),
     ],
 )
 def test_what_cannot_be(call, items, monkeypatch, words, said):
     monkeypatch.chdir(items.parent)
     items.rename("items")
+    Path("empty").mkdir()
+    os.mkfifo("pipe")
     code, out, err = call("run", *words)
     assert (code, out) == (2, "")
     assert said in err

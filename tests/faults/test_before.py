@@ -65,7 +65,7 @@ def test_all_problems_are_told_at_once(every):
         ("top", "0 is not within 1 to"),
     ):
         assert sum(each.startswith(f"parameters: {name}") and start in each for each in told) == 1, name
-    assert sum("2999-01-01 is after today" in each for each in told) == 1
+    assert sum("dates: run date 2999-01-01 is after today" in each for each in told) == 1
     (credentials,) = [each for each in told if each.startswith("credentials")]
     assert "set AWS_PROFILE" in credentials
     assert len(told) == 10
@@ -86,6 +86,20 @@ def test_a_future_day_may_be_allowed(every):
     assert every.run("--run-id", "r", "--run-date", "2999-01-01", "--allow-future").returncode == 0
     assert every.record()["parameters"]["convert"]["allow_future"] is True
     assert every.run("--run-id", "r", "--from", "query").returncode == 0  # it publishes nothing
+
+
+def test_the_future_is_allowed_to_a_whole_run_though_not_every_stage_knows_of_it(bench):
+    allowed = notebook(parameters=PARAMETERS + "allow_future: bool = False  # publish it all the same\n")
+    bench.write(normalize=allowed, convert=allowed)
+    assert bench.run("--run-id", "no", "--run-date", "2999-01-01").returncode == 2
+    done = bench.run("--run-id", "r", "--run-date", "2999-01-01", "--allow-future")
+    assert done.returncode == 0, done.stderr
+    assert bench.record()["run_date"] == "2999-01-01"
+
+
+def test_a_first_day_to_keep_that_has_not_come_is_told(every):
+    told = problems(every, "-p", "since=2999-01-01", "-p", "until=", code=2)
+    assert [each for each in told if "since 2999-01-01 is after today" in each]
 
 
 def test_table_and_bucket_that_are_not_there(aws, tmp_path):

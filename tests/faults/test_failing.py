@@ -65,13 +65,14 @@ def test_the_error_of_a_cell_is_the_runs_exit_code_before_that_of_too_many_rejec
     key = "manifests/etl-process1/20250915.json"
     body = json.dumps({"summary": {"rejected": 22, "items_read": 22}}).encode()
     aws.client("s3").put_object(Bucket=aws.settings.bucket, Key=key, Body=body)
-    bench.write(normalize=notebook(RAISES.format(error)))
+    labelled = PARAMETERS + 'label: str = ""  # of the run\n'
+    bench.write(normalize=notebook(RAISES.format(error), parameters=labelled))
     words = ["--run-id", "r", "--run-date", "2025-09-15", "--max-rejects", "0"]
-    done = bench.run(*words, "-p", "normalize.run_date=2025-09-15", "--json")
+    done = bench.run(*words, "-p", "normalize.label=x", "--json")
     aws.client("s3").delete_object(Bucket=aws.settings.bucket, Key=key)
     assert done.returncode == code
     assert json.loads(done.stdout)["failure"]["error"] == error.partition("(")[0]
-    assert "--from normalize -p normalize.run_date=2025-09-15" in done.stderr
+    assert "-p normalize.label=x" in done.stderr
 
 
 def test_the_command_that_goes_on_does(bench):
@@ -131,3 +132,23 @@ def test_a_damaged_record_that_is_asked_for_is_named(damaged):
         assert done.returncode == 2
         assert f"runs/d{number}/manifest.json cannot be read" in done.stderr
         assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "ways"),
+    [
+        ("AllRejectedError", ["To go on:     cat-normalize run --run-id r --from extract"]),
+        (
+            "ShrunkError",
+            [
+                "To go on:     cat-normalize run --run-id r --from extract",
+                "Or so few:    cat-normalize run --run-id r --from normalize --allow-shrink",
+            ],
+        ),
+    ],
+)
+def test_after_the_guard_the_items_are_extracted_again(bench, error, ways):
+    bench.write(normalize=notebook(f"from cat_normalize.errors import {error}\nraise {error}('few')"))
+    done = bench.run("--run-id", "r")
+    assert done.returncode == 4
+    assert done.stderr.splitlines()[-len(ways) :] == ways

@@ -38,6 +38,9 @@ def refused(tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("words", "messages"),
     [
+        (["-p", "run_date=2024-01-01"], ["run_date is the run's own; give --run-date instead"]),
+        (["-p", "query.local=true"], ["query.local is the run's own; give --local instead"]),
+        (["-p", "work_dir=/tmp/x"], ["work_dir is the run's own; give --runs instead"]),
         (
             ["-p", "segmets=8"],
             ["'segmets'", "01_extract.ipynb: local, run_date", "segments", "04_query.ipynb"],
@@ -114,9 +117,8 @@ def test_a_folder_of_runs_whose_name_is_not_utf_8_is_refused(refused):
     ],
 )
 def test_a_broken_notebook_is_refused(refused, broken, message):
-    assert message in refused(
-        "-p", "normalize.when=x" if "when:" in broken else "local=true", normalize=broken
-    )
+    words = ["-p", "normalize.when=x"] if "when:" in broken else []
+    assert message in refused(*words, normalize=broken)
 
 
 def test_a_missing_notebook_is_refused(refused, tmp_path):

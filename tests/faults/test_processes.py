@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from faults.kit import COMMAND, alive, environment, notebook, soon
+from faults.kit import COMMAND, PARAMETERS, alive, environment, notebook, soon
 
 WAIT = (
     "import pathlib, time\n"
@@ -122,7 +122,7 @@ def test_a_cell_that_fails_because_the_local_aws_was_killed_is_not_the_reason_to
 
 
 def test_a_local_aws_that_cannot_start_leaves_record_and_report(bench):
-    bench.env = environment(S3_BUCKET_NAME="NO")
+    bench.env = environment(AWS_REGION="nowhere-1")
     done = bench.run("--run-id", "r", "--local")
     assert done.returncode == 1
     assert "cat-normalize: run r failed:\nLocalAwsError: the local AWS could not be made ready" in done.stderr
@@ -197,6 +197,27 @@ def test_going_on_wants_the_earlier_stages_done(bench):
     assert bench.statuses() == ["done"] * 4
     assert bench.record()["stages"]["extract"] == before["stages"]["extract"]
     assert "mended" in str(bench.cells("02_normalize.ipynb"))
+
+
+def test_a_run_keeps_its_day(bench):
+    assert bench.run("--run-id", "r").returncode == 0
+    before = bench.record()
+    done = bench.run("--run-id", "r", "--from", "query", "--run-date", "2020-01-01")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"run r is of {before['run_date']}, not of 2020-01-01" in done.stderr
+    assert bench.record() == before
+
+
+def test_a_run_that_begins_again_reads_the_same_input(bench):
+    read = notebook("print(input)", parameters=PARAMETERS + "input: list = []  # item files\n")
+    (bench.folder / "items.jsonl").write_text("{}\n")
+    bench.env = environment()
+    bench.write(extract=read, normalize=notebook("1 / 0"))
+    assert bench.run("--run-id", "r", "--input", "items.jsonl").returncode == 1
+    before = bench.record()["parameters"]["extract"]["input"]
+    assert before == [str(bench.folder / "items.jsonl")]
+    assert bench.run("--run-id", "r", "--from", "extract").returncode == 1
+    assert bench.record()["parameters"]["extract"]["input"] == before
 
 
 KILLED = """

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from cat_normalize.cli.app import INTERRUPTED, print_summary, shell
-from cat_normalize.errors import Terminated, exit_code_of
+from cat_normalize.errors import GuardError, ShrunkError, Terminated, exit_code_of
 
 if TYPE_CHECKING:
     from cat_normalize.checks import Check
@@ -67,7 +67,14 @@ def end(record: dict[str, Any], folder: Path, kept: Sequence[str]) -> None:
         typer.echo(failure["traceback"], err=True)
     stages = record["stages"]
     stage = next((name for name, each in stages.items() if each["status"] != "done"), next(reversed(stages)))
-    again = ["cat-normalize", "run", "--run-id", record["run_id"], "--from", stage, *kept]
+    code = _exit_code(record, failure)
+    again = ["cat-normalize", "run", "--run-id", record["run_id"], "--from"]
+    onward = shell([*again, stage, *kept])
+    ways = [f"To go on:     {onward}"]
+    if code == GuardError.exit_code:  # what is wrong was extracted
+        ways = [f"To go on:     {shell([*again, 'extract', *kept])}"]
+    if failure["error"] == ShrunkError.__name__:
+        ways.append(f"Or so few:    {onward} --allow-shrink")
     lines = [_what(record, failure)]
     lines += [f"What to try:  {failure['try']}"] if failure["try"] else []
     lines += [f"After that:   {note}" for note in record["notes"]]
@@ -76,8 +83,8 @@ def end(record: dict[str, Any], folder: Path, kept: Sequence[str]) -> None:
         for what, name in (("record", "manifest.json"), ("report", "report.html"))
         if (folder / name).exists()
     ]
-    typer.echo("\n".join([*lines, f"To go on:     {shell(again)}"]), err=True)
-    raise typer.Exit(_exit_code(record, failure))
+    typer.echo("\n".join([*lines, *ways]), err=True)
+    raise typer.Exit(code)
 
 
 def rejected(record: dict[str, Any]) -> int:

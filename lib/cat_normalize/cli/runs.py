@@ -12,9 +12,10 @@ from typing import Annotated
 
 import typer
 
+from cat_normalize import export, partitions
 from cat_normalize.cli import outcome
 from cat_normalize.cli.app import DAY, AsJson, MaxRejects, check_limit, command, pairs, settings
-from cat_normalize.errors import PipelineError, UsageError
+from cat_normalize.errors import InputError, PipelineError, UsageError
 from cat_normalize.layout import is_s3
 from cat_normalize.settings import parse_day, today
 
@@ -163,11 +164,22 @@ def _given_input(inputs: list[str], start: str | None, local: bool, publish: boo
     for path in inputs:
         if is_s3(path) and not publish:
             raise UsageError(f"--input {path} is on your AWS account; give --publish to run there")
-        if not is_s3(path) and not Path(path).exists():
-            raise UsageError(
-                f"--input {path} does not exist; give item files (JSON lines) or a folder of them"
-            )
+        if not is_s3(path):
+            _check_input(Path(path))
     return {"extract.input": repr([path if is_s3(path) else str(Path(path).resolve()) for path in inputs])}
+
+
+def _check_input(path: Path) -> None:
+    """Refuse an input that a notebook could not read: it opens the path later, and more than once."""
+    if (path / export.SUMMARY).is_file() or path.name == export.SUMMARY:
+        return
+    try:
+        files = partitions.expand([path])
+    except InputError as error:
+        raise UsageError(f"--input: {error}") from error
+    for file in files:
+        if not file.is_file():
+            raise UsageError(f"--input {file} is a pipe or a device; write what comes of it to a file first")
 
 
 def _notebooks() -> Path:

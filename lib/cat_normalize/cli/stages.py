@@ -27,7 +27,7 @@ from cat_normalize.cli.app import (
     settings,
 )
 from cat_normalize.errors import PipelineError, UsageError
-from cat_normalize.settings import Settings, parse_day, today
+from cat_normalize.settings import Settings, parse_day, refuse_future_days, today
 from cat_normalize.values import RANGES
 
 
@@ -104,17 +104,19 @@ def normalize(
     from cat_normalize.etl1 import normalize_files
     from cat_normalize.guard import refuse_all_rejected
 
-    rules = settings(
+    where = settings(
         since=parse_day("--since", since) if since else None,
         until=parse_day("--until", until) if until else None,
         exclude_cities=tuple(exclude_city) if exclude_city else None,
         time_zone=time_zone,
-    ).rules
+    )
+    day = today(where.rules.time_zone)
+    refuse_future_days(where, day, day)
     if output.resolve() == rejects.resolve():
         raise UsageError("--output and --rejects are the same file")
     files = [Path("/dev/stdin") if path == Path("-") else path for path in inputs]
     accept = partial(refuse_all_rejected, rejects=str(rejects))
-    summary = normalize_files(files, output, rejects, rules, workers, accept=accept)
+    summary = normalize_files(files, output, rejects, where.rules, workers, accept=accept)
     print_summary(summary.as_dict(), as_json)
     check_limit(summary.rejected, max_rejects)
 
