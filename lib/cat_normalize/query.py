@@ -260,7 +260,7 @@ def run_athena(name: str, settings: Settings, **parameters: Any) -> pd.DataFrame
         QueryError: Athena refused or failed, or could not be reached.
     """
     import boto3
-    from awswrangler.exceptions import QueryCancelled, QueryFailed
+    from awswrangler.exceptions import NoFilesFound, QueryCancelled, QueryFailed
     from botocore.exceptions import BotoCoreError, ClientError
 
     query = load(name)
@@ -278,7 +278,7 @@ def run_athena(name: str, settings: Settings, **parameters: Any) -> pd.DataFrame
                 boto3_session=boto3.Session(region_name=settings.region),
                 athena_query_wait_polling_delay=0.25,
             )
-    except (BotoCoreError, ClientError, QueryCancelled, QueryFailed) as error:
+    except (BotoCoreError, ClientError, NoFilesFound, QueryCancelled, QueryFailed) as error:
         raise QueryError(f"{name} through Athena's workgroup {layout.WORKGROUP}: {error}") from error
     return frame
 

@@ -21,6 +21,8 @@ _ACTIONS = {
     "CompleteMultipartUpload": "s3:PutObject",
     "CopyObject": "s3:PutObject and s3:GetObject",
     "CreateMultipartUpload": "s3:PutObject",
+    "DeleteObject": "s3:DeleteObject",
+    "DeleteObjects": "s3:DeleteObject",
     "DescribeTable": "dynamodb:DescribeTable",
     "GetObject": "s3:GetObject",
     "GetQueryExecution": "athena:GetQueryExecution",
@@ -28,6 +30,7 @@ _ACTIONS = {
     "GetWorkGroup": "athena:GetWorkGroup",
     "HeadBucket": "s3:ListBucket",
     "HeadObject": "s3:GetObject",
+    "ListMultipartUploads": "s3:ListBucketMultipartUploads",
     "ListObjectsV2": "s3:ListBucket",
     "PutObject": "s3:PutObject",
     "Scan": "dynamodb:Scan",
@@ -57,7 +60,7 @@ _KNOWN = [
     (r"Could not connect|[Cc]onnect timeout|Read timeout|Connection was closed", _NETWORK),
     (r"RequestTimeTooSkewed", "set this machine's clock"),
     (r"No space left on device|Disk quota exceeded", _SPACE),
-    (r"Java heap space|GC overhead limit", "give the Java machine more: -p convert.memory=2g"),
+    (r"Java heap space|GC overhead limit", "give the Java machine more: -p convert.memory=4g"),
     (r"kernel died|MemoryError", "give the machine more memory, or run with fewer workers"),
 ]
 
@@ -79,6 +82,6 @@ def _action(said: str) -> str:
     if named := _ACTION.search(said):
         return named[1]
     operation = _OPERATION.search(said)
-    if operation is None:
-        return "the action"
+    if operation is None:  # such as Hadoop's words
+        return "s3:DeleteObject" if re.search(r"\bdelete\b", said) else "the action that the error names"
     return _ACTIONS.get(operation[1], f"the action of {operation[1]}")
