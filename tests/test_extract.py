@@ -163,6 +163,14 @@ def test_what_somebody_put_beside_the_partitions_is_not_replaced(client, tmp_pat
     assert (tmp_path / "raw" / "notes").is_dir()
 
 
+def test_what_is_extracted_is_its_users_alone(client, tmp_path):
+    extract_table(client, TABLE, tmp_path / "raw")
+    modes = {
+        path.name: path.stat().st_mode & 0o077 for path in [tmp_path / "raw", *(tmp_path / "raw").iterdir()]
+    }
+    assert set(modes.values()) == {0}, modes
+
+
 def test_many_partitions_are_many_open_files(client, tmp_path):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))

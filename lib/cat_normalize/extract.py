@@ -23,7 +23,7 @@ from cat_normalize.errors import PipelineError, UsageError
 from cat_normalize.export import Export
 from cat_normalize.layout import is_s3
 from cat_normalize.pace import Pace
-from cat_normalize.publish import writing_folder
+from cat_normalize.publish import put_bytes, writing_folder
 from cat_normalize.s3path import S3Path
 from cat_normalize.scratch import DISK_FULL
 from cat_normalize.settings import Settings
@@ -313,4 +313,4 @@ def _append(later: list[Path], folder: Path, count: int) -> None:
 
 
 def _write_record(folder: Path, done: Extracted) -> None:
-    (folder / partitions.RECORD).write_text(json.dumps(done.as_dict(), indent=1) + "\n")
+    put_bytes(f"{json.dumps(done.as_dict(), indent=1)}\n".encode(), str(folder / partitions.RECORD))

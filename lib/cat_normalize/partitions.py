@@ -266,6 +266,8 @@ class Writer:
     def __init__(self, folder: Path, count: int) -> None:
         self.paths = [folder / name(number) for number in range(count)]
         buffer = buffer_of(count)
+        for path in self.paths:
+            path.touch(mode=0o600)
         with ExitStack() as stack:
             self._files: list[BinaryIO] = [
                 stack.enter_context(path.open("wb", buffer)) for path in self.paths

@@ -22,6 +22,7 @@ from cat_normalize.errors import UsageError
 from cat_normalize.etl1 import normalize_files
 from cat_normalize.extract import Extracted, extract_files, extract_table
 from cat_normalize.normalize import Summary
+from cat_normalize.publish import put_bytes, writing
 from cat_normalize.settings import Rules, Settings, parse_day
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class Workspace:
     def normalize(self, workers: int = 1) -> Summary:
         """Normalise the raw partitions into `csv` and `rejects`."""
         values.check(workers=workers)
-        (self.folder / _RULES).write_text(json.dumps(self.rules(), ensure_ascii=False) + "\n")
+        put_bytes(json.dumps(self.rules()).encode(), str(self.folder / _RULES))
         return normalize_files([self.raw], self.csv, self.rejects, self.settings.rules, workers)
 
     def rules(self) -> dict[str, Any]:
@@ -182,8 +183,6 @@ class Workspace:
 
     def fetch_parquet(self) -> Path:
         """Copy the published Parquet to `parquet`, whole or not at all."""
-        from cat_normalize.publish import writing
-
         bucket, key = layout.split_s3(self.parquet_uri)
         with writing(self.parquet) as stream:
             self.client("s3").download_fileobj(bucket, key, stream)
