@@ -2,6 +2,7 @@
 
 import json
 from datetime import date
+from pathlib import Path
 
 import pytest
 
@@ -141,11 +142,13 @@ def test_a_csv_of_another_input_is_refused_on_an_account(space, s3, tmp_path, st
         opened(space, stage)
 
 
-def test_a_csv_that_another_run_made_under_other_rules_is_refused_on_an_account(space, s3, tmp_path, items):
-    other = open_workspace("extract", False, DAY, str(tmp_path / "other"), since="2025-08-20")
+@pytest.mark.parametrize("since", ["", "2025-08-20"])
+def test_a_csv_that_another_run_put_there_is_refused_on_an_account(space, s3, tmp_path, items, since):
+    Path(items).write_text(Path(items).read_text() + talk("4"))
+    other = open_workspace("extract", False, DAY, str(tmp_path / "other"), since=since)
     other.extract(1, 2, [items])
     other.publish(other.normalize())
-    with pytest.raises(InputError, match=r"was made under other rules, by another run; run 02_normalize "):
+    with pytest.raises(InputError, match=r"another run has replaced it; run 02_normalize "):
         opened(space, "convert")
 
 

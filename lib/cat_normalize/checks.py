@@ -82,11 +82,12 @@ def parameters(planned: Plan, settings: Settings, today: date) -> list[Check]:
     for stage in planned.stages:
         given = planned.values[stage]
         win = {name: value for name, value in given.items() if value or name not in of_environment}
-        for problem in values.problems((of_environment if "since" in given else {}) | win):
+        effective = (of_environment if "since" in given else {}) | win
+        for problem in values.problems(effective):
             found[problem] = Check("parameters", problem, exit_code=2)
         for name in ("run_date", "since") if _holds_dates(planned, stage) else ():
             with suppress(CatNormalizeError, KeyError):  # no day at all: among the problems already
-                if (day := parse_day(name, win[name])) > today:
+                if (day := parse_day(name, effective[name])) > today:
                     told = f"{name.replace('_', ' ')} {day} is after today, {today}"
                     found[name] = Check("dates", told, "correct it, or --allow-future", exit_code=2)
     return list(found.values()) or [Check("parameters")]

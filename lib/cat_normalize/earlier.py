@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from cat_normalize import manifest
 from cat_normalize.errors import InputError
 
 if TYPE_CHECKING:
@@ -65,8 +66,8 @@ def _csv_fault(space: Workspace) -> str | None:
     """Say why the day's CSV is not of what was extracted, or else of the table; None where it is."""
     told, source = space.manifest(1), space.source()
     read = told["source"] if told else None
-    if told and space.csv.is_file() and space.with_kept_rules().rules() != told["settings"]["rules"]:
-        return f"{space.csv_uri} was made under other rules, by another run"
+    if told and space.csv.is_file() and manifest.describe(space.csv, space.csv_uri) not in told["outputs"]:
+        return f"{space.csv_uri} is not the CSV in {space.folder}: another run has replaced it"
     if read is None or read == (source or space.table_uri):
         return None
     if source is None and not read.startswith("dynamodb://"):

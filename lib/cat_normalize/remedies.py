@@ -38,6 +38,8 @@ _ACTIONS = {
     "UploadPart": "s3:PutObject",
 }
 _KNOWN = [
+    (r"^AllRejectedError", "read the reasons in the rejects, and check which table or files were read"),
+    (r"^ShrunkError", "look at the table, at the filters, and at the manifest of the last run"),
     (r"Unable to locate credentials|NoCredentials|Partial credentials", _CREDENTIALS),
     (r"ExpiredToken|RequestExpired|TokenRefreshRequired|Token has expired", _AGAIN),
     (r"SSO.*(expired|invalid)|[Ee]rror loading SSO", _AGAIN),

@@ -203,7 +203,9 @@ def refuse_future_days(settings: Settings, run_date: date, today: date) -> None:
     """
     refuse_future(run_date, today)
     if settings.rules.since and settings.rules.since > today:
-        raise FutureDateError(f"since {settings.rules.since} is after today, {today}: nothing could be kept")
+        raise FutureDateError(
+            f"since {settings.rules.since} is after today, {today}: nothing could be kept; correct it"
+        )
 
 
 def refuse_future(run_date: date, today: date) -> None:
@@ -238,10 +240,10 @@ def _text(_name: str, text: str) -> str:
 
 
 _FORMS = {
-    "endpoint_url": (r"https?://[^/\s]+/?", "http://127.0.0.1:5000 (AWS_ENDPOINT_URL)"),
+    "endpoint_url": (r"https?://\S+", "http://127.0.0.1:5000 (AWS_ENDPOINT_URL)"),
     "region": (r"[a-z0-9-]+", "us-east-1 (AWS_REGION)"),
     "bucket": (r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "cat-prod-normalize-reports (S3_BUCKET_NAME)"),
-    "table_name": (r"[A-Za-z0-9_.-]{1,255}", "cat-prod-catia-conversations-table (DYNAMODB_TABLE_NAME)"),
+    "table_name": (r"[A-Za-z0-9_.:/-]{1,1024}", "cat-prod-catia-conversations-table (DYNAMODB_TABLE_NAME)"),
 }
 """What these settings look like, and an example."""
 ENVIRONMENT: dict[str, tuple[str, Callable[[str, str], Any]]] = {

@@ -16,6 +16,7 @@ def held() -> Iterator[None]:
 
     Outside of the main thread, where Python handles no signal, it does nothing.
 
+    >>> before = signal.signal(signal.SIGINT, signal.default_int_handler)
     >>> try:
     ...     with held():
     ...         signal.raise_signal(signal.SIGINT)
@@ -24,6 +25,7 @@ def held() -> Iterator[None]:
     ...     print("then interrupted")
     done first
     then interrupted
+    >>> _ = signal.signal(signal.SIGINT, before)
     """
     if threading.current_thread() is not threading.main_thread():
         yield

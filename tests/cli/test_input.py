@@ -20,6 +20,8 @@ import pytest
         (["--input", "empty"], "--input: empty holds no item file"),
         (["--input", "pipe"], "--input pipe is a pipe or a device"),
         (["--input", ""], "an argument is empty"),
+        (["-p", "input=['items']"], "give the files with --input instead"),
+        (["-p", "extract.input=['items']"], "give the files with --input instead"),
     ],
 )
 def test_what_cannot_be(call, items, monkeypatch, words, said):

@@ -100,6 +100,9 @@ def test_the_future_is_allowed_to_a_whole_run_though_not_every_stage_knows_of_it
 def test_a_first_day_to_keep_that_has_not_come_is_told(every):
     told = problems(every, "-p", "since=2999-01-01", "-p", "until=", code=2)
     assert [each for each in told if "since 2999-01-01 is after today" in each]
+    every.env |= {"CAT_SINCE": "2999-01-01"}
+    told = problems(every, code=2)
+    assert [each for each in told if "since 2999-01-01 is after today" in each]
 
 
 def test_table_and_bucket_that_are_not_there(aws, tmp_path):

@@ -71,7 +71,10 @@ def run(
 
     if start is not None and start not in STAGES:
         raise UsageError(f"--from {start!r}: no such stage; there are {', '.join(STAGES)}")
-    given = pairs(param or []) | _given_input(inputs or [], start, local, publish)
+    asked = pairs(param or [])
+    if any(name.rpartition(".")[2] == "input" for name in asked):
+        raise UsageError("-p input: give the files with --input instead")
+    given = asked | _given_input(inputs or [], start, local, publish)
     where = settings()
     day = today(where.rules.time_zone)
     flags = {"--allow-shrink": allow_shrink, "--allow-future": allow_future}
@@ -100,8 +103,6 @@ def run(
         *(("--runs", str(runs)) if runs != RUNS else ()),
     ]
     kept += [*(word for each in param or [] for word in ("-p", each)), *allowed]
-    if record["stages"]["extract"]["status"] != "done":
-        kept += [word for each in inputs or [] for word in ("--input", each)]
     outcome.end(record, planned.folder, kept)
     check_limit(outcome.rejected(record), max_rejects)
 
