@@ -11,19 +11,19 @@ JARS := sagemaker-pyspark==1.4.5
 
 # What Lambda's Python brings along: boto3 and what it stands on. The Lambda's zip carries none of it.
 IN_LAMBDA := boto3 botocore jmespath python-dateutil s3transfer six urllib3
-PIN := $(COMPILE) --constraint requirements.lock --upgrade pyproject.toml
-PACKAGED := pyproject.toml requirements.lock infra/package.py $(shell find lib/cat_normalize lambda glue -type f \
+PIN := $(COMPILE) --constraint requirements.lock --upgrade lib/pyproject.toml
+PACKAGED := pyproject.toml lib/pyproject.toml requirements.lock infra/package.py $(shell find lib lambda glue -type f \
 	-not -path '*/__pycache__/*')
 
 .PHONY: setup package run test lab lint lock bench clean notebooks
 
 setup: .venv/.ready
 
-.venv/.ready: requirements.lock requirements-jars.lock pyproject.toml
+.venv/.ready: requirements.lock requirements-jars.lock pyproject.toml lib/pyproject.toml
 	test -x $(UV) || { $(PYTHON) -m venv .venv && $(BIN)/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION); }
 	$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --no-deps --require-hashes \
 		-r requirements.lock -r requirements-jars.lock
-	$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable lib --editable .
 	$(BIN)/python -m compileall -q lib
 	touch $@
 
@@ -46,12 +46,13 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 lock: setup
-	$(COMPILE) --upgrade --all-extras pyproject.toml --output-file requirements.lock
+	$(COMPILE) --upgrade --all-extras pyproject.toml --no-emit-package cat-normalize --output-file requirements.lock
 	echo $(JARS) | $(COMPILE) --no-deps - --output-file requirements-jars.lock
 	$(PIN) --extra lambda $(IN_LAMBDA:%=--no-emit-package %) --output-file lambda/etl-process1/requirements.txt
-	$(PIN) --extra glue --output-file glue/etl-process2/requirements.txt
+	$(PIN) --output-file glue/etl-process2/requirements.txt
 
 # Everything measured, in about ten minutes: prints and writes docs/performance.md. Node is wanted too.
 bench: setup package

@@ -14,9 +14,11 @@ from pathlib import Path
 
 import psutil
 
-from cat_normalize import bundles, distributed, spark
-from cat_normalize.dealing import Chunk, Sources
-from cat_normalize.settings import Settings
+from cat_lab import spark
+from cat_normalize.core.settings import Settings
+from cat_normalize.normalize.dealing import Chunk, Sources
+from cat_normalize.scale import bundles
+from cat_normalize.scale import spark as distributed
 
 
 def cpu_of_all() -> dict[str, float]:

@@ -15,8 +15,8 @@ import timing
 from table import Table, seconds
 from timing import Sample, least, median
 
-from cat_normalize.local import running
-from cat_normalize.settings import Settings
+from cat_lab.local import running
+from cat_normalize.core.settings import Settings
 
 NOTEBOOKS, COMMANDS = "cat-normalize run --local", "local AWS, extract, normalize, convert, query"
 

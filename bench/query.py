@@ -7,15 +7,15 @@ metadata; Athena reads the footer besides, and bills 10 MB at least.
 import argparse
 from pathlib import Path
 
-import convert
 import pyarrow.parquet as pq
 import sqlglot
 import timing
 from sqlglot import exp
 from table import Table
 
-from cat_normalize import query
-from cat_normalize.schema import NAMES
+import convert
+from cat_normalize.core.schema import NAMES
+from cat_normalize.query import queries as query
 
 
 def parquet_of(mb: float) -> Path:

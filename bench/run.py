@@ -14,19 +14,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import convert
 import data
 import imports
 import memory
-import normalize
 import plot
-import query
 import scan
 import timing
-from normalize import LOADS, SQL, TWO
 from table import Table, seconds
 
+import convert
+import normalize
 import notebooks
+import query
+from normalize import LOADS, SQL, TWO
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ import psutil
 
 ROOT = Path(__file__).resolve().parents[1]
 BASELINES = Path(__file__).with_name("baselines")
-COMMAND = [sys.executable, "-m", "cat_normalize"]
+COMMAND = [sys.executable, "-m", "cat_lab"]
 _SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 
 

@@ -49,7 +49,7 @@ def build_wheel(folder: Path) -> None:
     for earlier in folder.glob(f"{PACKAGE}-*.whl"):
         earlier.unlink()
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder.resolve())]
-    _run(command, SOURCE_DATE_EPOCH="1580601600")
+    _run(command, LIBRARY, SOURCE_DATE_EPOCH="1580601600")
 
 
 def build_lambda(target: Path, platform: str, offline: bool = False) -> None:
@@ -62,8 +62,9 @@ def build_lambda(target: Path, platform: str, offline: bool = False) -> None:
         _run([*command, "-r", str(DOOR.with_name("requirements.txt"))])
         folder = Path(scratch)
         for path in reached(DOOR):
-            (folder / PACKAGE).mkdir(exist_ok=True)
-            shutil.copyfile(path, folder / path.relative_to(LIBRARY))
+            copy = folder / path.relative_to(LIBRARY)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copy)
         shutil.copyfile(DOOR, folder / DOOR.name)
         compile_all(folder)
         wanted = [path for path in folder.rglob("*") if path.is_file() and path.name not in LEFT_OUT]
@@ -89,7 +90,8 @@ def reached(door: Path) -> list[Path]:
         tree = ast.parse(waiting.pop().read_bytes())
         for name in _imported(tree.body):
             base = LIBRARY.joinpath(*name.split("."))
-            for path in (base.with_suffix(".py"), base / "__init__.py"):
+            rooms = [LIBRARY / room / "__init__.py" for room in base.relative_to(LIBRARY).parents]
+            for path in (base.with_suffix(".py"), base / "__init__.py", *rooms[:-1]):
                 if path.is_file() and path not in files:
                     files.append(path)
                     waiting.append(path)
@@ -118,8 +120,8 @@ def _imported(body: list[ast.stmt]) -> Iterator[str]:
                 yield from (f"{each.module}.{alias.name}" for alias in each.names)
 
 
-def _run(command: list[str], **environment: str) -> None:
-    subprocess.run(command, check=True, cwd=ROOT, env={**os.environ, **environment}, stdout=sys.stderr)
+def _run(command: list[str], folder: Path = ROOT, **environment: str) -> None:
+    subprocess.run(command, check=True, cwd=folder, env={**os.environ, **environment}, stdout=sys.stderr)
 
 
 if __name__ == "__main__":

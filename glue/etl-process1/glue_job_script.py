@@ -6,8 +6,8 @@ import sys
 
 from awsglue.utils import getResolvedOptions
 
-from cat_normalize import distributed
-from cat_normalize.settings import Settings, parse_day, parse_flag, today
+from cat_normalize.core.settings import Settings, parse_day, parse_flag, today
+from cat_normalize.scale import spark as distributed
 
 REQUIRED = ("input", "output_bucket")
 RULES = {

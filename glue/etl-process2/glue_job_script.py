@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from awsglue.utils import getResolvedOptions
 
-from cat_normalize import aws, convert, layout, manifest
-from cat_normalize.settings import Settings, parse_flag, today
+from cat_normalize.convert import parquet as convert
+from cat_normalize.core import aws, layout, manifest
+from cat_normalize.core.settings import Settings, parse_flag, today
 
 REQUIRED = ("input_bucket", "input_prefix", "output_bucket", "output_prefix")
 OPTIONAL = ("input_key", "time_zone", "allow_future")

@@ -12,7 +12,7 @@ import aws_cdk as cdk
 from cdk_nag import AwsSolutionsChecks
 
 from artefacts import ROOT, Artefacts
-from cat_normalize import layout
+from cat_normalize.core import layout
 from environments import Environment, environment
 from stacks.etl1 import Etl1Stack
 from stacks.etl2 import Etl2Stack

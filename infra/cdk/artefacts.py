@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.metadata import requires
 from pathlib import Path
 
-from cat_normalize.errors import SettingsError
+from cat_normalize.core.errors import SettingsError
 from environments import Architecture
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from cat_normalize.errors import SettingsError
-from cat_normalize.settings import Settings
+from cat_normalize.core.errors import SettingsError
+from cat_normalize.core.settings import Settings
 
 Architecture = Literal["arm64", "x86_64"]
 

@@ -1,6 +1,6 @@
-"""Names on AWS that only the stacks use, as they are in prod; contract §7's are in `cat_normalize.layout`."""
+"""Names on AWS used by the stacks alone, as in prod; those of contract §7 are in `core.layout`."""
 
-from cat_normalize import layout
+from cat_normalize.core import layout
 
 ACCESS_LOGS_BUCKET = "cat-prod-normalize-access-logs"
 SCHEDULE = "cat-prod-normalize-daily"

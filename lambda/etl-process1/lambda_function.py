@@ -13,9 +13,10 @@ from typing import Any
 from aws_lambda_powertools import Logger, Metrics, Tracer, single_metric
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from cat_normalize import layout, nightly
-from cat_normalize.errors import GuardError
-from cat_normalize.settings import Settings
+from cat_normalize.core import layout
+from cat_normalize.core.errors import GuardError
+from cat_normalize.core.settings import Settings
+from cat_normalize.jobs import etl1 as nightly
 
 SERVICE = os.environ.get("AWS_LAMBDA_FUNCTION_NAME", layout.LAMBDA)
 logger = Logger(service=SERVICE)

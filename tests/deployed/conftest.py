@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from cat_normalize.local import job
+from cat_lab.local import glue_job as job
 
 ROOT = Path(__file__).parents[2]
 BOTO3 = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six", "urllib3")

@@ -12,8 +12,13 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from cat_normalize import convert, csvfile, layout, spark
-from cat_normalize.errors import (
+from cat_lab import spark
+from cat_lab.local import glue_job as job_
+from cat_lab.local import running
+from cat_lab.sample import generator as seed
+from cat_normalize.convert import parquet as convert
+from cat_normalize.core import csvfile, layout
+from cat_normalize.core.errors import (
     FutureDateError,
     FutureParquetError,
     InputError,
@@ -21,10 +26,8 @@ from cat_normalize.errors import (
     SettingsError,
     StaleInputError,
 )
-from cat_normalize.etl1 import normalize_files
-from cat_normalize.local import job as job_
-from cat_normalize.local import running, seed
-from cat_normalize.settings import Settings, today
+from cat_normalize.core.settings import Settings, today
+from cat_normalize.normalize.files import normalize_files
 from deployed.conftest import ROOT, glues_python
 
 KEY = "reports/etl-process1/data_20250915.csv"

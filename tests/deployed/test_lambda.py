@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from cat_normalize import layout
-from cat_normalize.etl1 import normalize_files
-from cat_normalize.extract import extract_table
-from cat_normalize.local import running, seed
-from cat_normalize.local.ddb import as_json, item, m, message, messages, s
-from cat_normalize.settings import Settings
+from cat_lab.local import running
+from cat_lab.sample import generator as seed
+from cat_lab.sample.dynamodb_json import as_json, item, m, message, messages, s
+from cat_normalize.core import layout
+from cat_normalize.core.settings import Settings
+from cat_normalize.extract.table import extract_table
+from cat_normalize.normalize.files import normalize_files
 from deployed import function as function_
 from deployed import runtime as harness
 
@@ -74,7 +75,7 @@ def expected(aws, tmp_path_factory):
     folder = tmp_path_factory.mktemp("expected")
     extract_table(aws.client("dynamodb"), aws.settings.table_name, folder / "raw", 1, 3)
     normalize_files([folder / "raw"], folder / "here.csv", folder / "here.jsonl", aws.settings.rules)
-    command = [sys.executable, "-m", "cat_normalize", "normalize", "--json", "--input", str(folder / "raw")]
+    command = [sys.executable, "-m", "cat_lab", "normalize", "--json", "--input", str(folder / "raw")]
     command += ["--output", str(folder / "cli.csv"), "--rejects", str(folder / "cli.jsonl")]
     done = subprocess.run(command, env=aws.child_environment(), capture_output=True, text=True, check=True)
     (folder / "summary").write_text(done.stdout)

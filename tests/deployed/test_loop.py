@@ -15,12 +15,15 @@ from typing import Any
 
 import pytest
 
-from cat_normalize import arrival, csvfile, layout, query
-from cat_normalize.local import LocalAws, loop, running
-from cat_normalize.local.loop import Queues
-from cat_normalize.local.worker import Worker
-from cat_normalize.schema import NAMES
-from cat_normalize.settings import Settings
+from cat_lab.local import LocalAws, running
+from cat_lab.local import events as loop
+from cat_lab.local.events import Queues
+from cat_lab.local.worker import Worker
+from cat_normalize.core import csvfile, layout
+from cat_normalize.core.schema import NAMES
+from cat_normalize.core.settings import Settings
+from cat_normalize.jobs import events as arrival
+from cat_normalize.query import queries as query
 from deployed import function
 from deployed.conftest import glues_python
 from infra.assembly import Assembly, Template

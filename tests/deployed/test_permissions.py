@@ -18,11 +18,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from cat_normalize import arrival
-from cat_normalize.etl1 import normalize_files
-from cat_normalize.local import LocalAws, job, running, seed
-from cat_normalize.local.ddb import as_json, item, message, messages, s
-from cat_normalize.settings import Settings
+from cat_lab.local import LocalAws, running
+from cat_lab.local import glue_job as job
+from cat_lab.sample import generator as seed
+from cat_lab.sample.dynamodb_json import as_json, item, message, messages, s
+from cat_normalize.core.settings import Settings
+from cat_normalize.jobs import events as arrival
+from cat_normalize.normalize.files import normalize_files
 from deployed import calls, function
 from deployed.conftest import glues_python
 from infra.assembly import ACCOUNT, Assembly

@@ -11,10 +11,12 @@ from base64 import b64encode
 import pytest
 
 import exported
-from cat_normalize import layout
-from cat_normalize.etl1 import normalize_files
-from cat_normalize.local import job, running, seed
-from cat_normalize.settings import Rules, Settings
+from cat_lab.local import glue_job as job
+from cat_lab.local import running
+from cat_lab.sample import generator as seed
+from cat_normalize.core import layout
+from cat_normalize.core.settings import Rules, Settings
+from cat_normalize.normalize.files import normalize_files
 from deployed.conftest import ROOT, glues_python
 
 SCRIPT = ROOT / "glue/etl-process1/glue_job_script.py"

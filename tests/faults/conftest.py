@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from cat_normalize.local import LocalAws, running
-from cat_normalize.settings import Settings
+from cat_lab.local import LocalAws, running
+from cat_normalize.core.settings import Settings
 from faults.kit import Bench, environment
 
 

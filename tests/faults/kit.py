@@ -13,10 +13,10 @@ from typing import Any
 
 import psutil
 
-from cat_normalize.settings import ENVIRONMENT
+from cat_normalize.core.settings import ENVIRONMENT
 
 STAGES = ("extract", "normalize", "convert", "query")
-COMMAND = (sys.executable, "-m", "cat_normalize")
+COMMAND = (sys.executable, "-m", "cat_lab")
 PARAMETERS = """\
 local: bool = True  # on the local AWS
 run_date: str = "2025-09-15"  # the day

@@ -8,7 +8,7 @@ from faults import refusing
 from faults.kit import PARAMETERS, notebook
 
 SCANS = """
-from cat_normalize.workspace import open_workspace
+from cat_lab.workspace import open_workspace
 open_workspace("extract", False, run_date, work_dir).extract(1, 1)
 """
 RAISES = "from cat_normalize import errors\nraise errors.{}"
@@ -148,7 +148,7 @@ def test_a_damaged_record_that_is_asked_for_is_named(damaged):
     ],
 )
 def test_after_the_guard_the_items_are_extracted_again(bench, error, ways):
-    bench.write(normalize=notebook(f"from cat_normalize.errors import {error}\nraise {error}('few')"))
+    bench.write(normalize=notebook(f"from cat_normalize.core.errors import {error}\nraise {error}('few')"))
     done = bench.run("--run-id", "r")
     assert done.returncode == 4
     assert done.stderr.splitlines()[-len(ways) :] == ways

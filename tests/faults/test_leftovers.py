@@ -9,7 +9,7 @@ import time
 import psutil
 import pytest
 
-from cat_normalize.csvfile import HEADER
+from cat_normalize.core.csvfile import HEADER
 from faults.kit import COMMAND, alive, environment, soon
 
 KILLS = 6

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cat_normalize import cli
+from cat_lab import cli
 from faults.kit import PARAMETERS, notebook, write_notebooks
 
 EVERY = (

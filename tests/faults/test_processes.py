@@ -223,9 +223,9 @@ def test_a_run_that_begins_again_reads_the_same_input(bench):
 KILLED = """
 import sys
 from pathlib import Path
-from cat_normalize.etl1 import normalize_files
-from cat_normalize.errors import PipelineError
-from cat_normalize.settings import Rules
+from cat_normalize.normalize.files import normalize_files
+from cat_normalize.core.errors import PipelineError
+from cat_normalize.core.settings import Rules
 folder = Path(sys.argv[1])
 try:
     normalize_files([folder / "in.jsonl"], folder / "out.csv", folder / "bad.jsonl", Rules(), 2, 1 << 20)
@@ -265,7 +265,7 @@ def test_a_killed_worker_ends_the_stage_and_the_earlier_csv_stays(tmp_path):
 FULL = """
 import resource
 import sys
-from cat_normalize.cli import main
+from cat_lab.cli import main
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), int(sys.argv[1])))
 main(sys.argv[2:])
 """

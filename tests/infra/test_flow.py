@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from moto.events.models import EventPattern
 
-from cat_normalize.errors import StaleInputError
+from cat_normalize.core.errors import StaleInputError
 from infra.assembly import ACCOUNT, CDK, Assembly
 
 FUNCTION = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:cat-prod-lambda-normalize"
@@ -192,7 +192,7 @@ FUTURE = (
     ("error", "cause", "kind"),
     [
         ("States.TaskFailed", job_run(f"StaleInputError: {OLDER}"), "Succeed"),
-        ("States.TaskFailed", job_run(f"cat_normalize.errors.StaleInputError: {OLDER}"), "Succeed"),
+        ("States.TaskFailed", job_run(f"cat_normalize.core.errors.StaleInputError: {OLDER}"), "Succeed"),
         ("States.TaskFailed", job_run(f"Error Category: UNCLASSIFIED; StaleInputError: {OLDER}"), "Succeed"),
         ("States.TaskFailed", job_run(f"FutureParquetError: {FUTURE}"), "Fail"),
         ("States.TaskFailed", job_run("FutureDateError: run date 2035-09-01 is after today"), "Fail"),

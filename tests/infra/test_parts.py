@@ -10,8 +10,8 @@ from types import ModuleType
 
 import pytest
 
-from cat_normalize import layout
-from cat_normalize.errors import SettingsError
+from cat_normalize.core import layout
+from cat_normalize.core.errors import SettingsError
 from infra.assembly import CDK
 
 

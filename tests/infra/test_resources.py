@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from cat_normalize import layout, schema
-from cat_normalize.settings import Settings
+from cat_normalize.core import layout, schema
+from cat_normalize.core.settings import Settings
 from infra.assembly import ACCOUNT, Assembly
 
 NAMES = [

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from cat_normalize.local.ddb import NULL, Item, as_json, item, m, message, messages, s
+from cat_lab.sample.dynamodb_json import NULL, Item, as_json, item, m, message, messages, s
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,10 @@ from dataclasses import replace
 import boto3
 import pytest
 
-from cat_normalize import cli, spark
-from cat_normalize.local import LocalAws, provision, running, seed
-from cat_normalize.settings import ENVIRONMENT, Settings
+from cat_lab import cli, spark
+from cat_lab.local import LocalAws, provision, running
+from cat_lab.sample import generator as seed
+from cat_normalize.core.settings import ENVIRONMENT, Settings
 from tables.collection import MADE
 from tables.doors import for_boto
 

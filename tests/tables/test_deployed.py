@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from cat_normalize.errors import AllRejectedError, ExtractError
-from cat_normalize.local.ddb import item
+from cat_lab.sample.dynamodb_json import item
+from cat_normalize.core.errors import AllRejectedError, ExtractError
 from tables import collection, doors
 
 ROOT = Path(__file__).parents[2]

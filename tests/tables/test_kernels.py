@@ -30,7 +30,7 @@ def peaks(folder, size):
     """Run the four notebooks on a file of that size; return the peak of every kernel in MB."""
     folder.mkdir()
     assert write(folder / "items.jsonl", size) >= size
-    command = [sys.executable, "-m", "cat_normalize", "run", "--input", "items.jsonl", "--run-id", "r"]
+    command = [sys.executable, "-m", "cat_lab", "run", "--input", "items.jsonl", "--run-id", "r"]
     command += ["--run-date", "2025-09-01", "--notebooks", str(NOTEBOOKS)]
     found = {}
     with (folder / "log").open("wb") as log:

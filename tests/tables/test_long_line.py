@@ -42,7 +42,7 @@ sys.exit(code)
 def normalize(folder, workers):
     """Run the command; return its exit code, what it says, and the MB that it or a worker of it took."""
     words = ["--input", "raw", "--workers", str(workers), "--output", "users.csv", "--rejects", "r.jsonl"]
-    command = [sys.executable, "-c", MEASURED, sys.executable, "-m", "cat_normalize", "normalize", *words]
+    command = [sys.executable, "-c", MEASURED, sys.executable, "-m", "cat_lab", "normalize", *words]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     return done.returncode, done.stderr, float(done.stdout.splitlines()[-1])
 

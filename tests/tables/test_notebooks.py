@@ -25,8 +25,8 @@ DAY = "2025-09-01"
 EMPTY = """%reset -f
 import os
 os.environ |= {environment!r}
-from cat_normalize import spark
-from cat_normalize.settings import Settings
+from cat_lab import spark
+from cat_normalize.core.settings import Settings
 spark.session(Settings.from_environment(os.environ))
 %reset -f
 """

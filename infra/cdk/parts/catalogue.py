@@ -7,7 +7,7 @@ from aws_cdk import aws_athena as athena
 from aws_cdk import aws_glue as glue
 from constructs import Construct
 
-from cat_normalize import layout, schema
+from cat_normalize.core import layout, schema
 from environments import Environment
 from parts.watch import removal
 

@@ -8,7 +8,7 @@ from aws_cdk import aws_cloudwatch as cw
 from constructs import Construct
 
 import names
-from cat_normalize import layout
+from cat_normalize.core import layout
 from environments import Environment
 from parts import metrics
 from parts.watch import queue_depth

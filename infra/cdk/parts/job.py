@@ -12,7 +12,8 @@ from constructs import Construct
 
 import names
 from artefacts import Artefacts
-from cat_normalize import arrival, layout, staging
+from cat_normalize.core import layout, staging
+from cat_normalize.jobs import events as arrival
 from environments import Environment
 from parts import roles
 from parts.roles import Grant, acknowledge

@@ -5,7 +5,7 @@ from __future__ import annotations
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cw
 
-from cat_normalize import layout
+from cat_normalize.core import layout
 from environments import Environment
 from parts.watch import metric
 

@@ -13,7 +13,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 import names
-from cat_normalize import layout
+from cat_normalize.core import layout
 from environments import Environment
 from parts import roles
 from parts.roles import Grant, acknowledge

@@ -17,7 +17,8 @@ from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 
-from cat_normalize import arrival, layout
+from cat_normalize.core import layout
+from cat_normalize.jobs import events as arrival
 from environments import Environment
 from parts import roles
 from parts.roles import Grant

@@ -7,7 +7,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 import names
-from cat_normalize import layout, staging
+from cat_normalize.core import layout, staging
 from environments import Environment
 
 DAYS = cdk.Duration.days

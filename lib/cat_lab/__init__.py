@@ -1,0 +1,1 @@
+"""Run the pipeline at a desk: notebook runner, report, command line, local AWS and sample data."""

@@ -1,0 +1,1 @@
+"""Show what a run produced: facts, tables, charts and the report page."""

@@ -1,0 +1,112 @@
+"""The proof that a Parquet file is its CSV: value by value, in order, a few rows at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from itertools import zip_longest
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cat_normalize.core import csvfile
+from cat_normalize.core.errors import ConvertError
+from cat_normalize.core.schema import NAMES, arrow_schema
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyarrow.parquet import ParquetFile
+
+_BATCH_BYTES = 1 << 19
+_BATCH_ROWS = 1024
+_STREAMED = 1 << 20
+_SLICE = 1 << 20
+
+
+def same_rows(stream: Iterable[bytes], file: str, parquet: Path) -> int:
+    """Return how many rows a CSV and a Parquet file have, all equal and in the same order.
+
+    A row is compared as the bytes of its CSV line: a conversation of many MB is then never a text of Python.
+
+    Args:
+        stream: the lines of the CSV.
+        file: its name, for errors.
+        parquet: the file.
+
+    Raises:
+        ConvertError: they differ; names row and column, and quotes no value.
+        MalformedCsvError: the CSV is not the contract's.
+    """
+    import pyarrow.parquet as pq
+
+    number = 0
+    lines = iter(stream)
+    list(csvfile.rows([next(lines, b"")], file))  # the header
+    with pq.ParquetFile(parquet, buffer_size=_STREAMED, pre_buffer=False) as source:
+        if not source.schema_arrow.equals(arrow_schema()):
+            raise ConvertError(
+                f"{parquet.name}: its columns or types are not the declared ones; convert again"
+            )
+        for number, (line, values) in enumerate(zip_longest(lines, _rows(source)), start=1):
+            if line is None or values is None:
+                longer = file if values is None else parquet.name
+                raise ConvertError(f"row {number} is in {longer} alone; convert again")
+            if not _is_line(values, line) and (column := _difference(values, line, file, number)):
+                raise ConvertError(
+                    f"row {number}, column {column}: {parquet.name} differs from {file}; convert again"
+                )
+    return number
+
+
+def _rows(source: ParquetFile) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows, texts as their UTF-8."""
+    import pyarrow as pa
+
+    metadata = source.metadata
+    size = sum(metadata.row_group(n).total_byte_size for n in range(metadata.num_row_groups))
+    count = _BATCH_BYTES * metadata.num_rows // max(size, 1)
+    for batch in source.iter_batches(batch_size=max(1, min(_BATCH_ROWS, count)), use_threads=False):
+        columns = [c.cast(pa.binary()) if pa.types.is_string(c.type) else c for c in batch.columns]
+        for at in range(batch.num_rows):
+            yield tuple(_value(column[at]) for column in columns)
+
+
+@dataclass(frozen=True, slots=True)
+class _Slice:
+    """A stretch of a long text, made bytes with its quotes doubled when it is compared."""
+
+    buffer: pa.Buffer
+    start: int
+
+    def __bytes__(self) -> bytes:
+        length = min(_SLICE, self.buffer.size - self.start)
+        return csvfile.doubled(self.buffer.slice(self.start, length).to_pybytes())
+
+
+def _value(scalar: pa.Scalar) -> Any:
+    buffer = scalar.as_buffer() if hasattr(scalar, "as_buffer") else None
+    if buffer is None or buffer.size <= _SLICE:
+        return scalar.as_py()
+    return csvfile.Quoted(_Slice(buffer, start) for start in range(0, buffer.size, _SLICE))
+
+
+def _is_line(values: tuple[Any, ...], line: bytes) -> bool:
+    """Tell at a glance that a row would be written as this line; an empty text would be, as NULL is."""
+    written = [csvfile.day(value) if isinstance(value, date) else value for value in values]
+    at = 0
+    for piece in csvfile.pieces(written):
+        if not line.startswith(piece, at):
+            return False
+        at += len(piece)
+    return at == len(line) and b"" not in values
+
+
+def _difference(values: tuple[Any, ...], line: bytes, file: str, number: int) -> str | None:
+    """Return the first column whose value differs."""
+    expected = csvfile.row(line, file, number + 1)
+    for name, wanted, found in zip(NAMES, expected, values, strict=True):
+        if isinstance(found, csvfile.Quoted):
+            found = b"".join(map(bytes, found)).replace(b'""', b'"')
+        if wanted != (found.decode() if isinstance(found, bytes) else found):
+            return name
+    return None

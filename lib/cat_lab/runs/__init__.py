@@ -1,0 +1,1 @@
+"""Plan, check and execute runs of the four notebooks, and keep their records."""

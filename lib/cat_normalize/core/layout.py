@@ -1,0 +1,141 @@
+"""The keys of the bucket and the names on AWS (contract §6, §7), each said once."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+
+from cat_normalize.core.errors import SettingsError
+from cat_normalize.core.settings import Settings, parse_day
+
+STACK_ETL1 = "cat-prod-normalize-stack"
+STACK_ETL2 = "cat-prod-etl2-stack"
+LAMBDA = "cat-prod-lambda-normalize"
+GLUE_JOB = "cat-prod-etl2-parquet"
+DATABASE = "cat_prod_analytics_db"
+TABLE = "users"
+WORKGROUP = "wg-cat-prod-analytics"
+STATE_MACHINE = "cat-prod-etl2-start"
+RULE = "cat-prod-etl2-csv-created"
+
+METRICS = "cat-normalize"
+"""The CloudWatch namespace of what ETL-1 counts; its one dimension, ``service``, is the Lambda's name."""
+ITEMS_READ = "ItemsRead"
+ITEMS_REJECTED = "ItemsRejected"
+RUNS_REFUSED = "RunsRefused"
+
+PARQUET_NAME = "data.parquet"
+_DATED_CSV = re.compile(r"(?:^|/)data_(\d{8})\.csv$")
+_MANIFEST = re.compile(r"/(\d{8})\.json$")
+
+
+def csv_key(settings: Settings, run_date: date) -> str:
+    """Return the key of ETL-1's CSV of that day.
+
+    >>> csv_key(Settings(), date(2025, 9, 1))
+    'reports/etl-process1/data_20250901.csv'
+    """
+    return f"{settings.csv_prefix}data_{_digits(run_date)}.csv"
+
+
+def rejects_key(settings: Settings, run_date: date) -> str:
+    """Return the key of that day's rejects.
+
+    >>> rejects_key(Settings(), date(2025, 9, 1))
+    'rejects/etl-process1/data_20250901.jsonl'
+    """
+    return f"{settings.rejects_prefix}data_{_digits(run_date)}.jsonl"
+
+
+def manifest_key(settings: Settings, process: int, run_date: date) -> str:
+    """Return the key of the manifest of ETL-``process`` (1 or 2) of that day.
+
+    >>> manifest_key(Settings(), 2, date(2025, 9, 1))
+    'manifests/etl-process2/20250901.json'
+    """
+    return f"{manifests_prefix(settings, process)}{_digits(run_date)}.json"
+
+
+def manifests_prefix(settings: Settings, process: int) -> str:
+    """Return what the keys of the manifests of ETL-``process`` begin with.
+
+    >>> manifests_prefix(Settings(), 1)
+    'manifests/etl-process1/'
+    """
+    return f"{settings.manifests_prefix}etl-process{process}/"
+
+
+def parquet_key(settings: Settings) -> str:
+    """Return the key of the one Parquet object.
+
+    >>> parquet_key(Settings())
+    'reports/etl-process2/data.parquet'
+    """
+    return settings.parquet_prefix + PARQUET_NAME
+
+
+def run_date_of(key: str) -> date | None:
+    """Return the run date a CSV's key or path carries, or None if it is not named by the contract.
+
+    >>> run_date_of("reports/etl-process1/data_20250901.csv"), run_date_of("copy.csv")
+    (datetime.date(2025, 9, 1), None)
+    """
+    return _day(_DATED_CSV.search(key))
+
+
+def manifest_day(key: str) -> date | None:
+    """Return the run date a manifest's key carries, or None if it is not named by the contract.
+
+    >>> manifest_day("manifests/etl-process1/20250901.json"), manifest_day("manifests/etl-process1/x.json")
+    (datetime.date(2025, 9, 1), None)
+    """
+    return _day(_MANIFEST.search(key))
+
+
+def _day(found: re.Match[str] | None) -> date | None:
+    try:
+        return parse_day("key", found[1]) if found else None
+    except SettingsError:  # eight digits that are no day: not a name of the contract
+        return None
+
+
+def _digits(day: date) -> str:
+    """Write a day as ``YYYYMMDD``; ``%Y`` has fewer digits before the year 1000.
+
+    >>> _digits(date(33, 4, 3))
+    '00330403'
+    """
+    return day.isoformat().replace("-", "")
+
+
+def s3_uri(bucket: str, key: str) -> str:
+    """Join bucket and key.
+
+    >>> s3_uri("b", "k/x")
+    's3://b/k/x'
+    """
+    return f"s3://{bucket}/{key}"
+
+
+def split_s3(uri: str) -> tuple[str, str]:
+    """Split an ``s3://bucket/key`` address.
+
+    Raises:
+        SettingsError: it is not one.
+
+    >>> split_s3("s3://b/k/x")
+    ('b', 'k/x')
+    """
+    found = re.fullmatch(r"s3://([^/]+)/(.*)", uri)
+    if found is None:
+        raise SettingsError(f"{uri!r} is not an S3 address; write s3://bucket/key")
+    return found[1], found[2]
+
+
+def is_s3(path: str) -> bool:
+    """Tell an S3 address from a path on disk.
+
+    >>> is_s3("s3://b/k"), is_s3("runs/data.csv")
+    (True, False)
+    """
+    return path.startswith("s3://")

@@ -1,0 +1,287 @@
+"""Item files: finding them, reading their lines, and dealing them into partitions of whole users.
+
+A partition is a file of JSON lines; an item belongs to the partition that the CRC-32 of its ``PK``
+names, so that all items of a user come together whatever the order they arrive in.
+"""
+
+from __future__ import annotations
+
+import gzip
+import logging
+import os
+import re
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, nullcontext
+from io import BufferedReader
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, cast
+
+from msgspec import UNSET, DecodeError, Raw, Struct, UnsetType, json
+from msgspec.json import Decoder
+
+from cat_normalize.core.errors import InputError, UsageError
+from cat_normalize.core.scratch import sweep
+from cat_normalize.extract.export import SUMMARY
+from cat_normalize.extract.lines import bounded
+
+RECORD = "_extract.json"
+"""Beside the partitions of an extract: what it read, and that its files hold whole users."""
+BUFFER = 1 << 16
+"""Bytes written at a time: in the usual 8 KB a file system zeroes most blocks before it fills them."""
+SMALL_BUFFER = 1 << 13
+PkOf = Callable[[bytes], "bytes | None"]
+_BUFFERED = 6 << 20
+_GZIP = b"\x1f\x8b"
+_GZIP_RATIO = 8
+_SUFFIXES = (".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz", ".json", ".json.gz")
+logger = logging.getLogger(__name__)
+
+
+class _Pk(Struct, gc=False):
+    S: str
+
+
+class _Record(Struct):
+    files: list[str]
+    items: int
+    bytes: int
+
+
+class _Key(Struct, gc=False):
+    PK: _Pk | UnsetType = UNSET
+    Item: Raw = Raw()
+
+
+_key = Decoder(_Key)
+_begins_with_pk = re.compile(rb'{ ?(?:"Item": ?{ ?)?"PK": ?{ ?"S": ?"([^"\\]*)"').match
+
+
+def buffer_of(files: int) -> int:
+    """Return the buffer of each of so many files that are open together: few MB for all of them.
+
+    >>> buffer_of(4), buffer_of(400), buffer_of(4000)
+    (65536, 15728, 8192)
+    """
+    return max(SMALL_BUFFER, min(BUFFER, _BUFFERED // files))
+
+
+def name(number: int) -> str:
+    """Return the file name of a partition.
+
+    >>> name(3)
+    'part-00003.jsonl'
+    """
+    return f"part-{number:05d}.jsonl"
+
+
+def of_line(line: bytes, count: int) -> int:
+    """Return the partition of one raw item, bare or wrapped.
+
+    An item without a readable ``PK`` goes to the first: normalising rejects it, wherever it lies.
+
+    >>> line = b'{"PK":{"S":"USER#7"},"SK":{"S":"REGISTER"}}'
+    >>> of_line(line, 8) == of_line(b'{"Item":' + line + b'}', 8), of_line(b"?", 8)
+    (True, 0)
+    """
+    key = pk(line)
+    return 0 if key is None else zlib.crc32(key) % count
+
+
+def likely_pk(line: bytes) -> bytes | None:
+    """Return the same as `pk` in a third of the time, but of a second ``PK`` in the item it knows nothing.
+
+    Whoever deals by it has to see whether a user's items came together.
+
+    >>> likely_pk(b'{"PK":{"S":"USER#7"},"SK":{"S":"REGISTER"}}')
+    b'USER#7'
+    """
+    found = _begins_with_pk(line)
+    return found[1] if found else pk(line)
+
+
+def pk(line: bytes) -> bytes | None:
+    r"""Return the ``PK`` of one raw item, bare or wrapped, in UTF-8; None where it cannot be read.
+
+    >>> pk(b'{"Item":{"SK":{"S":"REGISTER"},"PK":{"S":"USER#\\u00f1"}}}')
+    b'USER#\xc3\xb1'
+    """
+    try:
+        key = _key.decode(line)
+        if key.PK is UNSET and key.Item:
+            key = _key.decode(key.Item)
+    except (DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return None if key.PK is UNSET else key.PK.S.encode()
+
+
+def expand(paths: Iterable[Path]) -> list[Path]:
+    """Return the item files that paths name: files as they are, folders by their sorted item files.
+
+    In a folder an item file is one whose name `is_item_name` says so; what else is there is left out, and a
+    warning names it unless its name starts with ``_`` or ``.``.
+
+    Raises:
+        InputError: a path does not exist, a folder holds no item file or one that cannot be read, or an
+            extract's folder is not as the extract left it.
+        UsageError: a file is named twice.
+    """
+    files: list[Path] = []
+    for path in paths:
+        if not path.exists():
+            _restore(path)
+        if path.is_dir():
+            files += _of_folder(path)
+        elif path.exists():
+            files.append(path)
+        else:
+            raise InputError(f"{path} does not exist; give item files (JSON lines) or a folder of them")
+    _refuse_twice(files)
+    return files
+
+
+def _refuse_twice(files: Iterable[Path]) -> None:
+    """Refuse a file that is named twice, by whatever names: its items would count twice."""
+    seen: dict[object, Path] = {}
+    for path in files:
+        found = path.stat()
+        same = seen.setdefault((found.st_dev, found.st_ino) if isinstance(path, Path) else str(path), path)
+        if same is not path:
+            raise UsageError(f"{path} is the same file as {same}; name it once, or its items count twice")
+
+
+def _restore(path: Path) -> None:
+    """Put back what an extract was killed over, on a disk."""
+    if isinstance(path, Path) and path.parent.is_dir():
+        sweep(path.parent)
+
+
+def _of_folder(folder: Path) -> list[Path]:
+    if (folder / SUMMARY).is_file():
+        raise InputError(
+            f"{folder} is a DynamoDB export; extract it first (--export), or give its data folder"
+        )
+    entries = sorted(each for each in folder.iterdir() if each.name[0] not in "._")
+    found = [each for each in entries if is_item_name(each.name) and not each.is_dir()]
+    if not found:
+        raise InputError(f"{folder} holds no item file ({', '.join(_SUFFIXES)})")
+    for each in found:
+        if not each.is_file():
+            raise InputError(f"{each} is named as an item file and is none that can be read; remove it")
+    if others := [each.name for each in entries if each not in found]:
+        shown = ", ".join(map(printable, others[:5])) + (" …" if len(others) > 5 else "")
+        logger.warning("%s: left out %d that are no item files: %s", folder, len(others), shown)
+    recorded_items(folder, found)
+    return found
+
+
+def is_item_name(name: str) -> bool:
+    """Tell by its name whether a file in a folder is an item file.
+
+    >>> [is_item_name(name) for name in ("a.jsonl", "B.JSON.GZ", "_extract.json", "a.csv")]
+    [True, True, False, False]
+    """
+    return name[0] not in "._" and name.lower().endswith(_SUFFIXES)
+
+
+def recorded_items(folder: Path, files: Sequence[Path]) -> int | None:
+    """Return how many items the record of an extract's folder counts, None where there is no record.
+
+    Raises:
+        InputError: the record cannot be read, or the item files are not the recorded ones, to the byte.
+    """
+    path = folder / RECORD
+    if not path.is_file():
+        return None
+    try:
+        record = json.decode(path.read_bytes(), type=_Record)
+    except DecodeError as error:
+        raise InputError(f"{path} is damaged ({error}); extract again") from error
+    names = {each.name for each in files}
+    if lacking := sorted(set(record.files) - names):
+        raise InputError(f"{folder}: {lacking[0]} is in {RECORD} and not in the folder; extract again")
+    if strange := sorted(names - set(record.files)):
+        raise InputError(f"{folder}: {printable(strange[0])} is not of this extract; move it elsewhere")
+    size = sum(each.stat().st_size for each in files)
+    if size != record.bytes:
+        raise InputError(
+            f"{folder}: expected {record.bytes} bytes of items ({RECORD}), found {size}: a partition was "
+            f"changed or cut short; extract again, or remove {RECORD} to read what is there"
+        )
+    return record.items
+
+
+def not_of_extract(folder: Path) -> list[str]:
+    """Return the names in a folder that no extract left there, sorted; without a record, all of them."""
+    try:
+        known = {RECORD, *json.decode((folder / RECORD).read_bytes(), type=_Record).files}
+    except (DecodeError, OSError):
+        known = set()
+    return sorted(each.name for each in folder.iterdir() if each.name not in known)
+
+
+def printable(name: str) -> str:
+    r"""Return a file's name so that it can be written as UTF-8, whatever bytes it is made of.
+
+    >>> printable("mañana.json"), printable("ma\udcf1ana.json")
+    ('mañana.json', 'ma\\xf1ana.json')
+    """
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def read_lines(path: Path) -> Iterator[bytes]:
+    """Yield the lines of one item file, plain or gzip (told by its first bytes), one at a time.
+
+    Raises:
+        InputError: the file cannot be read, its compressed data is damaged or cut short, or a line is
+            longer than any item can be.
+    """
+    try:
+        with path.open("rb", BUFFER) as plain:
+            packed = cast(BufferedReader, plain).peek(2).startswith(_GZIP)
+            with gzip.open(plain) if packed else nullcontext(plain) as stream:
+                yield from bounded(cast(BinaryIO, stream), path)
+    except (EOFError, zlib.error, OSError) as error:
+        raise InputError(f"{path} cannot be read to its end: {error}") from error
+
+
+def weight(path: Path) -> int:
+    """Return about how many raw bytes an item file holds."""
+    return path.stat().st_size * (_GZIP_RATIO if path.name.lower().endswith(".gz") else 1)
+
+
+def is_packed(path: Path) -> bool:
+    """Tell a gzip file by its first bytes; what cannot be read is for `read_lines` to say."""
+    try:
+        with path.open("rb") as stream:
+            return stream.read(2) == _GZIP
+    except OSError:
+        return True
+
+
+class Writer:
+    """Deals lines to the partition files of one folder; they are complete once it is closed."""
+
+    def __init__(self, folder: Path, count: int) -> None:
+        self.paths = [folder / name(number) for number in range(count)]
+        buffer = buffer_of(count)
+        for path in self.paths:
+            path.touch(mode=0o600)
+        with ExitStack() as stack:
+            self._files: list[BinaryIO] = [
+                stack.enter_context(path.open("wb", buffer)) for path in self.paths
+            ]
+            self._stack = stack.pop_all()
+
+    def write(self, number: int, line: bytes) -> None:
+        """Append one line, its LF included."""
+        self._files[number].write(line)
+
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()

@@ -1,0 +1,1 @@
+"""Stage 4: named queries on the published tables, in the SQL of Athena."""

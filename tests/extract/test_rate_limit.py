@@ -1,0 +1,172 @@
+"""Pace: what a scan takes stays under its rate whatever its pages cost, and nobody waits for nothing."""
+
+import math
+import threading
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cat_normalize.core.errors import UsageError
+from cat_normalize.extract.rate_limit import PAGE, Pace
+
+
+class Time:
+    """A clock that only sleep moves on, and the test."""
+
+    def __init__(self):
+        self.now = 1000.0
+        self.slept = []
+
+    def clock(self):
+        return self.now
+
+    def sleep(self, seconds):
+        assert seconds > 0
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+def paced(rate):
+    at = Time()
+    return at, Pace(rate, at.clock, at.sleep)
+
+
+@given(
+    rate=st.floats(1, 10_000),
+    pages=st.lists(
+        st.tuples(
+            st.floats(0, 3),  # seconds until somebody asks for it
+            st.floats(0, PAGE),  # units it takes
+            st.integers(0, 5),  # how many start before its cost is known
+        ),
+        min_size=2,
+        max_size=20,
+    ),
+)
+def test_in_any_span_the_units_are_the_rates_and_one_page_more(rate, pages):
+    at, pace = paced(rate)
+    started, waiting = [], []
+    for position, (idle, units, after) in enumerate(pages):
+        at.now += idle
+        page = pace.start()
+        started.append((at.now, units))
+        waiting.append((position + after, page, units))
+        for each in sorted(each for each in waiting if each[0] <= position):
+            pace.paid(each[1], each[2], 1)
+            waiting.remove(each)
+    for first in range(len(started)):
+        taken = 0.0
+        for moment, units in started[first:]:
+            taken += units
+            assert taken <= rate * (moment - started[first][0]) + PAGE + 1e-6
+
+
+@given(
+    rate=st.floats(1, 10_000),
+    units=st.lists(st.floats(0, PAGE), min_size=1, max_size=20),
+)
+def test_who_stays_under_the_rate_never_sleeps(rate, units):
+    at, pace = paced(rate)
+    for each in units:
+        pace.paid(pace.start(), each, 1)
+        at.now += each / rate + 1e-6
+    assert at.slept == []
+
+
+def test_a_page_that_has_not_come_counts_as_a_full_one_and_less_once_it_has():
+    at, pace = paced(64)
+    page = pace.start()
+    pace.start()
+    assert at.now - 1000 == pytest.approx(PAGE / 64)
+    pace.paid(page, 1.0, 1)  # long since paid for: gives nothing back
+    at.slept.clear()
+    pace.paid(pace.start(), 16.0, 1)
+    assert sum(at.slept) == pytest.approx(PAGE / 64)
+    at.slept.clear()
+    pace.start()
+    assert sum(at.slept) == pytest.approx(16 / 64)
+
+
+def test_pages_dearer_than_any_are_waited_for_too():
+    at, pace = paced(100)
+    pace.paid(pace.start(), 300.0, 1)
+    pace.start()
+    assert at.now - 1000 == pytest.approx(3)
+    pace.start()
+    assert at.now - 1000 == pytest.approx(6)
+
+
+@pytest.mark.parametrize(
+    ("rate", "units", "items", "limit"),
+    [
+        (math.inf, 0.0, 0, None),
+        (128, 0.0, 0, None),
+        (127.9, 0.0, 0, 2),  # nothing known yet: as if all were 400 KB
+        (10, 0.0, 0, 1),
+        (10, 0.0, 7, 1),
+        (10, 2.0, 8, 40),
+        (1, 50.0, 1, 1),
+    ],
+)
+def test_a_page_of_a_slow_scan_is_about_a_second(rate, units, items, limit):
+    _, pace = paced(rate)
+    pace.paid(pace.start(), units, items)
+    assert pace.limit() == limit
+
+
+def test_without_a_rate_nothing_waits():
+    at, pace = paced(math.inf)
+    for _ in range(100):
+        pace.start()
+    assert at.slept == []
+
+
+def test_what_sleep_raises_ends_the_wait():
+    def stopped(_):
+        raise InterruptedError
+
+    pace = Pace(1, lambda: 0.0, stopped)
+    pace.start()
+    with pytest.raises(InterruptedError):
+        pace.start()
+
+
+class Slow(float):
+    """A moment that takes a while to reckon with, for another thread to come between if it can."""
+
+    def __rsub__(self, other):
+        time.sleep(1e-4)
+        return float(other) - float(self)
+
+
+def test_threads_keep_it_together():
+    """Each page starts at its own time, a page's worth after the one before, whichever threads ask."""
+    lock, now, started = threading.Lock(), [0.0], []
+
+    def sleep(seconds):
+        with lock:
+            now[0] += seconds
+
+    pace = Pace(64, lambda: Slow(now[0]), sleep)
+
+    def read():
+        for _ in range(10):
+            number = pace.start()
+            with lock:
+                started.append(number)
+
+    threads = [threading.Thread(target=read) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(started) == list(range(1, 81))
+    assert now[0] >= 79 * PAGE / 64 - 1e-6
+
+
+@pytest.mark.parametrize("rate", [0, 0.5, -3])
+def test_a_rate_below_one_is_refused(rate):
+    with pytest.raises(UsageError, match="give at least 1 read unit a second"):
+        Pace(rate)

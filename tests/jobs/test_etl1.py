@@ -1,0 +1,275 @@
+"""ETL-1 in one process: what it does when time, disk, table or bucket fail it, and that nothing stays."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cat_lab.local import LocalAws, running
+from cat_lab.sample import generator as seed
+from cat_lab.sample.dynamodb_json import as_json, item
+from cat_normalize.core import layout
+from cat_normalize.core.errors import (
+    ExtractError,
+    FutureDateError,
+    OutOfTimeError,
+    PipelineError,
+    SettingsError,
+    ShrunkError,
+    UsageError,
+)
+from cat_normalize.core.settings import Rules, Settings, today
+from cat_normalize.jobs import etl1 as nightly
+
+DAY = date(2025, 9, 15)
+LONG = [
+    item(
+        f"u{n}", f"CONVERSATION#2025-08-0{n}", Conversation=as_json([{"from": "user", "text": "a" * 390_000}])
+    )
+    for n in range(1, 8)
+]
+"""Enough for several pages of a megabyte."""
+
+
+@pytest.fixture(scope="module")
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
+    with running(Settings(), tmp_path_factory.mktemp("aws"), seed=False) as aws:
+        seed.put(aws.client("dynamodb"), aws.settings.table_name, LONG)
+        yield aws
+
+
+@pytest.fixture
+def aws(started: LocalAws) -> Iterator[LocalAws]:
+    with started.activate():
+        yield started
+    s3 = started.client("s3")
+    for each in s3.list_objects_v2(Bucket=started.settings.bucket).get("Contents", []):
+        s3.delete_object(Bucket=started.settings.bucket, Key=each["Key"])
+
+
+class Clock:
+    """Time as the test tells it: so many seconds, until a step is over."""
+
+    def __init__(self, **after: float) -> None:
+        self.left, self.after, self.asked = 900.0, after, 0
+        self.steps: list[str] = []
+
+    def remaining(self) -> float:
+        self.asked += 1
+        return self.left
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        self.steps.append(name)
+        yield
+        self.left = self.after.get(name, self.left)
+
+
+def published(aws: LocalAws) -> list[str]:
+    found = aws.client("s3").list_objects_v2(Bucket=aws.settings.bucket)
+    return [each["Key"] for each in found.get("Contents", [])]
+
+
+def raising(name: str, error: Exception) -> Callable[[str], Any]:
+    """Make steps of which one fails so."""
+
+    @contextmanager
+    def step(entered: str) -> Iterator[None]:
+        if entered == name:
+            raise error
+        yield
+
+    return step
+
+
+def test_three_steps_three_outputs_nothing_left(aws: LocalAws, tmp_path: Path) -> None:
+    (tmp_path / "cat-normalize").mkdir()
+    (tmp_path / "cat-normalize" / "of a run that was killed").write_text("a" * 100)
+    (tmp_path / "another's").touch()
+    before, clock = tempfile.tempdir, Clock()
+    manifest = nightly.run(aws.settings, DAY, tmp_path, clock.remaining, clock.step)
+    assert clock.steps == ["extract", "normalize", "publish"]
+    assert manifest["summary"]["users"] == len(LONG)
+    assert manifest["outputs"][1]["uri"] == layout.s3_uri(
+        aws.settings.bucket, layout.csv_key(aws.settings, DAY)
+    )
+    assert published(aws) == [
+        layout.manifest_key(aws.settings, 1, DAY),
+        layout.rejects_key(aws.settings, DAY),
+        layout.csv_key(aws.settings, DAY),
+    ]
+    assert [path.name for path in tmp_path.iterdir()] == ["another's"]
+    assert tempfile.tempdir == before
+
+
+def test_temporary_files_are_in_the_folder_that_is_swept(aws: LocalAws, tmp_path: Path) -> None:
+    seen: list[str] = []
+
+    @contextmanager
+    def step(name: str) -> Iterator[None]:
+        seen.append(tempfile.gettempdir())
+        yield
+
+    nightly.run(aws.settings, DAY, tmp_path, lambda: 900, step)
+    assert set(seen) == {str(tmp_path / "cat-normalize")}
+
+
+def test_time_is_looked_at_with_every_answer_of_the_scan(aws: LocalAws, tmp_path: Path) -> None:
+    clock = Clock()
+    nightly.run(aws.settings, DAY, tmp_path, clock.remaining)
+    answers = clock.asked - 3  # one look before each of the three steps
+    assert answers >= max(nightly.SEGMENTS, 3)
+
+
+@pytest.mark.parametrize(
+    ("left", "after", "before"),
+    [
+        (nightly.GRACE - 1, {}, "scanning wants"),
+        (
+            nightly.GRACE + 0.01,
+            {},
+            r"scanning on after \d{4,} bytes wants",
+        ),  # which have to be normalised yet
+        (900.0, {"extract": nightly.GRACE + 0.3}, "normalizing wants"),
+        (900.0, {"normalize": nightly.GRACE - 1}, "publishing wants"),
+    ],
+)
+def test_out_of_time_stops_before_anything_is_published(
+    aws: LocalAws, tmp_path: Path, left: float, after: dict[str, float], before: str
+) -> None:
+    clock = Clock(**after)
+    clock.left = left
+    with pytest.raises(OutOfTimeError, match=f"seconds are left and {before} .* nothing was published"):
+        nightly.run(aws.settings, DAY, tmp_path, clock.remaining, clock.step)
+    assert "publish" not in clock.steps
+    assert published(aws) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_reserve_grows_with_what_was_read() -> None:
+    assert nightly.reserve(0, 0) == nightly.GRACE
+    table = 3.8e9  # what 10 GB of storage hold, and a function of 1 GB scans in about 170 s
+    assert 900 - 170 > nightly.reserve(table, table) > table / 15e6
+
+
+def test_the_scan_keeps_to_lambdas_limit_of_open_files() -> None:
+    assert nightly.SEGMENTS * nightly.PARTITIONS < 900
+
+
+@pytest.mark.parametrize(
+    ("given", "kind", "message"),
+    [
+        ({"table_name": "no-such-table"}, ExtractError, "no-such-table"),
+        ({"bucket": "no-such-bucket"}, PipelineError, "no-such-bucket"),
+    ],
+)
+def test_what_is_missing_is_named(
+    aws: LocalAws, tmp_path: Path, given: dict[str, str], kind: type[Exception], message: str
+) -> None:
+    with pytest.raises(kind, match=message):
+        nightly.run(replace(aws.settings, **given), DAY, tmp_path, lambda: 900)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["extract", "normalize", "publish"])
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (KeyError("Un secreto de Ana"), r"^KeyError, test_etl1.py line \d+$"),
+        (
+            OSError(28, "No space left on device", "Un secreto"),
+            r"^on the scratch disk, test_etl1.py line \d+: No space left",
+        ),
+        (UsageError("known"), "^known$"),
+    ],
+)
+def test_an_error_tells_no_text_and_nothing_stays(
+    aws: LocalAws, tmp_path: Path, name: str, error: Exception, told: str
+) -> None:
+    with pytest.raises((PipelineError, UsageError), match=told) as caught:
+        nightly.run(aws.settings, DAY, tmp_path, lambda: 900, raising(name, error))
+    assert "secreto" not in str(caught.value)
+    assert caught.value.__suppress_context__ or caught.value is error
+    assert published(aws) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("event", "day"),
+    [
+        ({"run_date": "2025-09-01"}, date(2025, 9, 1)),
+        ({"run_date": "20250901", "time": "2020-01-01T00:00:00Z"}, date(2025, 9, 1)),
+        ({"run_date": 20250901}, date(2025, 9, 1)),
+        ({"run_date": "", "time": "2025-09-02T04:59:59Z"}, date(2025, 9, 1)),
+        ({"run_date": None, "time": "2025-09-02T05:00:00+00:00"}, date(2025, 9, 2)),
+    ],
+)
+def test_an_event_names_its_day(event: object, day: date) -> None:
+    assert nightly.run_date_of(event, "America/Bogota") == day
+
+
+@pytest.mark.parametrize("event", [{}, None, [], "", {"detail-type": "x"}, {"time": ""}])
+def test_another_event_means_today(event: object) -> None:
+    before = today("America/Bogota")
+    assert before <= nightly.run_date_of(event, "America/Bogota") <= today("America/Bogota")
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"run_date": "yesterday"}, {"run_date": 0}, {"run_date": False}, {"run_date": []},
+        {"run_date": ["2025-09-01"]}, {"time": "soon"}, {"time": 7},
+        {"time": "2025-09-02T04:30:00"}, {"time": "0001-01-01T00:00:00Z"},
+        {"time": "0001-01-01T00:00:00+05:00"},
+    ],
+)  # fmt: skip
+def test_an_unreadable_day_is_an_error(event: object) -> None:
+    with pytest.raises(SettingsError, match=r"run_date|time is no instant"):
+        nightly.run_date_of(event, "America/Bogota")
+
+
+def test_a_time_after_the_last_year_is_an_error_where_its_day_is_there_already() -> None:
+    last = {"time": "9999-12-31T23:00:00Z"}
+    assert nightly.run_date_of(last, "America/Bogota") == date(9999, 12, 31)
+    with pytest.raises(SettingsError, match="time is no instant"):
+        nightly.run_date_of(last, "Asia/Tokyo")
+
+
+@pytest.mark.parametrize("name", ["allow_shrink", "allow_future"])
+def test_an_event_allows_by_a_real_boolean_alone(name: str) -> None:
+    for event in ({}, None, [], {name: False}, {"allow": True}, {name.upper(): True}):
+        assert nightly.allowed(event, name) is False
+    assert nightly.allowed({name: True}, name) is True
+    for wrong in ("true", "false", 1, 0, None, [], "yes"):
+        with pytest.raises(SettingsError, match=f"^{name} is neither true nor false"):
+            nightly.allowed({name: wrong}, name)
+
+
+def test_a_day_after_today_is_refused_before_the_table_is_read(aws: LocalAws, tmp_path: Path) -> None:
+    clock = Clock()
+    with pytest.raises(FutureDateError, match="run date 2025-09-15 is after today, 2025-09-14"):
+        nightly.run(aws.settings, DAY, tmp_path, clock.remaining, clock.step, today=date(2025, 9, 14))
+    assert (clock.steps, clock.asked, published(aws)) == ([], 0, [])
+    run = {"allow_future": True, "today": date(2025, 9, 14)}
+    assert nightly.run(aws.settings, DAY, tmp_path, clock.remaining, **run)["run_date"] == "2025-09-15"
+
+
+def test_far_fewer_users_than_before_are_refused_and_nothing_stays(aws: LocalAws, tmp_path: Path) -> None:
+    filters = {"exclude_cities": ["x"], "since": None, "until": None}
+    earlier = {"settings": {"rules": filters}, "summary": {"users": 2 * len(LONG) + 1}}
+    settings = replace(aws.settings, rules=Rules(exclude_cities=("x",)))
+    key = layout.manifest_key(settings, 1, date(2025, 9, 14))
+    aws.client("s3").put_object(Bucket=settings.bucket, Key=key, Body=json.dumps(earlier).encode())
+    with pytest.raises(ShrunkError, match="7 users, less than 50 % of the 15 of s3://"):
+        nightly.run(settings, DAY, tmp_path, lambda: 900)
+    assert published(aws) == [key]
+    assert list(tmp_path.iterdir()) == []
+    assert nightly.run(settings, DAY, tmp_path, lambda: 900, allow_shrink=True)["summary"]["users"] == 7

@@ -1,0 +1,198 @@
+"""How commands end that are told to, or that the system refuses something: a line and an exit code."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import urllib.request
+
+import psutil
+import pytest
+
+from faults import refusing
+from faults.kit import COMMAND, alive, environment, soon
+
+CODES = {signal.SIGTERM: 143, signal.SIGINT: 130}
+KEYS = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "y"}
+
+
+def start(*words, cwd, **variables):
+    return subprocess.Popen(
+        [*COMMAND, *words],
+        cwd=cwd,
+        env=environment(PYTHONUNBUFFERED="1", **variables),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def connected(process, port):
+    """Tell whether a process has a connection to a port."""
+    return any(
+        each.raddr and each.raddr.port == port for each in psutil.Process(process.pid).net_connections()
+    )
+
+
+@pytest.mark.parametrize("number", CODES, ids=str)
+def test_a_command_that_is_told_to_end_says_how_to_run_it_again(tmp_path, number):
+    words = ["query", "heaviest_users", "--param", "top=3"]
+    with refusing.silent() as endpoint:
+        process = start(*words, cwd=tmp_path, AWS_ENDPOINT_URL=endpoint, **KEYS)
+        try:
+            assert soon(lambda: connected(process, int(endpoint.rpartition(":")[2])))
+            process.send_signal(number)
+            out, err = process.communicate(timeout=120)
+        finally:
+            process.kill()
+            process.communicate()
+    assert process.returncode == CODES[number]
+    assert "Traceback" not in err
+    how = "ended by SIGTERM" if number == signal.SIGTERM else "interrupted"
+    assert f"cat-normalize: {how}; run it again: cat-normalize {' '.join(words)}" in err
+    assert (out, list(tmp_path.iterdir())) == ("", [])
+
+
+def test_interrupted_twice_there_is_no_traceback(tmp_path):
+    code = """
+import signal, time, os
+from cat_lab.cli import app
+from cat_lab.cli import main
+@app.command()
+def slow():
+    try:
+        print("here", flush=True)
+        time.sleep(60)
+    finally:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.1)
+        print("cleaned", flush=True)
+main(["slow"])
+"""
+    process = subprocess.Popen(
+        [COMMAND[0], "-c", code],
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout.readline() == "here\n"
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert (process.returncode, out) == (130, "cleaned\n")
+    assert err == "\ncat-normalize: cleaning up; once more ends it without\n"
+
+
+LIMITED = """
+import resource, sys
+from cat_lab.cli import main
+resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
+main(sys.argv[1:])
+"""
+
+
+def test_what_the_system_refuses_is_a_sentence(call, items, tmp_path):
+    long = "n" * 300
+    code, out, err = call("normalize", "--input", items, "--output", tmp_path / long, "--rejects", "r")
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert err.startswith("cat-normalize: ")
+    assert "File name too long" in err
+    code, out, err = call("local", "--log-dir", items)
+    assert (code, out, err) == (1, "", f"cat-normalize: {items}: File exists\n")
+
+
+def test_a_run_on_a_full_disk_is_a_sentence(tmp_path):
+    from faults.kit import write_notebooks
+
+    write_notebooks(tmp_path / "notebooks")
+    done = subprocess.run(
+        [COMMAND[0], "-c", LIMITED.replace("2000", "100"), "run", "--local", "--run-id", "r"],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "cat-normalize: File too large" in done.stderr.replace("[Errno 27] ", "")
+    assert "Traceback" not in done.stderr
+
+
+NOT_UTF_8 = os.fsdecode(b"caf\xe9")
+
+
+def test_names_that_are_not_utf_8_are_told_and_crash_nothing(items, tmp_path):
+    odd = tmp_path / NOT_UTF_8
+    odd.mkdir()
+    shutil.copy(items, odd / "i.jsonl")
+    outputs = ["--output", odd / "out" / "o.csv", "--rejects", odd / "out" / "r.jsonl"]
+    line = [*COMMAND, "normalize", "--input", odd, *outputs]
+    for words, code in ((line, 0), ([*line, "--input", odd / "none"], 1)):
+        done = subprocess.run(words, env=environment(), capture_output=True, check=False)
+        assert done.returncode == code, done.stderr
+        assert b"Traceback" not in done.stderr
+    assert rb"caf\udce9" in done.stderr
+    query = subprocess.run([*COMMAND, "query", odd], env=environment(), capture_output=True, check=False)
+    assert query.returncode == 2
+
+
+def test_without_credentials_each_command_says_so_in_a_line_with_the_remedy(call, tmp_path, monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    none = {"AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null"}
+    none["AWS_EC2_METADATA_DISABLED"] = "true"
+    convert = ["convert", "--input", "s3://b/k", "--output", tmp_path / "p"]
+    for words in (["extract", "--output", tmp_path / "raw"], ["query", "totals"], convert):
+        code, out, err = call(*words, **none)
+        assert (code, out, err.count("\n")) == (1, "", 1)
+        assert "Unable to locate credentials; give boto3 credentials: set AWS_PROFILE" in err
+
+
+def kernels(lab):
+    return [each for each in alive(lab) if "ipykernel_launcher" in " ".join(each.cmdline())]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL], ids=str)
+def test_lab_ends_with_all_that_it_has_started(tmp_path, number):
+    config, runtime = tmp_path / "config", tmp_path / "runtime"
+    config.mkdir()
+    (config / "jupyter_server_config.json").write_text('{"ServerApp": {"allow_root": true}}')
+    folders = {"JUPYTER_CONFIG_DIR": str(config), "JUPYTER_RUNTIME_DIR": str(runtime), "HOME": str(tmp_path)}
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [*COMMAND, "lab", "--no-browser", "--log-dir", str(tmp_path / "logs")],
+            env=environment(**folders),
+            stderr=log,
+        )
+    family = []
+    try:
+        assert soon(lambda: [each for each in runtime.glob("jpserver-*.json") if each.read_bytes()])
+        (found,) = runtime.glob("jpserver-*.json")
+        server = json.loads(found.read_text())
+        address = f"{server['url']}api/kernels?token={server['token']}"
+
+        def asked():
+            try:
+                return urllib.request.urlopen(urllib.request.Request(address, b"{}")).status == 201
+            except OSError:  # it does not listen yet
+                return False
+
+        assert soon(asked)
+        family = psutil.Process(process.pid).children(recursive=True)
+        assert len(kernels(family)) == 1
+        process.send_signal(number)
+        process.wait(60)
+        assert soon(lambda: not alive(family)), alive(family)
+    finally:
+        process.kill()
+        process.wait()
+        for each in alive(family):
+            each.kill()
+    assert process.returncode == (-number if number == signal.SIGKILL else 0)
+    assert [each.name for each in runtime.iterdir()] == ["jupyter_cookie_secret"]  # the user's, kept
+    assert "cat_normalize/" not in (tmp_path / "log").read_text()  # no traceback of ours

@@ -1,0 +1,101 @@
+"""Every command tells how it is used, with an example that can be typed."""
+
+import shlex
+import subprocess
+
+import pytest
+from typer.main import get_command
+
+from cat_lab.cli import _spread
+from cat_lab.cli.app import app
+from faults.kit import COMMAND, environment
+
+COMMANDS = ("run", "extract", "normalize", "convert", "query", "local", "lab")
+
+
+def command(name):
+    return get_command(app).commands[name]
+
+
+def example(name):
+    return command(name).epilog.removeprefix("\b\nExample: ")
+
+
+def test_the_commands_are_the_contracts():
+    assert set(get_command(app).commands) == set(COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_example_can_be_typed(name):
+    program, first, *words = _spread(shlex.split(example(name)), "--input")
+    assert (program, first) == ("cat-normalize", name)
+    assert command(name).make_context(name, words).params is not None
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_says_what_it_is(name):
+    for parameter in command(name).params:
+        assert parameter.help, parameter.name
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("run", {"--run-date", "--run-id", "--from", "--local", "--max-rejects", "--json"}),
+        ("extract", {"--output", "--table", "--segments", "--partitions", "--export", "--max-rcu", "--json"}),
+        ("normalize", {"--input", "--output", "--rejects", "--workers", "--max-rejects", "--json"}),
+        ("convert", {"--input", "--output"}),
+        ("query", {"--parquet", "--json"}),
+    ],
+)
+def test_the_contracts_options_are_there(name, options):
+    assert {option for parameter in command(name).params for option in parameter.opts} >= options
+
+
+def rendered(*words, columns):
+    """What is shown, filled to so many columns, with every run of white space as one space."""
+    done = subprocess.run(
+        [*COMMAND, *words, "--help"],
+        env=environment(COLUMNS=str(columns)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return " ".join(done.stdout.split())
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("columns", [60, 200])
+def test_nothing_of_a_help_text_is_swallowed(name, columns):
+    shown = rendered(name, columns=columns)
+    for text in (command(name).help, *(each.help for each in command(name).params)):
+        assert " ".join(text.split()) in shown
+    assert shown.endswith(f"Example: {example(name)}")
+
+
+def test_the_list_of_commands_says_what_each_does_in_full():
+    shown = rendered(columns=80)
+    for name in COMMANDS:
+        assert f"{name} {command(name).help}" in shown
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("run", "The day that names the outputs, such as 2025-08-18 or 20250818 [default: today]."),
+        ("run", "A notebook parameter, [STAGE.]NAME=VALUE."),
+        ("normalize", "Drop conversations before this day, such as 2025-08-18 or 20250818."),
+        ("extract", "Parallel scans. [default: 4; 1<=x<=64]"),
+        ("extract", "[default: no limit]"),
+        ("convert", "such as 2g or 512m. [default: 2g]"),
+    ],
+)
+def test_days_say_their_form_and_options_their_default(name, told):
+    assert told in rendered(name, columns=100)
+
+
+def test_without_a_command_help_is_shown():
+    done = subprocess.run(COMMAND, env=environment(), capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "normalize" in done.stdout + done.stderr

@@ -1,0 +1,258 @@
+"""The laws of the sample."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+
+import pytest
+
+from cat_lab.local import LocalAws
+from cat_lab.sample import edge_cases as odd
+from cat_lab.sample import generator as seed
+from cat_lab.sample import invalid_items as broken
+from cat_normalize.core.errors import LocalAwsError
+
+Item = dict[str, Any]
+ORDINARY = seed.ordinary()
+
+
+def kind(item: Item) -> str:
+    return str(item["SK"]["S"]).split("#")[0]
+
+
+def key(item: Item) -> tuple[str, str]:
+    return item["PK"]["S"], item["SK"]["S"]
+
+
+def day(item: Item) -> date:
+    return date.fromisoformat(item["SK"]["S"].split("#")[1][:10])
+
+
+def of(wanted: str) -> list[Item]:
+    return [item for item in ORDINARY if kind(item) == wanted]
+
+
+def forms(attribute: str) -> set[str | None]:
+    return {next(iter(item[attribute]), None) for item in ORDINARY if attribute in item}
+
+
+def plain(value: Any) -> Any:
+    """A message list, user data or feedback as plain values, of either form."""
+    match value:
+        case {"S": str(text)} if text.startswith(("[", "{")):
+            return json.loads(text)
+        case {"S": text}:
+            return text
+        case {"M": members}:
+            return {name: plain(member) for name, member in members.items()}
+        case {"L": members}:
+            return [plain(member) for member in members]
+    return None
+
+
+def descriptors(value: Any) -> Iterator[str]:
+    for name, inner in value.items():
+        yield name
+        if name == "M":
+            for member in inner.values():
+                yield from descriptors(member)
+        elif name == "L":
+            for member in inner:
+                yield from descriptors(member)
+
+
+def test_it_is_always_the_same() -> None:
+    code = (
+        "import hashlib; from cat_lab.local import seed;"
+        "print(hashlib.sha256(repr(seed.items()).encode()).hexdigest())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONHASHSEED": "7", "TZ": "Asia/Tokyo"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == hashlib.sha256(repr(seed.items()).encode()).hexdigest()
+
+
+def test_its_size() -> None:
+    counts = Counter(map(kind, ORDINARY))
+    assert counts["CONVERSATION"] == seed.CONVERSATIONS == 1000
+    assert len({item["PK"]["S"] for item in ORDINARY}) == seed.USERS == 300
+    assert 320 <= counts["FEEDBACK"] <= 380
+    assert 235 <= counts["REGISTER"] <= 265
+    assert set(counts) == {"CONVERSATION", "FEEDBACK", "REGISTER"}
+    assert 24 <= len(broken.items()) <= 99
+
+
+def test_keys_are_distinct_strings_that_a_table_takes() -> None:
+    keys = list(map(key, seed.items()))
+    assert len(set(keys)) == len(keys)
+    assert all(0 < len(pk.encode()) <= 2048 and 0 < len(sk.encode()) <= 1024 for pk, sk in keys)
+
+
+def test_its_days_look_like_life() -> None:
+    days = Counter(map(day, of("CONVERSATION")))
+    assert (min(days), max(days)) == (date(2025, 8, 4), date(2025, 9, 14))
+    by_week = Counter[int]()
+    by_weekday = Counter[int]()
+    for when, count in days.items():
+        by_week[(when - date(2025, 8, 4)).days // 7] += count
+        by_weekday[when.weekday()] += count
+    assert by_week[5] > by_week[0]
+    assert by_week[4] > by_week[1]
+    assert min(by_weekday[n] for n in range(5)) > 2 * max(by_weekday[5], by_weekday[6])
+    hours = Counter(int(item["SK"]["S"][24:26]) for item in of("CONVERSATION"))
+    assert sum(hours[n] for n in range(7, 22)) > 0.9 * hours.total()
+
+
+def test_someone_comes_back_the_same_day() -> None:
+    assert max(Counter((item["PK"]["S"], day(item)) for item in of("CONVERSATION")).values()) > 1
+
+
+def test_it_has_every_spelling_and_both_forms() -> None:
+    talks = [plain(item["Conversation"]) for item in of("CONVERSATION")]
+    senders = {message["from"].lower() for talk in talks for message in talk}
+    assert senders == {"user", "usuario", "bot", "assistant", "catia"}
+    assert {bool("timestamp" in message) for talk in talks for message in talk} == {True, False}
+    assert 3 < sum(map(len, talks)) / len(talks) < 9
+    assert forms("Conversation") == {"L", "S"}
+    assert forms("Feedback") == forms("UserData") == {"M", "S"}
+
+
+def test_users_tell_all_some_or_nothing() -> None:
+    told = {item["PK"]["S"]: plain(item["UserData"]) for item in ORDINARY if "UserData" in item}
+    assert 10 < seed.USERS - len(told) < 60
+    cities = [str(data.get("ciudad") or "") for data in told.values()]
+    assert sum(city.endswith(")") for city in cities) > 10
+    assert {"", "  ", "Bogotá", "Medellín"} < set(cities)
+    assert {"gerencia" in data for data in told.values()} == {True, False}
+    assert {data.get("gerencia", "") is None for data in told.values()} == {True, False}
+
+
+def test_created_at_is_written_in_every_way() -> None:
+    texts = [item.get("CreatedAt", {"S": ""})["S"] for item in ORDINARY]
+    assert {text[26:] for text in texts} == {"", "Z", "-05:00", "+00:00"}
+    assert {len(text) for text in texts} >= {0, 19, 26}
+
+
+def test_feedback_is_mostly_likes() -> None:
+    given = [plain(item["Feedback"]) for item in of("FEEDBACK")]
+    likes = Counter(each["type"] for each in given)
+    assert set(likes) == {"like", "dislike"}
+    assert 0.7 < likes["like"] / likes.total() < 0.9
+    assert {("comment" in each, "option" in each) for each in given} == {
+        (a, b) for a in (True, False) for b in (True, False)
+    }
+
+
+def test_odd_and_broken_users_are_told_apart_and_sort_behind_people() -> None:
+    people = {item["PK"]["S"].removeprefix("USER#") for item in ORDINARY}
+    others = {
+        item["PK"]["S"]
+        for item in [*odd.items(), *(each for code, each in broken.items() if code != "bad_key")]
+    }
+    assert all(pk.startswith(f"USER#{odd.PREFIX}") for pk in others)
+    assert max(people) < odd.PREFIX
+
+
+def test_no_ranking_shows_odd_users() -> None:
+    ranked = 8
+    held = Counter(item["PK"]["S"] for item in of("CONVERSATION"))
+    others = Counter(item["PK"]["S"] for item in odd.items() if kind(item) == "CONVERSATION")
+    assert max(others.values()) < min(count for _, count in held.most_common(ranked))
+    said = {
+        (item["PK"]["S"], str(message.get("text")))
+        for item in odd.items()
+        if kind(item) == "CONVERSATION"
+        for message in plain(item["Conversation"])
+        if isinstance(message, dict) and message.get("from") == "user"
+    }
+    asked = Counter(text for _, text in said)
+    assert max(asked.values()) <= 3
+
+
+def test_people_ask_and_the_assistant_answers() -> None:
+    dialogues = seed.dialogues()
+    assert len(dialogues) > 40
+    assert all(1 < len(dialogue) <= 6 and all(map(str.strip, dialogue)) for dialogue in dialogues)
+    asked = {text for dialogue in dialogues for text in dialogue[::2]}
+    assert not asked & {text for dialogue in dialogues for text in dialogue[1::2]}
+
+
+def test_every_reason_and_every_warning_is_there() -> None:
+    counts = Counter(code for code, _ in broken.items())
+    assert set(counts) == {*broken.REASONS, *broken.WARNINGS}
+    assert counts["bad_conversation"] > 20
+    assert counts["bad_feedback"] > 15
+
+
+def test_broken_ones_are_broken_where_they_say() -> None:
+    for code, item in broken.items():
+        expected = {
+            "bad_conversation": kind(item) == "CONVERSATION",
+            "bad_feedback": kind(item) == "FEEDBACK",
+            "date_unreadable": kind(item) == "CONVERSATION",
+            "bad_key": not item["PK"]["S"].startswith("USER#") or not item["PK"]["S"][5:].isprintable(),
+        }
+        assert expected.get(code, True) or item["PK"]["S"] == "USER#", (code, item)
+
+
+def test_warnings_come_on_each_kind() -> None:
+    kinds = {kind(item) for code, item in broken.items() if code == "user_data_unreadable"}
+    assert kinds == {"CONVERSATION", "FEEDBACK", "REGISTER"}
+
+
+def test_every_type_of_dynamodb_is_there() -> None:
+    found = {name for item in odd.items() for value in item.values() for name in descriptors(value)}
+    assert found == {"S", "N", "B", "BOOL", "NULL", "M", "L", "SS", "NS", "BS"}
+
+
+def test_some_users_have_one_kind_alone() -> None:
+    kinds: dict[str, set[str]] = {}
+    for item in odd.items():
+        kinds.setdefault(item["PK"]["S"], set()).add(kind(item))
+    assert kinds["USER#prueba-solo-pulgar"] == {"FEEDBACK"}
+    assert kinds["USER#prueba-solo-registro"] == {"REGISTER", "REGISTERED"}
+
+
+def test_the_table_holds_it_all_in_more_than_one_page(aws: LocalAws) -> None:
+    pages = aws.client("dynamodb").get_paginator("scan").paginate(TableName=aws.settings.table_name)
+    got = [page["Items"] for page in pages]
+    assert len(got) > 1
+    assert {key(item): item for page in got for item in page} == {key(item): item for item in seed.items()}
+
+
+class Reluctant:
+    """A table that leaves part of every request undone, so many times."""
+
+    def __init__(self, times: int) -> None:
+        self.times, self.taken = times, list[Item]()
+
+    def batch_write_item(self, RequestItems: dict[str, list[Any]]) -> dict[str, Any]:  # noqa: N803
+        ((table, requests),) = RequestItems.items()
+        assert 0 < len(requests) <= 25
+        done = len(requests) if self.times <= 0 else len(requests) // 2
+        self.times -= 1
+        self.taken += [request["PutRequest"]["Item"] for request in requests[:done]]
+        return {"UnprocessedItems": {table: requests[done:]} if requests[done:] else {}}
+
+
+def test_put_goes_on_with_what_was_left() -> None:
+    table = Reluctant(3)
+    seed.put(table, "t", ORDINARY[:60])
+    assert sorted(map(key, table.taken)) == sorted(map(key, ORDINARY[:60]))
+
+
+def test_put_gives_up_in_the_end() -> None:
+    with pytest.raises(LocalAwsError, match="table t left items unprocessed"):
+        seed.put(Reluctant(99), "t", ORDINARY[:1])

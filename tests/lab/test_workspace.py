@@ -1,0 +1,199 @@
+"""What a stage finds of the earlier ones: used, built again on the local AWS, or refused on an account."""
+
+import json
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from cat_lab.local import running
+from cat_lab.workspace import open_workspace
+from cat_normalize.convert.parquet import Converted
+from cat_normalize.core import layout, manifest
+from cat_normalize.core.errors import InputError, UsageError
+from cat_normalize.core.settings import Settings
+
+DAY = "2025-09-15"
+SETTINGS = Settings()
+CSV = layout.csv_key(SETTINGS, date(2025, 9, 15))
+PARQUET = layout.parquet_key(SETTINGS)
+
+
+def talk(user, day="2025-08-18"):
+    item = {"PK": {"S": f"USER#{user}"}, "SK": {"S": f"CONVERSATION#{day}"}, "Conversation": {"L": []}}
+    return json.dumps(item) + "\n"
+
+
+@pytest.fixture(scope="module")
+def aws(tmp_path_factory):
+    with running(SETTINGS, tmp_path_factory.mktemp("aws"), seed=False) as aws, aws.activate():
+        yield aws
+
+
+@pytest.fixture
+def s3(aws):
+    """The bucket, emptied."""
+    s3 = aws.client("s3")
+    for each in s3.list_objects_v2(Bucket=SETTINGS.bucket).get("Contents", []):
+        s3.delete_object(Bucket=SETTINGS.bucket, Key=each["Key"])
+    return s3
+
+
+@pytest.fixture
+def items(tmp_path):
+    path = tmp_path / "items.jsonl"
+    path.write_text(talk("1") + talk("2", "2025-09-01"))
+    return str(path)
+
+
+@pytest.fixture
+def space(s3, tmp_path, items):
+    """A workspace on an account whose raw partitions were read from `items`, and published."""
+    space = open_workspace("extract", False, DAY, str(tmp_path / "work"))
+    space.extract(1, 2, [items])
+    space.publish(space.normalize())
+    return space
+
+
+def opened(space, stage, local=False, **given):
+    return open_workspace(stage, local, DAY, str(space.folder), **given)
+
+
+def converted(space, s3, body=b"PAR1"):
+    """Publish what passes for the Parquet of the CSV that is there now, and its manifest."""
+    s3.put_object(Bucket=SETTINGS.bucket, Key=PARQUET, Body=body)
+    csv = s3.head_object(Bucket=SETTINGS.bucket, Key=CSV)
+    done = Converted(
+        space.csv_uri,
+        csv["ContentLength"],
+        csv["ETag"],
+        space.parquet_uri,
+        2,
+        len(body),
+        "",
+        None,
+        space.run_date,
+    )
+    manifest.publish_etl2(space.settings, space.run_date, done, s3)
+
+
+def test_the_manifest_says_what_was_read(space, items):
+    assert space.manifest(1)["source"] == items == space.source()
+
+
+def test_what_is_of_this_run_is_used(space, s3):
+    converted(space, s3)
+    for stage in ("normalize", "convert", "query"):
+        opened(space, stage)
+
+
+def test_what_was_read_from_files_is_used_in_another_folder_too(space, s3, tmp_path):
+    converted(space, s3)
+    for stage in ("convert", "query"):
+        open_workspace(stage, False, DAY, str(tmp_path / "other"))
+
+
+def test_a_parquet_of_an_older_csv_is_refused_on_an_account(space, s3):
+    converted(space, s3)
+    other = opened(space, "normalize", since="2025-08-20")
+    other.publish(other.normalize())
+    with pytest.raises(
+        InputError, match=r"data_20250915.csv was replaced after it was converted; run .*03_convert"
+    ):
+        opened(space, "query")
+
+
+def test_a_parquet_of_another_day_is_refused_on_an_account(space, s3):
+    converted(space, s3)
+    s3.put_object(Bucket=SETTINGS.bucket, Key=PARQUET, Body=b"PAR1 of another day")
+    with pytest.raises(InputError, match="is of another run date than 2025-09-15"):
+        opened(space, "query")
+
+
+def test_without_a_parquet_there_is_no_answer_on_an_account(space):
+    with pytest.raises(InputError, match="has not been converted; run"):
+        opened(space, "query")
+
+
+def test_without_a_csv_there_is_nothing_to_convert_on_an_account(space, s3):
+    s3.delete_object(Bucket=SETTINGS.bucket, Key=CSV)
+    with pytest.raises(InputError, match=r"there is no s3://.*; run 02_normalize"):
+        opened(space, "convert")
+
+
+def test_without_an_extract_there_is_nothing_to_normalize_on_an_account(s3, tmp_path):
+    with pytest.raises(InputError, match="holds no extract; run 01_extract first"):
+        open_workspace("normalize", False, DAY, str(tmp_path))
+
+
+def test_raw_of_another_table_is_refused_on_an_account(space):
+    record = space.raw / "_extract.json"
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"source": "dynamodb://other"}))
+    with pytest.raises(InputError, match="holds the items of dynamodb://other, not of dynamodb://cat-prod"):
+        opened(space, "normalize")
+
+
+@pytest.mark.parametrize("stage", ["convert", "query"])
+def test_a_csv_of_another_input_is_refused_on_an_account(space, s3, tmp_path, stage):
+    converted(space, s3)
+    (tmp_path / "more.jsonl").write_text(talk("3"))
+    space.extract(1, 2, [str(tmp_path / "more.jsonl")])
+    with pytest.raises(InputError, match=r"is of .*items.jsonl, not of .*more.jsonl; run 02_normalize "):
+        opened(space, stage)
+
+
+@pytest.mark.parametrize("since", ["", "2025-08-20"])
+def test_a_csv_that_another_run_put_there_is_refused_on_an_account(space, s3, tmp_path, items, since):
+    Path(items).write_text(Path(items).read_text() + talk("4"))
+    other = open_workspace("extract", False, DAY, str(tmp_path / "other"), since=since)
+    other.extract(1, 2, [items])
+    other.publish(other.normalize())
+    with pytest.raises(InputError, match=r"another run has replaced it; run 02_normalize "):
+        opened(space, "convert")
+
+
+def test_a_csv_of_another_input_is_built_again_on_the_local_aws(s3, tmp_path, items):
+    space = open_workspace("extract", True, DAY, str(tmp_path / "work"))
+    space.extract(1, 2, [items])
+    opened(space, "convert", local=True)
+    assert space.manifest(1)["summary"]["users"] == 2
+    for users in ("34567", "8"):  # the guard against far fewer users is for accounts
+        (tmp_path / f"{users}.jsonl").write_text("".join(map(talk, users)))
+        space.extract(1, 2, [str(tmp_path / f"{users}.jsonl")])
+        opened(space, "convert", local=True)
+        assert space.manifest(1)["summary"]["users"] == len(users)
+
+
+def test_without_an_extract_the_table_of_the_local_aws_is_read(s3, tmp_path):
+    space = open_workspace("convert", True, DAY, str(tmp_path))
+    assert space.source() == space.manifest(1)["source"] == space.table_uri
+
+
+def test_what_is_built_again_keeps_the_rules_it_was_made_under(s3, tmp_path, items):
+    space = open_workspace("extract", True, DAY, str(tmp_path / "work"))
+    space.extract(1, 2, [items])
+    opened(space, "normalize", local=True, since="2025-08-20", exclude_cities=["^a,b"]).normalize()
+    opened(space, "convert", local=True)
+    told = space.manifest(1)
+    assert told["summary"]["filtered"] == 1
+    assert told["settings"]["rules"]["since"] == "2025-08-20"
+    assert told["settings"]["rules"]["exclude_cities"] == ["^a,b"]
+
+
+def test_the_parquet_of_an_older_csv_is_built_again_on_the_local_aws(s3, tmp_path, items):
+    space = open_workspace("extract", True, DAY, str(tmp_path / "work"))
+    space.extract(1, 2, [items])
+    opened(space, "query", local=True)
+    other = opened(space, "normalize", local=True, since="2025-08-20")
+    other.publish(other.normalize())
+    again = opened(space, "query", local=True)
+    again.fetch_parquet()
+    assert again.ask("totals")["user_count"].tolist() == [1]
+    assert again.compare() == 1
+
+
+@pytest.mark.parametrize(("first", "then"), [(True, False), (False, True)])
+def test_files_of_the_sample_and_of_an_account_do_not_share_a_folder(s3, tmp_path, first, then):
+    open_workspace("extract", first, DAY, str(tmp_path))
+    with pytest.raises(UsageError, match="give another work_dir"):
+        open_workspace("extract", then, DAY, str(tmp_path))
