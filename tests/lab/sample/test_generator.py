@@ -71,7 +71,7 @@ def descriptors(value: Any) -> Iterator[str]:
 
 def test_it_is_always_the_same() -> None:
     code = (
-        "import hashlib; from cat_lab.local import seed;"
+        "import hashlib; from cat_lab.sample import generator as seed;"
         "print(hashlib.sha256(repr(seed.items()).encode()).hexdigest())"
     )
     done = subprocess.run(
