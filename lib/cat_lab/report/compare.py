@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import date
 from itertools import zip_longest
 from pathlib import Path
@@ -71,28 +70,25 @@ def _rows(source: ParquetFile) -> Iterator[tuple[Any, ...]]:
             yield tuple(_value(column[at]) for column in columns)
 
 
-@dataclass(frozen=True, slots=True)
-class _Slice:
-    """A stretch of a long text, made bytes with its quotes doubled when it is compared."""
+class _LongText:
+    """A text of many MB, read in slices each time it is iterated."""
 
-    buffer: pa.Buffer
-    start: int
+    def __init__(self, buffer: pa.Buffer) -> None:
+        self._buffer = buffer
 
-    def __bytes__(self) -> bytes:
-        length = min(_SLICE, self.buffer.size - self.start)
-        return csvfile.doubled(self.buffer.slice(self.start, length).to_pybytes())
+    def __iter__(self) -> Iterator[bytes]:
+        for start in range(0, self._buffer.size, _SLICE):
+            yield self._buffer.slice(start, min(_SLICE, self._buffer.size - start)).to_pybytes()
 
 
 def _value(scalar: pa.Scalar) -> Any:
     buffer = scalar.as_buffer() if hasattr(scalar, "as_buffer") else None
-    if buffer is None or buffer.size <= _SLICE:
-        return scalar.as_py()
-    return csvfile.Quoted(_Slice(buffer, start) for start in range(0, buffer.size, _SLICE))
+    return scalar.as_py() if buffer is None or buffer.size <= _SLICE else _LongText(buffer)
 
 
 def _is_line(values: tuple[Any, ...], line: bytes) -> bool:
     """Tell at a glance that a row would be written as this line; an empty text would be, as NULL is."""
-    written = [csvfile.day(value) if isinstance(value, date) else value for value in values]
+    written = [csvfile.format_day(value) if isinstance(value, date) else value for value in values]
     at = 0
     for piece in csvfile.pieces(written):
         if not line.startswith(piece, at):
@@ -105,8 +101,8 @@ def _difference(values: tuple[Any, ...], line: bytes, file: str, number: int) ->
     """Return the first column whose value differs."""
     expected = csvfile.row(line, file, number + 1)
     for name, wanted, found in zip(NAMES, expected, values, strict=True):
-        if isinstance(found, csvfile.Quoted):
-            found = b"".join(map(bytes, found)).replace(b'""', b'"')
+        if isinstance(found, _LongText):
+            found = b"".join(found)
         if wanted != (found.decode() if isinstance(found, bytes) else found):
             return name
     return None

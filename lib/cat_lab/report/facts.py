@@ -15,7 +15,7 @@ from msgspec.json import Decoder
 
 from cat_normalize.core import csvfile
 from cat_normalize.extract import partitions
-from cat_normalize.normalize.items import RejectError, kind_of
+from cat_normalize.normalize.decode import RejectError, kind_of
 from cat_normalize.normalize.rows import NO_NAME
 
 KINDS = ("CONVERSATION", "FEEDBACK", "REGISTER", "other")

@@ -9,9 +9,8 @@ from __future__ import annotations
 import gzip
 import logging
 import os
-import re
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, nullcontext
 from io import BufferedReader
 from pathlib import Path
@@ -31,7 +30,6 @@ RECORD = "_extract.json"
 BUFFER = 1 << 16
 """Bytes written at a time: in the usual 8 KB a file system zeroes most blocks before it fills them."""
 SMALL_BUFFER = 1 << 13
-PkOf = Callable[[bytes], "bytes | None"]
 _BUFFERED = 6 << 20
 _GZIP = b"\x1f\x8b"
 _GZIP_RATIO = 8
@@ -55,7 +53,6 @@ class _Key(Struct, gc=False):
 
 
 _key = Decoder(_Key)
-_begins_with_pk = re.compile(rb'{ ?(?:"Item": ?{ ?)?"PK": ?{ ?"S": ?"([^"\\]*)"').match
 
 
 def buffer_of(files: int) -> int:
@@ -76,29 +73,20 @@ def name(number: int) -> str:
     return f"part-{number:05d}.jsonl"
 
 
-def of_line(line: bytes, count: int) -> int:
+def of_line(line: bytes, count: int, level: int = 0) -> int:
     """Return the partition of one raw item, bare or wrapped.
 
-    An item without a readable ``PK`` goes to the first: normalising rejects it, wherever it lies.
+    Args:
+        line: the item; one without a readable ``PK`` may be in any partition, since it is rejected anyway.
+        count: how many partitions there are.
+        level: 1 where a partition is split once more; its hash then uses other bits than level 0.
 
     >>> line = b'{"PK":{"S":"USER#7"},"SK":{"S":"REGISTER"}}'
-    >>> of_line(line, 8) == of_line(b'{"Item":' + line + b'}', 8), of_line(b"?", 8)
-    (True, 0)
+    >>> of_line(line, 8) == of_line(b'{"Item":' + line + b'}', 8)
+    True
     """
     key = pk(line)
-    return 0 if key is None else zlib.crc32(key) % count
-
-
-def likely_pk(line: bytes) -> bytes | None:
-    """Return the same as `pk` in a third of the time, but of a second ``PK`` in the item it knows nothing.
-
-    Whoever deals by it has to see whether a user's items came together.
-
-    >>> likely_pk(b'{"PK":{"S":"USER#7"},"SK":{"S":"REGISTER"}}')
-    b'USER#7'
-    """
-    found = _begins_with_pk(line)
-    return found[1] if found else pk(line)
+    return (zlib.crc32(line if key is None else key) >> 16 * level) % count
 
 
 def pk(line: bytes) -> bytes | None:

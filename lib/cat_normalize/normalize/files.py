@@ -1,54 +1,86 @@
-"""ETL-1 on files: any item files to one sorted CSV and its rejects, in flat memory, on any number of workers.
+"""Normalize item files into one sorted CSV and its rejects, in flat memory, on any number of workers.
 
-The items are dealt into ranges of users, each small enough to hold. Workers normalise a range at a time,
-and what they make is put together in the ranges' order while they go on.
+The items are split by the hash of their PK into partitions of whole users, each small enough for memory.
+Each partition is normalized on its own into sorted runs, and the runs are merged into the outputs. The
+partitions of an extract hold whole users already and are used as they are.
 """
 
 from __future__ import annotations
 
-import gc
-import os
+import heapq
 import shutil
-import signal
 import tempfile
-import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from itertools import chain
+from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeVar
+from typing import BinaryIO
 
 from cat_normalize.core import csvfile
-from cat_normalize.core.errors import PipelineError, UsageError
-from cat_normalize.core.publish import check_target, synced_meanwhile, writing
+from cat_normalize.core.errors import InputError, PipelineError, UsageError
+from cat_normalize.core.publish import check_target, writing
 from cat_normalize.core.scratch import DISK_FULL, private_folder
 from cat_normalize.core.settings import Rules
-from cat_normalize.core.signals import held
+from cat_normalize.core.summary import Summary
 from cat_normalize.extract import partitions
-from cat_normalize.extract.partitions import PkOf
-from cat_normalize.normalize import parts, ranges
-from cat_normalize.normalize.dealing import Chunk, Dealt, OfLine, Sources, cut, deal, groups, sources
-from cat_normalize.normalize.lineup import AbandonedError, Lineup
-from cat_normalize.normalize.parts import Part, SplitUserError, Work
-from cat_normalize.normalize.rows import Summary
+from cat_normalize.normalize.rows import Line, normalize
+from cat_normalize.normalize.stretches import Sources, Stretch, cut
+from cat_normalize.normalize.workers import Run, worker_pool
 
-if TYPE_CHECKING:
-    from concurrent.futures import Executor
-
-PART_BYTES = 1 << 20
-"""Raw bytes aimed at in one part: well within a processor's cache. 8 MB cost a tenth more time."""
-_LOOK = 0.2
-"""Seconds between two looks of a worker whether its parent is there."""
-_Value = TypeVar("_Value")
+PARTITION_BYTES = 4 << 20
+"""Raw bytes aimed at in one partition; what a worker holds in memory is a small multiple."""
+_TOLERANCE = 4
+"""A partition of more than this many times `PARTITION_BYTES` is split again."""
+_MAX_PARTITIONS = 256
+_POSITION_DIGITS = 16
+_COPIED = 1 << 20
 
 
-class _SideBySide(Protocol):
-    def __call__(
-        self, function: Callable[..., _Value], tasks: Sequence[tuple[Any, ...]], /
-    ) -> list[_Value]: ...
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Lines of one partition in a scratch file; each begins with its position in hexadecimal digits."""
+
+    path: Path
+
+    def lines(self) -> Iterator[Line]:
+        with self.path.open("rb", partitions.BUFFER) as stream:
+            for line in stream:
+                yield int(line[:_POSITION_DIGITS], 16), line[_POSITION_DIGITS:]
+
+
+@dataclass(frozen=True, slots=True)
+class _Partition:
+    """All items of some users, in reading order; ``bytes`` is an estimate of their raw size."""
+
+    pieces: tuple[_Piece | Stretch, ...]
+    bytes: int
+
+    def lines(self) -> Iterator[Line]:
+        return chain.from_iterable(piece.lines() for piece in self.pieces)
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What every worker needs: a scratch folder, the rules, the names of positions, and sizes."""
+
+    folder: Path
+    rules: Rules
+    source: Sources
+    partition_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """A normalized partition: its counts, and sorted runs of rows and of rejects.
+
+    A run is a file of pairs of lines: the sort key, and the record that goes to the output.
+    """
+
+    summary: Summary
+    rows: Path
+    rejects: Path
 
 
 def normalize_files(
@@ -57,131 +89,208 @@ def normalize_files(
     rejects: Path,
     rules: Rules,
     workers: int = 1,
-    part_bytes: int = PART_BYTES,
+    partition_bytes: int = PARTITION_BYTES,
+    stretch_bytes: int | None = None,
     accept: Callable[[Summary], None] = lambda _: None,
 ) -> Summary:
-    """Normalise item files into a CSV (§4) and a file of rejects (§3); each appears whole, or not at all.
+    """Normalize item files into a CSV (§4) and a file of rejects (§3); each appears whole, or not at all.
 
     The bytes of the CSV depend on the items alone; those of the rejects on the items and their files.
 
     Args:
         inputs: item files or folders of them, plain or gzip; a pipe is copied to a scratch file first.
-        csv: where the CSV appears.
-        rejects: where the rejects appear, as JSON lines in the order they were read.
+        csv: the CSV to write.
+        rejects: the rejects to write, as JSON lines in reading order; they appear before the CSV.
         rules: time zone and filters.
-        workers: processes that normalise side by side; one works in this process.
-        part_bytes: raw bytes aimed at in what is normalised at a time.
-        accept: is told the counts once the rejects are there; if it raises, no CSV appears.
+        workers: processes that work side by side; one works in this process.
+        partition_bytes: raw bytes aimed at in one partition.
+        stretch_bytes: raw bytes of a file that one worker splits; by default what keeps all busy.
+        accept: called with the counts when the rejects are in place; if it raises, no CSV appears.
 
     Raises:
         InputError: an input is missing, unreadable or cut short.
-        PipelineError: a disk is full, or a worker died, for want of memory most likely.
+        PipelineError: a disk is full, or a worker was killed.
         UsageError: an output is an input, would be read as one, or cannot be a file.
     """
     inputs = list(inputs)
     files = partitions.expand(inputs)
     _check_outputs(inputs, files, (csv, rejects))
     with (
-        _told_of_room(files, csv.parent),
+        _explaining_full_disk(files, csv.parent),
         private_folder() as folder,
-        _pool(workers) as run,
+        worker_pool(workers) as run,
         writing(csv) as table,
     ):
-        with writing(rejects) as refused:  # appears first
-            job = _Job(_spooled(files, folder), rules, part_bytes, workers, run)
-            try:
-                summary = job.do(table, refused, folder, partitions.likely_pk)
-            except SplitUserError:
-                table.seek(0)
-                table.truncate()
-                summary = job.do(table, refused, folder, partitions.pk)
+        with writing(rejects) as rejected:
+            files = _copy_pipes(files, folder)
+            job = _Job(folder, rules, Sources(files), partition_bytes)
+            if len(inputs) == 1 and (inputs[0] / partitions.RECORD).is_file():
+                whole = [Stretch(number, number, path) for number, path in enumerate(files)]
+                parts = [_Partition((each,), partitions.weight(each.path)) for each in whole]
+            else:
+                tasks = cut(files, workers, stretch_bytes)
+                parts, lines = _split_all(tasks, sum(map(partitions.weight, files)), job, run)
+                job = replace(job, source=Sources(files, list(chain(*tasks)), lines))
+            parts.sort(key=lambda part: -part.bytes)
+            done = run(_normalize_partition, [(part, job) for part in parts])
+            _merge([each.rejects for each in done], rejected)
+        table.write(csvfile.HEADER)
+        _merge([each.rows for each in done], table)
+        summary = Summary()
+        for each in done:
+            summary.add(each.summary)
         accept(summary)
         return summary
 
 
+def _split_all(
+    tasks: Sequence[Sequence[Stretch]], size: int, job: _Job, run: Run
+) -> tuple[list[_Partition], list[int]]:
+    """Split stretches of files into partitions; return these, and the number of lines of each stretch."""
+    count = _partition_count(size, job.partition_bytes)
+    made = run(_split_stretches, [(task, count, job.folder) for task in tasks])
+    pieces = zip(*(split for _, split in made), strict=True)
+    return [_joined(each) for each in pieces], list(chain(*(lines for lines, _ in made)))
+
+
+def _split_stretches(
+    stretches: Sequence[Stretch], count: int, folder: Path
+) -> tuple[list[int], list[_Partition]]:
+    ends: list[int] = []
+
+    def lines() -> Iterator[Line]:
+        for stretch in stretches:
+            position = stretch.first - 1
+            for position, line in stretch.lines():
+                yield position, line
+            ends.append(position - stretch.first + 1)
+
+    split = _split(lines(), count, 0, folder)
+    return ends, split
+
+
+def _split(lines: Iterable[Line], count: int, level: int, folder: Path) -> list[_Partition]:
+    """Write lines to as many scratch files as there are to be partitions; users stay whole."""
+    own = Path(tempfile.mkdtemp(dir=folder))
+    with partitions.Writer(own, count) as writer:
+        for position, line in lines:
+            end = b"" if line.endswith(b"\n") else b"\n"
+            writer.write(partitions.of_line(line, count, level), b"%016x%b%b" % (position, line, end))
+    return [_Partition((_Piece(path),), path.stat().st_size) for path in writer.paths]
+
+
+def _joined(split: Iterable[_Partition]) -> _Partition:
+    """Return the partition made of the pieces that several workers wrote, in reading order."""
+    parts = [each for each in split if each.bytes]
+    return _Partition(
+        tuple(chain.from_iterable(each.pieces for each in parts)), sum(each.bytes for each in parts)
+    )
+
+
+def _normalize_partition(partition: _Partition, job: _Job, splittable: bool = True) -> _Done:
+    """Normalize one partition into sorted runs; one that is too large for memory is split once more."""
+    own = Path(tempfile.mkdtemp(dir=job.folder))
+    done = _Done(Summary(), own / "rows", own / "rejects")
+    if splittable and partition.bytes > _TOLERANCE * job.partition_bytes:
+        count = _partition_count(partition.bytes, job.partition_bytes)
+        smaller = [
+            _normalize_partition(each, job, splittable=False)
+            for each in _split(partition.lines(), count, 1, own)
+            if each.bytes
+        ]
+        for runs, target in (
+            ([each.rows for each in smaller], done.rows),
+            ([each.rejects for each in smaller], done.rejects),
+        ):
+            with target.open("xb", partitions.BUFFER) as output:
+                _merge(runs, output, keep_keys=True)
+        for each in smaller:
+            done.summary.add(each.summary)
+        return done
+    made = normalize(partition.lines(), job.rules, job.source)
+    with done.rows.open("xb", partitions.BUFFER) as output:
+        for row in made.rows:
+            output.write(b"%b\n" % str(row[0]).encode())
+            output.writelines(csvfile.pieces(row))
+    with done.rejects.open("xb", partitions.BUFFER) as output:
+        output.writelines(b"%016x\n%b" % each for each in made.rejects)
+    for piece in partition.pieces:
+        if isinstance(piece, _Piece):
+            piece.path.unlink()
+    done.summary.add(made.summary)
+    return done
+
+
+def _merge(runs: Sequence[Path], output: BinaryIO, keep_keys: bool = False) -> None:
+    """Write the records of sorted runs in the order of their keys, and remove the runs.
+
+    Raises:
+        InputError: a key is in two runs: a user is in more than one partition.
+    """
+    runs = [run for run in runs if run.stat().st_size]
+    with ExitStack() as stack:
+        streams = [stack.enter_context(run.open("rb", partitions.buffer_of(len(runs)))) for run in runs]
+        last = b""
+        for key, stream in heapq.merge(*map(_keys, streams), key=itemgetter(0)):
+            if key == last:
+                raise InputError("the items of one user are in two partitions of the extract; extract again")
+            last = key
+            if keep_keys:
+                output.write(key)
+            _copy_record(stream, output)
+    for run in runs:
+        run.unlink()
+
+
+def _keys(stream: BinaryIO) -> Iterator[tuple[bytes, BinaryIO]]:
+    """Yield each key of a run, and its stream, which stands at the key's record then."""
+    while key := stream.readline():
+        yield key, stream
+
+
+def _copy_record(stream: BinaryIO, output: BinaryIO) -> None:
+    while piece := stream.readline(_COPIED):
+        output.write(piece)
+        if piece.endswith(b"\n"):
+            return
+
+
+def _partition_count(size: int, wanted: int) -> int:
+    return max(1, min(-(-size // wanted), _MAX_PARTITIONS))
+
+
 def _check_outputs(inputs: Sequence[Path], files: Sequence[Path], outputs: Sequence[Path]) -> None:
-    """Refuse outputs that would replace an input, or be read with the inputs the next time."""
+    """Refuse outputs that would replace an input, or be read with the inputs by the next run."""
     for output in outputs:
         check_target(output)
         if any(output.exists() and file.samefile(output) for file in files):
             raise UsageError(f"{output} is an input too; write the output elsewhere")
         for folder in filter(Path.is_dir, inputs):
-            kept = (folder / partitions.RECORD).is_file() or partitions.is_item_name(output.name)
-            if kept and output.resolve().parent == folder.resolve():
+            read = (folder / partitions.RECORD).is_file() or partitions.is_item_name(output.name)
+            if read and output.resolve().parent == folder.resolve():
                 raise UsageError(
                     f"{output} lies in the input folder {folder}, and the next run would read it as items or "
                     "replace it; write it elsewhere"
                 )
 
 
-def _spooled(files: Sequence[Path], folder: Path) -> list[Path]:
-    """Return the files, copies of those that can be read but once: pipes, devices."""
-    made = []
+def _copy_pipes(files: Sequence[Path], folder: Path) -> list[Path]:
+    """Return the files, with a copy in place of each that can be read only once: a pipe, a device."""
+    readable = []
     for number, path in enumerate(files):
         if not path.is_file():
             copy = folder / f"input-{number}" / path.name
             copy.parent.mkdir()
             with path.open("rb") as stream, copy.open("xb") as file:
-                shutil.copyfileobj(stream, file, 1 << 20)
+                shutil.copyfileobj(stream, file, _COPIED)
             path = copy
-        made.append(path)
-    return made
-
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    files: list[Path]
-    rules: Rules
-    part_bytes: int
-    workers: int
-    run: _SideBySide
-
-    def do(self, table: BinaryIO, refused: BinaryIO, place: Path, pk_of: PkOf) -> Summary:
-        """Write CSV and rejects, with scratch files in a place.
-
-        Raises:
-            SplitUserError: by ``pk_of`` the items of a user did not come together.
-        """
-        with tempfile.TemporaryDirectory(dir=place) as scratch:
-            folder = Path(scratch)
-            dealt, source = self.deal(folder, pk_of)
-            table.write(csvfile.HEADER)
-            table.flush()
-            work = Work(folder, Path(table.name), self.rules, source, self.part_bytes, pk_of)
-            Lineup.create(work.lineup, len(dealt))
-            with synced_meanwhile(table):
-                made = self.run(parts.work, [(dealt, work)] * self.workers)
-            rejects = parts.merged([run for each in made for run in each.rejects])
-            refused.writelines(line.partition(b"\t")[2] for line in rejects)
-        summary = Summary()
-        for each in made:
-            summary.add(each.summary)
-        return summary
-
-    def deal(self, folder: Path, pk_of: PkOf) -> tuple[list[Part], Sources]:
-        """Deal the items of all files into ranges of users."""
-        count = parts.parts_of(sum(map(partitions.weight, self.files)), self.part_bytes)
-        begins = ranges.cuts(ranges.sample(self.files, count), count)
-        of_line = partial(ranges.of_line, begins=begins, pk_of=pk_of)
-        chunks = cut(self.files, self.workers)
-        tasks = [
-            (group, folder / f"dealt-{number}", len(begins) + 1, of_line)
-            for number, group in enumerate(groups(chunks, self.workers))
-        ]
-        counts, dealt = zip(*self.run(_deal, tasks), strict=True)
-        source = sources(self.files, chunks, list(chain.from_iterable(counts)))
-        return parts.together(dealt, begins), source
-
-
-def _deal(chunks: Sequence[Chunk], path: Path, count: int, of_line: OfLine) -> tuple[list[int], list[Dealt]]:
-    """Deal the lines of chunks; return how many each has, which of whole files nobody asks for."""
-    total, dealt = deal(chain.from_iterable(chunk.lines() for chunk in chunks), path, count, of_line)
-    return [total] if len(chunks) == 1 else [0] * len(chunks), dealt
+        readable.append(path)
+    return readable
 
 
 @contextmanager
-def _told_of_room(files: Sequence[Path], folder: Path) -> Iterator[None]:
-    """Say what room is wanted, where there is none left."""
+def _explaining_full_disk(files: Sequence[Path], folder: Path) -> Iterator[None]:
+    """Report the scratch space needed when the disk is full."""
     try:
         yield
     except OSError as error:
@@ -192,59 +301,3 @@ def _told_of_room(files: Sequence[Path], folder: Path) -> Iterator[None]:
             f"{error.strerror}: about {mb} MB of scratch files go to {tempfile.gettempdir()} (TMPDIR), "
             f"and as much of CSV and rejects to {folder}"
         ) from error
-
-
-@contextmanager
-def _pool(workers: int) -> Iterator[_SideBySide]:
-    """Yield a way to call a function for every tuple of arguments, on that many processes.
-
-    They end with this process however it ends, and with the block if it raises.
-    """
-    if workers == 1:
-        yield _one_by_one
-        return
-    import multiprocessing
-    from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
-
-    context = multiprocessing.get_context("fork")
-    others = set(multiprocessing.active_children())
-    with ProcessPoolExecutor(workers, context, initializer=_begin, initargs=(os.getpid(),)) as pool:
-        try:
-            yield partial(_side_by_side, pool)
-        except BrokenProcessPool as error:
-            raise PipelineError(
-                "a worker was killed, for want of memory most likely; run again with fewer --workers"
-            ) from error
-        except BaseException:
-            for worker in set(multiprocessing.active_children()) - others:
-                worker.terminate()
-            raise
-
-
-def _begin(parent: int) -> None:
-    """Make a forked process a worker: it ends when it is told to, and when its parent is gone."""
-    gc.disable()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_DFL)
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-
-
-def _end_with(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(_LOOK)
-    os._exit(1)
-
-
-def _one_by_one(function: Callable[..., _Value], tasks: Sequence[tuple[Any, ...]]) -> list[_Value]:
-    return [function(*task) for task in tasks]
-
-
-def _side_by_side(
-    pool: Executor, function: Callable[..., _Value], tasks: Sequence[tuple[Any, ...]]
-) -> list[_Value]:
-    with held():  # the first call forks; an interruption within a fork is lost
-        futures = [pool.submit(function, *task) for task in tasks]
-    errors = [error for future in futures if (error := future.exception())]
-    for error in sorted(errors, key=lambda error: isinstance(error, AbandonedError)):
-        raise error  # the one that made the others stop
-    return [future.result() for future in futures]

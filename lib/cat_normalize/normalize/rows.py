@@ -1,52 +1,50 @@
-"""Items in, rows and rejects out: the rules of contract §2 and §3. No AWS, no clock, no environment.
+"""Turn the items of whole users into rows and rejects: the rules of contract §2 and §3.
 
-`normalize` wants whole users: every line of a user must be in what it is given. It works item by item:
-what an item adds to its user's row is made at once and the item forgotten, so that memory follows the
-rows and not the DynamoDB JSON.
+Pure logic: no AWS, no clock, no environment. Each item is reduced at once to what it adds to its user's
+row, so memory follows the rows and not the DynamoDB JSON.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import chain
 from operator import attrgetter
-from typing import Any
 
 from msgspec import Raw, Struct
 from msgspec.json import Encoder
 
-from cat_normalize.core.csvfile import Field, Piece, Quoted, doubled
-from cat_normalize.core.csvfile import day as written_day
+from cat_normalize.core.csvfile import Field, format_day
 from cat_normalize.core.settings import Rules
-from cat_normalize.normalize.envelope import bare_item, open_item
-from cat_normalize.normalize.items import (
-    USER,
+from cat_normalize.core.summary import Summary
+from cat_normalize.normalize.decode import (
+    USER_PREFIX,
+    Item,
     Kind,
+    Message,
     Reason,
     RejectError,
     User,
+    bare_item,
     check_pk,
+    decode_item,
     kind_of,
-    read_created_at,
+    read_conversation,
     read_feedback,
     read_user,
 )
-from cat_normalize.normalize.messages import read_conversation, tidied
-from cat_normalize.normalize.shapes import Item
-from cat_normalize.normalize.text import compact_json, distinct, read_day
+from cat_normalize.normalize.text import compact_json, join_distinct, read_day
 
 NO_NAME = "Usuario Anónimo"
 Line = tuple[int, bytes]
-"""Where a line stands, a number that grows in reading order, and its bytes."""
+"""The position of a line, a number that grows in reading order, and its bytes."""
 Row = tuple[Field, ...]
-"""The twelve columns as the CSV writes them: the date is text already, JSON comes in quoted pieces."""
+"""The values of the twelve columns; the date is text already, a JSON column is a list of pieces."""
 
 
 class Reject(Struct, gc=False):
-    """One rejected item, as the rejects file holds it (§3)."""
+    """One rejected item, as the rejects file has it (§3)."""
 
     reason: Reason
     detail: str
@@ -55,184 +53,146 @@ class Reject(Struct, gc=False):
 
 
 @dataclass(slots=True)
-class Summary:
-    """What became of every item; the five counts add up to ``items_read`` (§3)."""
-
-    items_read: int = 0
-    conversations: int = 0
-    feedback: int = 0
-    registrations: int = 0
-    filtered: int = 0
-    rejected_by_reason: Counter[str] = field(default_factory=Counter)
-    warnings: Counter[str] = field(default_factory=Counter)
-    users: int = 0
-
-    @property
-    def rejected(self) -> int:
-        """Items rejected, whatever the reason."""
-        return self.rejected_by_reason.total()
-
-    def add(self, other: Summary) -> None:
-        """Add the counts of another part of the same table."""
-        for name in ("items_read", "conversations", "feedback", "registrations", "filtered", "users"):
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-        self.rejected_by_reason.update(other.rejected_by_reason)
-        self.warnings.update(other.warnings)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the summary in the contract's order (§8); codes sorted, only those that occurred."""
-        return {
-            "items_read": self.items_read,
-            "conversations": self.conversations,
-            "feedback": self.feedback,
-            "registrations": self.registrations,
-            "filtered": self.filtered,
-            "rejected": self.rejected,
-            "rejected_by_reason": dict(sorted(self.rejected_by_reason.items())),
-            "warnings": dict(sorted(self.warnings.items())),
-            "users": self.users,
-        }
-
-
-@dataclass(slots=True)
 class Normalized:
-    """Rows in byte order of ``usuario_id``; rejects with the place each was read at, in reading order."""
+    """Rows in byte order of ``usuario_id``; rejects in reading order, each with its line's position."""
 
     rows: list[Row] = field(default_factory=list)
     rejects: list[tuple[int, bytes]] = field(default_factory=list)
     summary: Summary = field(default_factory=Summary)
-    keys: list[str] = field(default_factory=list)
-    """The ``PK`` of every user that an item was kept of, sorted, whether a row came of it or not."""
 
 
-class _Entry(Struct, gc=False):
-    """What one item adds to its user's row."""
+class _Conversation(Struct, gc=False):
+    sk: str
+    messages: list[Message]
+
+
+class _Contribution(Struct, gc=False):
+    """What one item adds to its user's row; ``texts`` are questions, or a comment and an option."""
 
     sk: str
     kind: Kind
     user: User | None = None
-    json: Piece = b""
-    said: Piece = b""
-    """What the user says in it, JSON strings with commas between."""
+    json: bytes = b""
+    texts: list[str] | None = None
     day: date | None = None
-    thumb: str = ""
+    feedback_type: str = ""
 
 
-_TOGETHER = 64
+_JOINED = 64
 _by_sk = attrgetter("sk")
 _encode = Encoder().encode
 
 
-def normalize(
-    lines: Iterable[Line],
-    rules: Rules,
-    source: Callable[[int], str],
-    keep: Callable[[bytes], Piece] = bytes,
-) -> Normalized:
+def normalize(lines: Iterable[Line], rules: Rules, source: Callable[[int], str]) -> Normalized:
     """Turn the items of whole users into rows and rejects.
 
     Args:
-        lines: raw items, one a line, bare or wrapped; blank lines are skipped and not counted.
+        lines: raw items, one per line, bare or wrapped; every line of a user must be among them. Blank
+            lines are skipped and not counted.
         rules: time zone and filters.
-        source: gives a place the name that a reject's ``source`` has, such as ``part-00003.jsonl:1842``.
-        keep: what holds the texts of conversations until the rows are made, out of memory perhaps.
+        source: returns the ``source`` of a reject, such as ``part-00003.jsonl:1842``, for a position.
 
     >>> feedback = b'{"PK":{"S":"USER#7"},"SK":{"S":"FEEDBACK#1"},"Feedback":{"M":{"type":{"S":"like"}}}}'
     >>> done = normalize([(1, feedback), (2, b"{")], Rules(), "a.jsonl:{}".format)
     >>> done.rows[0][0], done.rows[0][7], done.summary.rejected
-    ('7', [b'[', b'{""sk"":""FEEDBACK#1"",""type"":""like""}', b']'], 1)
+    ('7', [b'[', b'{"sk":"FEEDBACK#1","type":"like"}', b']'], 1)
     """
     done = Normalized()
-    reader = _Reader(rules, done.summary, keep)
-    read = 0
-    for place, raw in lines:
-        if not raw or raw.isspace():
+    reader = _Reader(rules, done.summary)
+    items = 0
+    for position, line in lines:
+        if not line or line.isspace():
             continue
         try:
-            reader.read(open_item(raw))
+            reader.read(decode_item(line))
         except RejectError as error:
-            if error.reason == "not_json" and _blank(raw):
+            if error.reason == "not_json" and line.decode(errors="replace").isspace():
                 continue
-            done.rejects.append((place, _reject(error, source(place), raw)))
-            done.summary.rejected_by_reason[error.reason] += 1
-        read += 1
-    done.summary.items_read = read
-    done.keys = sorted(reader.users)
-    for pk in done.keys:
-        _close_user(pk.removeprefix(USER), reader.users.pop(pk), rules, done)
+            done.rejects.append((position, _reject(error, source(position), line)))
+            done.summary.count_reject(error.reason)
+        items += 1
+    done.summary.items_read = items
+    for pk in sorted(reader.users):
+        _close_user(pk.removeprefix(USER_PREFIX), reader.users.pop(pk), rules, done)
     return done
 
 
 class _Reader:
     """Reads items, one at a time, into what each adds to its user's row."""
 
-    def __init__(self, rules: Rules, summary: Summary, keep: Callable[[bytes], Piece]) -> None:
-        self.users: dict[str, list[_Entry]] = {}
-        self._rules, self._summary, self._keep = rules, summary, keep
-        self._known: dict[bytes, User] = {}
+    def __init__(self, rules: Rules, summary: Summary) -> None:
+        self.users: dict[str, list[_Contribution]] = {}
+        self._rules, self._summary = rules, summary
+        self._known_users: dict[bytes, User] = {}
 
     def read(self, item: Item) -> None:
-        """Read one item; one that a filter drops adds nothing.
+        """Read one item; an item that a filter drops adds nothing.
 
         Raises:
             RejectError: what is wrong with the item.
         """
         pk, sk = item.PK.S, item.SK.S
-        entries = self.users.get(pk)
-        if entries is None:
+        contributions = self.users.get(pk)
+        if contributions is None:
             check_pk(pk)
-        entry = _Entry(sk, kind_of(sk))
-        if entry.kind == "CONVERSATION":
-            json, said = read_conversation(item)
-            entry.json, entry.said = self._keep(json), self._keep(said)
-            entry.day = _day(item, sk, self._rules)
-            if entry.day is None:
-                self._summary.warnings["date_unreadable"] += 1
-        elif entry.kind == "FEEDBACK":
-            feedback = read_feedback(item)
-            entry.json = doubled(b'{"sk":%b,%b' % (compact_json(sk), compact_json(feedback)[1:]))
-            answers = [compact_json(value) for value in (feedback.comment, feedback.option) if value]
-            entry.said = b",".join(answers)
-            entry.thumb = feedback.type.strip().lower()
-        if item.UserData:
-            entry.user = self._user(bytes(item.UserData))
-        if entry.kind == "CONVERSATION" and not self._rules.keeps(entry.day):
-            self._summary.filtered += 1
-        elif entries is None:
-            self.users[pk] = [entry]
+        kind = kind_of(sk)
+        if kind == "CONVERSATION":
+            added = self._conversation(item, sk)
+        elif kind == "FEEDBACK":
+            added = _feedback(item, sk)
         else:
-            entries.append(entry)
+            added = _Contribution(sk, kind)
+        if item.UserData:
+            added.user = self._user(bytes(item.UserData))
+        if kind == "CONVERSATION" and not self._rules.keeps(added.day):
+            self._summary.filtered += 1
+        elif contributions is None:
+            self.users[pk] = [added]
+        else:
+            contributions.append(added)
+
+    def _conversation(self, item: Item, sk: str) -> _Contribution:
+        messages = read_conversation(item)
+        created_at = item.CreatedAt.S if item.CreatedAt else None
+        day = read_day(created_at, self._rules.zone) or read_day(sk.split("#")[1], self._rules.zone)
+        if day is None:
+            self._summary.count_warning("date_unreadable")
+        questions = [message.text for message in messages if message.sender == "user" and message.text]
+        json = compact_json(_Conversation(sk, messages))
+        return _Contribution(sk, "CONVERSATION", None, json, questions, day)
 
     def _user(self, data: bytes) -> User:
-        """Return who the user is; a user's items say it over and over, and in the same bytes."""
-        user = self._known.get(data)
+        """Return who the user is; the items of a user repeat it, mostly in the same bytes."""
+        user = self._known_users.get(data)
         if user is None:
-            user = self._known[data] = read_user(data)
+            user = self._known_users[data] = read_user(data)
         if not user.readable:
-            self._summary.warnings["user_data_unreadable"] += 1
+            self._summary.count_warning("user_data_unreadable")
         return user
 
 
-def _day(item: Item, sk: str, rules: Rules) -> date | None:
-    day = read_day(read_created_at(item), rules.zone)
-    return day if day is not None else read_day(sk.split("#")[1], rules.zone)
+def _feedback(item: Item, sk: str) -> _Contribution:
+    feedback = read_feedback(item)
+    json = b'{"sk":%b,%b' % (compact_json(sk), compact_json(feedback)[1:])
+    texts = [text for text in (feedback.comment, feedback.option) if text]
+    return _Contribution(sk, "FEEDBACK", None, json, texts, None, feedback.type.strip().lower())
 
 
-def _close_user(user_id: str, entries: list[_Entry], rules: Rules, done: Normalized) -> None:
-    """Make the user's row, or count the items of one that a filter drops."""
-    entries.sort(key=_by_sk)  # stable: items of equal SK keep the order in which they were read
-    users = [entry.user for entry in entries if entry.user]
+def _close_user(user_id: str, items: list[_Contribution], rules: Rules, done: Normalized) -> None:
+    """Make the user's row, or count the items of a user that a filter drops."""
+    items.sort(key=_by_sk)  # stable: items of equal SK keep the order in which they were read
+    users = [item.user for item in items if item.user]
     gerencia = _first(user.gerencia for user in users)
     ciudad = _first(user.ciudad for user in users) or gerencia
     summary = done.summary
     if rules.excludes(ciudad):
-        summary.filtered += len(entries)
+        summary.filtered += len(items)
         return
-    conversations = [entry for entry in entries if entry.kind == "CONVERSATION"]
-    feedback = [entry for entry in entries if entry.kind == "FEEDBACK"]
+    conversations = [item for item in items if item.kind == "CONVERSATION"]
+    feedback = [item for item in items if item.kind == "FEEDBACK"]
     summary.conversations += len(conversations)
     summary.feedback += len(feedback)
-    summary.registrations += len(entries) - len(conversations) - len(feedback)
+    summary.registrations += len(items) - len(conversations) - len(feedback)
     if not conversations and not feedback:
         return
     summary.users += 1
@@ -242,14 +202,14 @@ def _close_user(user_id: str, entries: list[_Entry], rules: Rules, done: Normali
             _first(user.nombre for user in users) or NO_NAME,
             gerencia or ciudad,
             ciudad,
-            written_day(min((entry.day for entry in conversations if entry.day), default=None)),
+            format_day(min((item.day for item in conversations if item.day), default=None)),
             len(conversations),
             _json_list(conversations) if conversations else "[]",
             _json_list(feedback) if feedback else None,
             len(feedback),
-            _said(conversations),
-            _thumbs({entry.thumb for entry in feedback}) if feedback else None,
-            _said(feedback),
+            join_distinct(chain.from_iterable(item.texts or () for item in conversations)),
+            _overall_feedback({item.feedback_type for item in feedback}),
+            join_distinct(chain.from_iterable(item.texts or () for item in feedback)),
         )
     )
 
@@ -258,39 +218,27 @@ def _first(values: Iterable[str | None]) -> str | None:
     return next(filter(None, values), None)
 
 
-def _said(entries: list[_Entry]) -> bytes | None:
-    """Return what the user says in all of them; some at a time, for the texts of a heavy user are many MB."""
-    groups = (entries[at : at + _TOGETHER] for at in range(0, len(entries), _TOGETHER))
-    strings = (b",".join(filter(None, [bytes(entry.said) for entry in group])) for group in groups)
-    return distinct(chain.from_iterable(map(tidied, strings)))
+def _json_list(items: list[_Contribution]) -> list[bytes]:
+    """Return the items' JSON as one list, in pieces: joining them would copy many MB of a heavy user."""
+    groups = [items[at : at + _JOINED] for at in range(0, len(items), _JOINED)]
+    pieces = [piece for group in groups for piece in (b",", b",".join([item.json for item in group]))]
+    return [b"[", *pieces[1:], b"]"]
 
 
-def _json_list(entries: list[_Entry]) -> Quoted:
-    """Return the entries' JSON as one list, in pieces: a copy less, which of a heavy user is many MB."""
-    pieces: list[Piece] = [piece for entry in entries for piece in (b",", entry.json)]
-    pieces[0] = b"["
-    pieces.append(b"]")
-    return Quoted(pieces)
-
-
-def _thumbs(thumbs: set[str]) -> str | None:
+def _overall_feedback(types: set[str]) -> str | None:
     """Return column 11.
 
-    >>> _thumbs({"like", "dislike", "meh"}), _thumbs({"meh"})
+    >>> _overall_feedback({"like", "dislike", "meh"}), _overall_feedback({"meh"})
     ('mixed', None)
     """
-    known = sorted(thumbs & {"like", "dislike"})
+    known = sorted(types & {"like", "dislike"})
     return None if not known else known[0] if len(known) == 1 else "mixed"
 
 
-def _reject(error: RejectError, source: str, raw: bytes) -> bytes:
+def _reject(error: RejectError, source: str, line: bytes) -> bytes:
+    """Return the line of the rejects file, LF included; the item is kept whole."""
     if error.reason == "not_json":
-        item: Raw | str = raw.removesuffix(b"\n").removesuffix(b"\r").decode(errors="backslashreplace")
+        item: Raw | str = line.removesuffix(b"\n").removesuffix(b"\r").decode(errors="backslashreplace")
     else:
-        item = Raw(bare_item(raw.strip()))
+        item = Raw(bare_item(line.strip()))
     return _encode(Reject(error.reason, error.detail, source, item)) + b"\n"
-
-
-def _blank(line: bytes) -> bool:
-    """Tell whether a line is white space beyond ASCII's (`str.isspace`)."""
-    return line.decode(errors="replace").isspace()

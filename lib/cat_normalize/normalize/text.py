@@ -1,4 +1,4 @@
-"""How single values are cleaned: tidy text, city remarks, senders, days, compact JSON (contract §2)."""
+"""Clean single values: tidy text, city remarks, senders, days, compact JSON (contract §2)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-JOINT = b" | "
+SEPARATOR = " | "
 SENDERS = {"user": "user", "usuario": "user", "bot": "bot", "assistant": "bot", "catia": "bot"}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _DEL_AND_C1 = re.compile(r"[\x7f-\x9f]")
@@ -47,10 +47,10 @@ def without_remark(city: str) -> str:
     return city
 
 
-def sender(name: str) -> str:
-    """Return the canonical sender; one nobody knows is kept, stripped and lower-cased.
+def canonical_sender(name: str) -> str:
+    """Return ``user``, ``bot``, or another sender stripped and in lower case.
 
-    >>> sender(" Usuario "), sender("CATIA"), sender("Supervisor")
+    >>> canonical_sender(" Usuario "), canonical_sender("CATIA"), canonical_sender("Supervisor")
     ('user', 'bot', 'supervisor')
     """
     known = SENDERS.get(name)
@@ -60,14 +60,13 @@ def sender(name: str) -> str:
     return SENDERS.get(name, name)
 
 
-def distinct(values: Iterable[bytes]) -> bytes | None:
-    """Join tidy values, each once, in order of first use; None where nothing is left.
+def join_distinct(values: Iterable[str]) -> str | None:
+    """Join the tidy form of values, each once, in order of first use; None where nothing is left.
 
-    >>> distinct([b"hola", b"", b"gracias", b"hola"]), distinct([b""])
-    (b'hola | gracias', None)
+    >>> join_distinct(["hola ", "", "a|b", "hola"]), join_distinct([""])
+    ('hola | a/b', None)
     """
-    once = [value for value in dict.fromkeys(values) if value]  # the dict is gone before the copy is made
-    return JOINT.join(once) or None
+    return SEPARATOR.join(filter(None, dict.fromkeys(map(tidy, values)))) or None
 
 
 def read_day(text: str | None, zone: ZoneInfo) -> date | None:
@@ -103,7 +102,7 @@ def compact_json(value: object) -> bytes:
     '["¿\\n\\u007f\\u0085"]'
     """
     data = _encode(value)
-    # msgspec leaves U+007F to U+009F; looking for them in bytes costs less than decoding.
+    # msgspec does not escape U+007F to U+009F; searching the bytes is cheaper than decoding them.
     if b"\x7f" in data or (b"\xc2" in data and _C1.search(data)):
         data = _DEL_AND_C1.sub(lambda found: f"\\u{ord(found[0]):04x}", data.decode()).encode()
     return data
