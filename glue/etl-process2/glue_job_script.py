@@ -3,12 +3,13 @@
 import json
 import os
 import sys
-from dataclasses import replace
 
 from awsglue.utils import getResolvedOptions
+from msgspec.structs import replace
 
 from cat_normalize.convert import parquet as convert
-from cat_normalize.core import aws, layout, manifest
+from cat_normalize.core import aws, layout
+from cat_normalize.core.manifest import plain
 from cat_normalize.core.settings import Settings, parse_flag, today
 
 REQUIRED = ("input_bucket", "input_prefix", "output_bucket", "output_prefix")
@@ -53,8 +54,8 @@ def main(argv: list[str]) -> None:
     source = layout.s3_uri(given["input_bucket"], key)
     target = layout.s3_uri(settings.bucket, layout.parquet_key(settings))
     done = convert.convert(SparkSession.builder.getOrCreate(), source, target, s3, **dates)
-    made = manifest.publish_etl2(settings, done.run_date or day, done, s3)
-    sys.stdout.write(json.dumps(made, ensure_ascii=False) + "\n")
+    made = convert.publish_manifest(settings, done.run_date or day, done, s3)
+    sys.stdout.write(json.dumps(plain(made), ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":

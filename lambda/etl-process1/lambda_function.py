@@ -15,6 +15,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from cat_normalize.core import layout
 from cat_normalize.core.errors import GuardError
+from cat_normalize.core.manifest import plain
 from cat_normalize.core.settings import Settings
 from cat_normalize.jobs import etl1 as nightly
 
@@ -51,7 +52,8 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         metrics.add_metric(layout.RUNS_REFUSED, nightly.METRICS[layout.RUNS_REFUSED], 1)
         metrics.flush_metrics()
         raise
-    done = {"run_date": manifest["run_date"], **manifest["summary"], "outputs": manifest["outputs"]}
+    made = plain(manifest)
+    done = {"run_date": made["run_date"], **made["summary"], "outputs": made["outputs"]}
     _measure(nightly.measures(manifest), done["rejected_by_reason"], time.monotonic() - started)
     logger.info("published", **done)
     return done

@@ -6,12 +6,12 @@ import json
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from cat_lab.local import LocalAws, running
 from cat_lab.sample import generator as seed
@@ -97,10 +97,8 @@ def test_three_steps_three_outputs_nothing_left(aws: LocalAws, tmp_path: Path) -
     before, clock = tempfile.tempdir, Clock()
     manifest = nightly.run(aws.settings, DAY, tmp_path, clock.remaining, clock.step)
     assert clock.steps == ["extract", "normalize", "publish"]
-    assert manifest["summary"]["users"] == len(LONG)
-    assert manifest["outputs"][1]["uri"] == layout.s3_uri(
-        aws.settings.bucket, layout.csv_key(aws.settings, DAY)
-    )
+    assert manifest.summary.users == len(LONG)
+    assert manifest.outputs[1].uri == layout.s3_uri(aws.settings.bucket, layout.csv_key(aws.settings, DAY))
     assert published(aws) == [
         layout.manifest_key(aws.settings, 1, DAY),
         layout.rejects_key(aws.settings, DAY),
@@ -259,7 +257,7 @@ def test_a_day_after_today_is_refused_before_the_table_is_read(aws: LocalAws, tm
         nightly.run(aws.settings, DAY, tmp_path, clock.remaining, clock.step, today=date(2025, 9, 14))
     assert (clock.steps, clock.asked, published(aws)) == ([], 0, [])
     run = {"allow_future": True, "today": date(2025, 9, 14)}
-    assert nightly.run(aws.settings, DAY, tmp_path, clock.remaining, **run)["run_date"] == "2025-09-15"
+    assert nightly.run(aws.settings, DAY, tmp_path, clock.remaining, **run).run_date == DAY
 
 
 def test_far_fewer_users_than_before_are_refused_and_nothing_stays(aws: LocalAws, tmp_path: Path) -> None:
@@ -272,4 +270,4 @@ def test_far_fewer_users_than_before_are_refused_and_nothing_stays(aws: LocalAws
         nightly.run(settings, DAY, tmp_path, lambda: 900)
     assert published(aws) == [key]
     assert list(tmp_path.iterdir()) == []
-    assert nightly.run(settings, DAY, tmp_path, lambda: 900, allow_shrink=True)["summary"]["users"] == 7
+    assert nightly.run(settings, DAY, tmp_path, lambda: 900, allow_shrink=True).summary.users == 7

@@ -102,7 +102,7 @@ def normalize(
 ) -> None:
     """Turn raw items into the CSV of one row a user; no AWS needed."""
     from cat_normalize.normalize.files import normalize_files
-    from cat_normalize.normalize.guard import refuse_all_rejected
+    from cat_normalize.normalize.publish import refuse_all_rejected
 
     where = settings(
         since=parse_day("--since", since) if since else None,

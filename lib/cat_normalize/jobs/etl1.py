@@ -21,12 +21,14 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from cat_normalize.core import aws, layout, manifest
+from cat_normalize.core import aws, layout
 from cat_normalize.core.errors import CatNormalizeError, OutOfTimeError, PipelineError, SettingsError
+from cat_normalize.core.manifest import Etl1Manifest
 from cat_normalize.core.settings import Settings, parse_day, refuse_future_days
 from cat_normalize.core.settings import today as todays_date
 from cat_normalize.extract.table import extract_table
 from cat_normalize.normalize.files import normalize_files
+from cat_normalize.normalize.publish import publish
 
 SEGMENTS = 4
 PARTITIONS = 16
@@ -109,7 +111,7 @@ def run(
     allow_shrink: bool = False,
     allow_future: bool = False,
     today: date | None = None,
-) -> dict[str, Any]:
+) -> Etl1Manifest:
     """Extract the table, normalise it, publish what came of it, and return the manifest.
 
     The time left is looked at with every answer of the scan and before each later step. Too little, and
@@ -127,7 +129,7 @@ def run(
 
     Raises:
         FutureDateError: the run date is after today; the table was not read.
-        GuardError: as `manifest.publish_etl1` does; no CSV was published.
+        GuardError: as `normalize.publish` does; no CSV was published.
         OutOfTimeError: the time left will not do.
         ExtractError: the table could not be read whole.
         PipelineError: anything else; of an error that might quote an item, only kind and place are told.
@@ -146,21 +148,21 @@ def run(
         _want(reserve(0, csv.stat().st_size + rejects.stat().st_size), remaining, "publishing")
         with step("publish"):
             s3 = aws.client(settings, "s3")
-            return manifest.publish_etl1(
+            return publish(
                 settings, run_date, csv, rejects, summary, s3,
                 allow_shrink=allow_shrink, allow_future=allow_future, today=today,
             )  # fmt: skip
 
 
-def measures(manifest: Mapping[str, Any]) -> dict[str, int]:
+def measures(manifest: Etl1Manifest) -> dict[str, int]:
     """Return what a run's manifest says of the metrics that are counts or sizes."""
-    summary = manifest["summary"]
+    summary = manifest.summary
     return {
-        layout.ITEMS_READ: summary["items_read"],
-        layout.ITEMS_REJECTED: summary["rejected"],
+        layout.ITEMS_READ: summary.items_read,
+        layout.ITEMS_REJECTED: summary.rejected,
         layout.RUNS_REFUSED: 0,
-        "Users": summary["users"],
-        "Bytes": sum(output["bytes"] for output in manifest["outputs"]),
+        "Users": summary.users,
+        "Bytes": sum(output.bytes for output in manifest.outputs),
     }
 
 
