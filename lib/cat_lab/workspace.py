@@ -192,11 +192,12 @@ class Workspace:
 
     def ask(self, name: str, **parameters: int) -> pd.DataFrame:
         """Answer a named query: through Athena, or on the local AWS the same SQL through DuckDB."""
-        from cat_normalize.query import queries as query
+        from cat_lab.local_athena import run_local
+        from cat_normalize.query import run_athena
 
         if self.local:
-            return query.run_local(name, self.parquet, **parameters)
-        return query.run_athena(name, self.settings, **parameters)
+            return run_local(name, self.parquet, **parameters)
+        return run_athena(name, self.settings, **parameters)
 
 
 _kept = ExitStack()
