@@ -6,6 +6,7 @@ import sys
 
 from awsglue.utils import getResolvedOptions
 
+from cat_normalize.core.manifest import plain
 from cat_normalize.core.settings import Settings, parse_day, parse_flag, today
 from cat_normalize.scale import spark as distributed
 
@@ -52,7 +53,7 @@ def main(argv: list[str]) -> None:
     allow = {name: parse_flag(f"--{name}", given.get(name, "")) for name in ALLOW}
     spark = SparkSession.builder.getOrCreate()
     made = distributed.run(spark, given["input"], settings, run_date, **allow, today=now)
-    sys.stdout.write(json.dumps(made, ensure_ascii=False) + "\n")
+    sys.stdout.write(json.dumps(plain(made), ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":

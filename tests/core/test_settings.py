@@ -1,12 +1,12 @@
 """What can be configured, and what is said of what cannot be read (contract §7)."""
 
 import re
-from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from cat_normalize.core.errors import FutureDateError, SettingsError
 from cat_normalize.core.settings import (
@@ -101,20 +101,24 @@ def test_a_keyword_argument_wins_unless_it_is_none(name):
             {},
             "since 2025-09-01 is after until 2025-08",
         ),
-        ({}, {"buckett": "x"}, "no setting named buckett; there are .*bucket.*time_zone"),
+        ({}, {"buckett": "x"}, "no setting named buckett; known are .*bucket.*time_zone"),
         ({}, {"rules": Rules()}, "no setting named rules"),
         ({}, {"zone": "x"}, "no setting named zone"),
-        ({"CAT_MIN_USERS_PERCENT": "half"}, {}, "CAT_MIN_USERS_PERCENT: 'half' is no whole number from 0 to"),
-        ({"CAT_MIN_USERS_PERCENT": "-1"}, {}, "CAT_MIN_USERS_PERCENT: '-1' is no whole number"),
-        ({"CAT_MIN_USERS_PERCENT": "101"}, {}, "CAT_MIN_USERS_PERCENT: '101' is no whole number"),
-        ({"CAT_MIN_USERS_PERCENT": "12.5"}, {}, "CAT_MIN_USERS_PERCENT: '12.5' is no whole number"),
-        ({"CAT_MIN_USERS_PERCENT": "٥٠"}, {}, "CAT_MIN_USERS_PERCENT: '٥٠' is no whole number"),
-        ({"CAT_MIN_USERS_PERCENT": "9" * 5000}, {}, "CAT_MIN_USERS_PERCENT: '9+' is no whole number"),
-        ({}, {"min_users_percent": 101}, "min_users_percent: 101 is no whole number from 0 to 100"),
-        ({}, {"min_users_percent": -1}, "min_users_percent: -1 is no whole number"),
-        ({}, {"min_users_percent": "50"}, "min_users_percent: '50' is no whole number"),
-        ({}, {"min_users_percent": 50.0}, "min_users_percent: 50.0 is no whole number"),
-        ({}, {"min_users_percent": True}, "min_users_percent: True is no whole number"),
+        (
+            {"CAT_MIN_USERS_PERCENT": "half"},
+            {},
+            "CAT_MIN_USERS_PERCENT: 'half' is not a whole number from 0",
+        ),
+        ({"CAT_MIN_USERS_PERCENT": "-1"}, {}, "CAT_MIN_USERS_PERCENT: '-1' is not a whole number"),
+        ({"CAT_MIN_USERS_PERCENT": "101"}, {}, "CAT_MIN_USERS_PERCENT: '101' is not a whole number"),
+        ({"CAT_MIN_USERS_PERCENT": "12.5"}, {}, "CAT_MIN_USERS_PERCENT: '12.5' is not a whole number"),
+        ({"CAT_MIN_USERS_PERCENT": "٥٠"}, {}, "CAT_MIN_USERS_PERCENT: '٥٠' is not a whole number"),
+        ({"CAT_MIN_USERS_PERCENT": "9" * 5000}, {}, "CAT_MIN_USERS_PERCENT: '9+' is not a whole number"),
+        ({}, {"min_users_percent": 101}, "min_users_percent: 101 is not a whole number from 0 to 100"),
+        ({}, {"min_users_percent": -1}, "min_users_percent: -1 is not a whole number"),
+        ({}, {"min_users_percent": "50"}, "min_users_percent: '50' is not a whole number"),
+        ({}, {"min_users_percent": 50.0}, "min_users_percent: 50.0 is not a whole number"),
+        ({}, {"min_users_percent": True}, "min_users_percent: True is not a whole number"),
     ],
 )
 def test_what_cannot_be_read_is_named(environment, given, message):

@@ -20,10 +20,10 @@ from typing import BinaryIO
 
 from cat_normalize.core import csvfile
 from cat_normalize.core.errors import InputError, PipelineError, UsageError
+from cat_normalize.core.manifest import Summary
 from cat_normalize.core.publish import check_target, writing
 from cat_normalize.core.scratch import DISK_FULL, private_folder
 from cat_normalize.core.settings import Rules
-from cat_normalize.core.summary import Summary
 from cat_normalize.extract import partitions
 from cat_normalize.normalize.rows import Line, normalize
 from cat_normalize.normalize.stretches import Sources, Stretch, cut

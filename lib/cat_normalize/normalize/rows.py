@@ -16,8 +16,8 @@ from msgspec import Raw, Struct
 from msgspec.json import Encoder
 
 from cat_normalize.core.csvfile import Field, format_day
+from cat_normalize.core.manifest import Summary
 from cat_normalize.core.settings import Rules
-from cat_normalize.core.summary import Summary
 from cat_normalize.normalize.decode import (
     USER_PREFIX,
     Item,

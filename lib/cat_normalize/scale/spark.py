@@ -23,12 +23,13 @@ from typing import TYPE_CHECKING, Any
 
 from cat_normalize.core import csvfile, errors, layout, manifest, publish, s3path, staging
 from cat_normalize.core.errors import InputError, PipelineError
+from cat_normalize.core.manifest import Etl1Manifest, Output, Summary
 from cat_normalize.core.scratch import private_folder
 from cat_normalize.core.settings import Rules, Settings, refuse_future_days
 from cat_normalize.core.settings import today as todays_date
-from cat_normalize.normalize import guard
+from cat_normalize.normalize import publish as guard
 from cat_normalize.normalize.dealing import Chunk, Sources, sources
-from cat_normalize.normalize.rows import Row, Summary, normalize
+from cat_normalize.normalize.rows import Row, normalize
 from cat_normalize.scale.bundles import Bundle, deal, lines
 from cat_normalize.scale.compose import compose
 from cat_normalize.scale.source import Source, find
@@ -66,7 +67,7 @@ def run(
     allow_shrink: bool = False,
     allow_future: bool = False,
     today: date | None = None,
-) -> dict[str, Any]:
+) -> Etl1Manifest:
     """Normalise raw items and publish rejects, CSV and manifest under the contract's keys (§6).
 
     Args:
@@ -83,7 +84,7 @@ def run(
 
     Raises:
         FutureDateError: the run date is after today; nothing was read.
-        GuardError: as `manifest.publish_etl1` does; no CSV was published.
+        GuardError: as `normalize.publish` does; no CSV was published.
         PipelineError: as `normalize_files` does.
     """
     today = today or todays_date(settings.rules.time_zone)
@@ -93,13 +94,15 @@ def run(
 
     def check(summary: Summary) -> None:
         if not allow_shrink:
-            manifest.refuse_shrunk(settings, summary, s3, today)
+            guard.refuse_shrunk(settings, summary, s3, today)
 
     csv = layout.s3_uri(settings.bucket, layout.csv_key(settings, run_date))
     rejects = layout.s3_uri(settings.bucket, layout.rejects_key(settings, run_date))
     accept = partial(guard.refuse_all_rejected, rejects=rejects)
     summary, outputs = normalize_files(spark, uri, csv, rejects, settings, check=check, accept=accept)
-    return manifest.record_etl1(settings, run_date, outputs, summary, uri, s3)
+    made = Etl1Manifest(run_date, uri, settings, summary, [Output(**each) for each in outputs])
+    manifest.publish(made, s3)
+    return made
 
 
 def normalize_files(

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
-from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -15,16 +14,17 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
+from msgspec.structs import replace
 
 from cat_normalize.core import layout, manifest
 from cat_normalize.core.errors import AllRejectedError, FutureDateError, PipelineError, ShrunkError
+from cat_normalize.core.manifest import Etl1Manifest, Output, Summary
 from cat_normalize.core.settings import Rules, Settings
-from cat_normalize.normalize import guard
-from cat_normalize.normalize.rows import Summary
+from cat_normalize.normalize import publish as etl1
 
 SETTINGS = Settings(bucket="mine")
 DAY, BEFORE, LONG_BEFORE = date(2025, 9, 15), date(2025, 9, 14), date(2025, 9, 1)
-Publish = Callable[..., dict[str, Any]]
+Publish = Callable[..., Etl1Manifest]
 
 
 @pytest.fixture
@@ -42,13 +42,11 @@ def publish(s3: Any, tmp_path: Path) -> Publish:
     """Publish a run of so many users."""
     csv, rejects = tmp_path / "a.csv", tmp_path / "b.jsonl"
 
-    def publish(users: int, day: date = DAY, settings: Settings = SETTINGS, **given: Any) -> dict[str, Any]:
+    def publish(users: int, day: date = DAY, settings: Settings = SETTINGS, **given: Any) -> Etl1Manifest:
         csv.write_text(f"{users} of {day}")
         rejects.write_text(f"rejects of {day}")
         summary = given.pop("summary", Summary(items_read=2 * users, conversations=2 * users, users=users))
-        return manifest.publish_etl1(
-            settings, day, csv, rejects, summary, s3, **{"today": date(2025, 9, 15), **given}
-        )
+        return etl1.publish(settings, day, csv, rejects, summary, s3, **{"today": date(2025, 9, 15), **given})
 
     return publish
 
@@ -66,20 +64,56 @@ def put_manifest(s3: Any, day: date, body: bytes) -> None:
     s3.put_object(Bucket="mine", Key=layout.manifest_key(SETTINGS, 1, day), Body=body)
 
 
+KEYS = [
+    layout.rejects_key(SETTINGS, DAY),
+    layout.csv_key(SETTINGS, DAY),
+    layout.manifest_key(SETTINGS, 1, DAY),
+]
+
+
+def test_rejects_come_first_then_the_csv_then_the_manifest(publish: Publish, s3: Any) -> None:
+    order: list[str] = []
+    s3.meta.events.register("before-call.s3.PutObject", lambda params, **_: order.append(params["url_path"]))
+    publish(1)
+    assert [path.removeprefix("/mine/").lstrip("/") for path in order] == KEYS
+    assert set(bucket(s3)) == set(KEYS)
+
+
+@pytest.mark.parametrize("failing", [0, 1, 2])
+def test_nothing_is_published_after_what_failed(publish: Publish, s3: Any, failing: int) -> None:
+    def fail(params: dict[str, Any], **_: Any) -> None:
+        if params["url_path"].endswith(KEYS[failing]):
+            raise OSError("the network is down")
+
+    s3.meta.events.register("before-call.s3.PutObject", fail)
+    with pytest.raises(OSError, match="network"):
+        publish(1)
+    assert set(bucket(s3)) == set(KEYS[:failing])
+
+
+def test_the_manifest_that_is_returned_is_published_and_true(publish: Publish, s3: Any) -> None:
+    made, stored = publish(7), bucket(s3)
+    assert stored[KEYS[2]] == manifest.encode(made)
+    assert (made.run_date, made.source) == (DAY, f"dynamodb://{SETTINGS.table_name}")
+    assert made.summary == Summary(items_read=14, conversations=14, users=7)
+    for output, key in zip(made.outputs, KEYS[:2], strict=True):
+        digest = hashlib.sha256(stored[key]).hexdigest()
+        assert output == Output(f"s3://mine/{key}", len(stored[key]), digest)
+
+
 @pytest.mark.parametrize(
     ("read", "rejected", "refused"),
     [(0, 0, False), (3, 0, False), (3, 2, False), (1, 1, True), (3, 3, True)],
 )
 def test_all_rejected_is_every_item_of_some(read: int, rejected: int, refused: bool) -> None:
-    summary = Summary(items_read=read, rejected_by_reason=Counter(bad_key=rejected))
-    assert guard.all_rejected(summary) is refused
+    summary = Summary(items_read=read, rejected=rejected, rejected_by_reason={"bad_key": rejected})
     if refused:
         with pytest.raises(
             AllRejectedError, match=rf"all {read} items were rejected \(bad_key {rejected}\).*s3://r"
         ):
-            guard.refuse_all_rejected(summary, "s3://r")
+            etl1.refuse_all_rejected(summary, "s3://r")
     else:
-        guard.refuse_all_rejected(summary)
+        etl1.refuse_all_rejected(summary)
 
 
 @pytest.mark.parametrize(
@@ -98,13 +132,16 @@ def test_all_rejected_is_every_item_of_some(read: int, rejected: int, refused: b
         (10, 1000, 1, False),
     ],
 )
-def test_how_few_users_are_too_few(users: int, earlier: int, percent: int, refused: bool) -> None:
-    summary = Summary(users=users)
+def test_how_few_users_are_too_few(
+    publish: Publish, users: int, earlier: int, percent: int, refused: bool
+) -> None:
+    publish(earlier, BEFORE)
+    settings = replace(SETTINGS, min_users_percent=percent)
     if not refused:
-        guard.refuse_shrunk(summary, earlier, percent)
+        publish(users, settings=settings)
         return
-    with pytest.raises(ShrunkError, match=f"^{users} users, less than {percent} % of the {earlier} of "):
-        guard.refuse_shrunk(summary, earlier, percent)
+    with pytest.raises(ShrunkError, match=f"^{users} users, less than {percent} % of the {earlier} of s3://"):
+        publish(users, settings=settings)
 
 
 @pytest.mark.parametrize(
@@ -234,7 +271,7 @@ def test_what_is_no_manifest_is_told_of_and_an_earlier_one_counts(
     with caplog.at_level(logging.WARNING), pytest.raises(ShrunkError, match="20250901"):
         publish(3)
     (told,) = [each.getMessage() for each in caplog.records]
-    assert told.startswith("s3://mine/manifests/etl-process1/20250914.json is no manifest of ETL-1")
+    assert told.startswith("s3://mine/manifests/etl-process1/20250914.json is not a manifest of ETL-1")
     publish(100)
 
 
@@ -273,7 +310,7 @@ def test_a_manifest_of_a_day_after_today_counts_for_nothing(publish: Publish) ->
 def test_where_all_were_rejected_the_rejects_alone_are_published(publish: Publish, s3: Any) -> None:
     publish(100, BEFORE)
     before = bucket(s3)
-    summary = Summary(items_read=4, rejected_by_reason=Counter(not_json=3, bad_key=1))
+    summary = Summary(items_read=4, rejected=4, rejected_by_reason={"not_json": 3, "bad_key": 1})
     with pytest.raises(AllRejectedError, match=r"\(bad_key 1, not_json 3\).*s3://mine/rejects/.*20250915"):
         publish(0, summary=summary)
     key = layout.rejects_key(SETTINGS, DAY)
@@ -299,5 +336,5 @@ def test_without_today_the_clock_counts(publish: Publish, s3: Any) -> None:
 
 
 def test_the_source_is_told_if_it_is_another(publish: Publish) -> None:
-    assert publish(1)["source"] == f"dynamodb://{SETTINGS.table_name}"
-    assert publish(1, source="file:///items.jsonl")["source"] == "file:///items.jsonl"
+    assert publish(1).source == f"dynamodb://{SETTINGS.table_name}"
+    assert publish(1, source="file:///items.jsonl").source == "file:///items.jsonl"
