@@ -80,7 +80,7 @@ def changed(**fields: str | int | date | None) -> Row:
 
 
 def line(row: Row) -> bytes:
-    return csvfile.line([csvfile.day(v) if isinstance(v, date) else v for v in row])
+    return csvfile.line([csvfile.format_day(v) if isinstance(v, date) else v for v in row])
 
 
 def written(rows: list[Row]) -> bytes:

@@ -36,7 +36,7 @@ def read(*lines, header=csvfile.HEADER):
         (['"', '""', ","], '"""","""""",","\n'),
         ([" a ", "'", "é😀\u2028"], " a ,',é😀\u2028\n"),
         ([0, -1], "0,-1\n"),
-        ([csvfile.Quoted([b"[", b'""a""', b"]"]), b'a"b', b"\xc3\xa9"], '"[""a""]","a""b",é\n'),
+        ([[b"[", b'"a"', b"]"], b'a"b', b"\xc3\xa9"], '"[""a""]","a""b",é\n'),
     ],
 )
 def test_a_record_is_quoted_where_it_must_be_alone(fields, written):
@@ -73,7 +73,7 @@ ROWS = st.lists(st.tuples(*(VALUES[column.kind] for column in COLUMNS)).map(list
 
 
 def written(rows):
-    return [csvfile.line([csvfile.day(v) if isinstance(v, date) else v for v in row]) for row in rows]
+    return [csvfile.line([csvfile.format_day(v) if isinstance(v, date) else v for v in row]) for row in rows]
 
 
 @given(ROWS)
@@ -85,7 +85,8 @@ def test_what_is_written_is_read_again(rows):
 def test_pythons_own_reader_agrees(rows):
     text = b"".join(written(rows)).decode()
     expected = [
-        ["" if v is None else csvfile.day(v) if isinstance(v, date) else str(v) for v in row] for row in rows
+        ["" if v is None else csvfile.format_day(v) if isinstance(v, date) else str(v) for v in row]
+        for row in rows
     ]
     assert list(csv.reader(io.StringIO(text, newline=""), strict=True)) == expected
 

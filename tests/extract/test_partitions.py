@@ -34,8 +34,7 @@ def test_a_users_items_share_a_partition_however_they_are_written(pk, count, oth
     ]
     forms += [json.dumps(item(pk), separators=(",", ":"), ensure_ascii=False)]
     assert {partitions.of_line(form.encode(), count) for form in forms} == {zlib.crc32(pk.encode()) % count}
-    for pk_of in (partitions.pk, partitions.likely_pk):
-        assert {pk_of(form.encode()) for form in forms} == {pk.encode()}
+    assert {partitions.pk(form.encode()) for form in forms} == {pk.encode()}
 
 
 @pytest.mark.parametrize(
@@ -57,9 +56,13 @@ def test_a_users_items_share_a_partition_however_they_are_written(pk, count, oth
     ],
     ids=lambda line: repr(line[:20]),
 )
-def test_what_has_no_readable_key_goes_to_the_first(line):
-    assert partitions.of_line(line, 7) == 0
+def test_a_line_without_a_readable_key_is_in_a_partition_too(line):
+    assert 0 <= partitions.of_line(line, 7) < 7
     assert partitions.pk(line) is None
+
+
+def test_lines_without_a_readable_key_are_spread():
+    assert len({partitions.of_line(b"?%d" % n, 16) for n in range(500)}) == 16
 
 
 def test_a_folder_gives_its_item_files_in_order_and_says_what_it_leaves_out(tmp_path, caplog):

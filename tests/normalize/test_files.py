@@ -1,4 +1,4 @@
-"""ETL-1 on files: the same bytes however the work is cut, and nothing half written."""
+"""Normalize on files: the same bytes however the work is cut, and nothing half written."""
 
 import csv
 import gzip
@@ -12,21 +12,21 @@ from hypothesis import strategies as st
 
 import hostile
 from cat_normalize.core.csvfile import HEADER
-from cat_normalize.core.errors import InputError, UsageError
+from cat_normalize.core.errors import InputError, PipelineError, UsageError
 from cat_normalize.core.schema import NAMES
 from cat_normalize.core.settings import Rules
 from cat_normalize.extract import partitions
 from cat_normalize.extract.lines import MAX_LINE
-from cat_normalize.normalize import dealing
-from cat_normalize.normalize import files as etl1
-from cat_normalize.normalize.lineup import AbandonedError
+from cat_normalize.normalize.files import PARTITION_BYTES, normalize_files
+from cat_normalize.normalize.stretches import Stretch, cut
+from cat_normalize.normalize.workers import worker_pool
 
 SMALL = 4000
 
 
-def run(folder, inputs, workers=1, part_bytes=etl1.PART_BYTES):
+def run(folder, inputs, workers=1, partition_bytes=PARTITION_BYTES, stretch_bytes=None):
     outputs = folder / "out.csv", folder / "bad.jsonl"
-    summary = etl1.normalize_files(inputs, *outputs, Rules(), workers, part_bytes)
+    summary = normalize_files(inputs, *outputs, Rules(), workers, partition_bytes, stretch_bytes)
     return (folder / "out.csv").read_bytes(), (folder / "bad.jsonl").read_bytes(), summary
 
 
@@ -99,12 +99,16 @@ def test_the_csv_is_the_contracts_dialect(tmp_path):
     assert made.splitlines()[1].startswith("a,Usuario Anónimo,,,01/08/2025,1,".encode())
 
 
-def test_the_error_told_is_the_one_that_made_the_others_stop():
-    def fail(error):
-        raise error
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_first_error_of_a_task_is_raised(workers):
+    with pytest.raises(ZeroDivisionError), worker_pool(workers) as run:
+        run(divmod, [(1, 1), (1, 0), (3, 1)])
 
-    with ThreadPoolExecutor(1) as pool, pytest.raises(ZeroDivisionError):
-        etl1._side_by_side(pool, fail, [(AbandonedError(),), (ZeroDivisionError(),), (AbandonedError(),)])
+
+def test_a_killed_worker_is_an_error_that_says_what_to_do():
+    with pytest.raises(PipelineError, match="run again with fewer --workers"), worker_pool(2) as run:
+        run(os.kill, [(0, 0), (0, 0)])
+        run(os._exit, [(9,), (9,)])
 
 
 def test_no_item_at_all_is_a_header_and_no_reject(tmp_path):
@@ -125,7 +129,7 @@ def test_a_file_cut_short_stops_the_run_and_leaves_what_was_there(tmp_path, work
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_an_item_with_two_keys_is_its_last_ones_and_that_user_has_one_row(tmp_path, workers):
+def test_an_item_with_two_keys_belongs_to_the_last_and_that_user_has_one_row(tmp_path, workers):
     odd = [item("9", n).replace(b'"USER#9"', b'"USER#%d"}, "PK": {"S": "USER#3"' % n, 1) for n in range(20)]
     (tmp_path / "in").write_bytes(b"\n".join([b"{", *table(200), *odd]))
     made = run(tmp_path, [tmp_path / "in"], workers, SMALL)
@@ -134,14 +138,14 @@ def test_an_item_with_two_keys_is_its_last_ones_and_that_user_has_one_row(tmp_pa
     assert len(ids) == len(set(ids)) == 71
 
 
-def test_what_was_written_before_a_misread_item_was_found_is_gone(tmp_path):
+def test_the_last_of_two_keys_counts_for_a_filter_too(tmp_path):
     city = b'{"PK":{"S":"USER#%b"},"SK":{"S":"REGISTER"},"UserData":{"M":{"ciudad":{"S":"Prueba"}}}}'
     odd = (city % b"9").replace(b'"SK"', b'"PK":{"S":"USER#1"},"SK"')
     talks = [item(user, n) for user in "19" for n in range(200)]
     (tmp_path / "in").write_bytes(b"\n".join([*talks, city % b"9", odd]))
     outputs = (tmp_path / "out.csv", tmp_path / "bad.jsonl")
     rules = Rules(exclude_cities=("^Prueba",))
-    summary = etl1.normalize_files([tmp_path / "in"], *outputs, rules, part_bytes=SMALL)
+    summary = normalize_files([tmp_path / "in"], *outputs, rules, partition_bytes=SMALL)
     assert summary.users == 0
     assert outputs[0].read_bytes() == HEADER
 
@@ -155,7 +159,7 @@ def test_missing_input_is_named(tmp_path):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_the_misread_items_of_a_user_without_a_row_count_too(tmp_path, workers):
+def test_a_registration_with_two_keys_names_the_user_of_the_last(tmp_path, workers):
     named = b'{"PK":{"S":"USER#%b"},"SK":{"S":"REGISTER"},"UserData":{"M":{"nombre":{"S":"Ana"}}}}'
     odd = (named % b"9").replace(b'"SK"', b'"PK":{"S":"USER#3"},"SK"')
     (tmp_path / "in").write_bytes(b"\n".join([*table(200), odd]))
@@ -166,47 +170,97 @@ def test_the_misread_items_of_a_user_without_a_row_count_too(tmp_path, workers):
     ]
 
 
-def test_many_small_files_are_dealt_together(tmp_path):
-    folder = tmp_path / "raw"
+def extracted(folder, lines, count):
+    """Write the folder of an extract: partitions of whole users, and their record."""
     folder.mkdir()
-    with partitions.Writer(folder, 40) as writer:
-        for line in [b"{", *table()]:
-            writer.write(partitions.of_line(line, 40), line + b"\n")
-    chunks = dealing.cut(writer.paths, 2)
-    assert dealing.groups(chunks, 2) == [chunks]
-    made, bad, summary = run(tmp_path, [folder], 2, SMALL)
-    (tmp_path / "whole").write_bytes(b"".join(path.read_bytes() for path in writer.paths))
+    with partitions.Writer(folder, count) as writer:
+        for line in lines:
+            writer.write(partitions.of_line(line, count), line + b"\n")
+    size = sum(path.stat().st_size for path in writer.paths)
+    record = {"files": [path.name for path in writer.paths], "items": len(lines), "bytes": size}
+    (folder / partitions.RECORD).write_text(json.dumps(record))
+    return writer.paths
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("size", [SMALL, PARTITION_BYTES])
+def test_the_partitions_of_an_extract_give_the_same_bytes(tmp_path, workers, size):
+    paths = extracted(tmp_path / "raw", [b"{", *table()], 7)
+    made, bad, summary = run(tmp_path, [tmp_path / "raw"], workers, size)
+    (tmp_path / "whole").write_bytes(b"".join(path.read_bytes() for path in paths))
     assert (made, summary) == run(tmp_path, [tmp_path / "whole"])[::2]
-    assert json.loads(bad.splitlines()[0])["source"] == "part-00000.jsonl:1"
+    places = [json.loads(line)["source"].split(":") for line in bad.splitlines()]
+    for name, number in places:
+        line = (tmp_path / "raw" / name).read_bytes().splitlines()[int(number) - 1]
+        assert line in (b"{", b'{"PK":{"S":"USER#1"},"SK":{"S":"?"}}')
+    assert places == sorted(places, key=lambda place: (place[0], int(place[1])))
+    assert len(places) == 13
 
 
-def test_cut_files_and_large_ones_are_dealt_alone(tmp_path):
-    paths = [tmp_path / f"{n}.jsonl" for n in range(4)]
-    for path, mb in zip(paths, (0, 20, 4, 3), strict=True):
+def test_a_user_in_two_partitions_of_an_extract_is_refused(tmp_path):
+    paths = extracted(tmp_path / "raw", table(), 2)
+    wholes = [path.read_bytes() for path in paths]
+    moved = wholes[0][: wholes[0].index(b"\n") + 1]
+    paths[0].write_bytes(wholes[0][len(moved) :])
+    paths[1].write_bytes(wholes[1] + moved)
+    with pytest.raises(InputError, match="one user are in two partitions of the extract; extract again"):
+        run(tmp_path, [tmp_path / "raw"])
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_an_extract_with_other_files_is_split_again(tmp_path):
+    extracted(tmp_path / "raw", table(), 3)
+    (tmp_path / "more").write_bytes(item(1, 1))
+    _, _, summary = run(tmp_path, [tmp_path / "raw", tmp_path / "more"], 1, SMALL)
+    assert (summary.users, summary.conversations) == (70, 589)
+
+
+@pytest.mark.parametrize("step", [1, 7, 64, 333, 100_000])
+@pytest.mark.parametrize("workers", [2, 3])
+def test_a_file_cut_anywhere_between_workers_gives_the_same_bytes(tmp_path, step, workers):
+    lines = table(40, 9)
+    (tmp_path / "in").write_bytes(b"\n".join([b"{", b"", *lines]))
+    expected = run(tmp_path, [tmp_path / "in"])
+    if step == 64:  # cuts that lie right between two lines
+        step = len(b"{\n\n" + lines[0] + b"\n")
+    assert run(tmp_path, [tmp_path / "in"], workers, SMALL, step) == expected
+
+
+@pytest.mark.parametrize(
+    ("sizes", "workers", "tasks"),
+    [
+        ([0, 20, 4, 3], 2, [[(0, 0), (1, 0)], [(1, 8)], [(1, 16), (2, 0)], [(3, 0)]]),
+        ([1, 1, 1, 1], 2, [[(0, 0), (1, 0), (2, 0), (3, 0)]]),
+        ([20, 1], 1, [[(0, 0)], [(1, 0)]]),
+        ([], 3, [[]]),
+    ],
+)
+def test_files_are_cut_into_tasks_of_about_one_size(tmp_path, sizes, workers, tasks):
+    paths = [tmp_path / f"{n}.jsonl" for n in range(len(sizes))]
+    for path, mb in zip(paths, sizes, strict=True):
         with path.open("wb") as stream:
             stream.truncate(mb << 20)
-    chunks = dealing.cut(paths, 2)
-    told = [[(chunk.file, chunk.start >> 20) for chunk in group] for group in dealing.groups(chunks, 2)]
-    assert told == [[(0, 0)], [(1, 0)], [(1, 8)], [(1, 16)], [(2, 0), (3, 0)]]
+    found = cut(paths, workers)
+    assert [[(each.file, each.start >> 20) for each in task] for task in found] == tasks
+    assert [each.number for task in found for each in task] == list(range(sum(map(len, tasks))))
 
 
 @pytest.mark.parametrize("data", [b"a\n\nbcd\r\ne", b"\n\n", b"one line", b"one line\n"])
-def test_every_line_is_of_one_chunk_wherever_a_file_is_cut(tmp_path, data):
+def test_every_line_is_in_one_stretch_wherever_a_file_is_cut(tmp_path, data):
     path = tmp_path / "in"
     path.write_bytes(data)
     for step in range(1, len(data) + 1):
         stops = [*range(step, len(data), step), len(data)]
-        chunks = [dealing.Chunk(n, 0, path, n * step, stop) for n, stop in enumerate(stops)]
-        assert [line for chunk in chunks for line in chunk.raw_lines()] == data.splitlines(keepends=True)
+        stretches = [Stretch(n, 0, path, n * step, stop) for n, stop in enumerate(stops)]
+        assert [line for each in stretches for _, line in each.lines()] == data.splitlines(keepends=True)
 
 
-def test_packed_files_are_put_together_by_what_is_in_them(tmp_path):
+def test_gzip_files_stay_whole_and_count_by_what_they_hold(tmp_path):
     paths = [tmp_path / f"{n}.jsonl.gz" for n in range(4)]
     for path in paths:
-        with path.open("wb") as stream:
-            stream.truncate(1 << 20)
-    assert [len(group) for group in dealing.groups(dealing.cut(paths, 2), 2)] == [1, 1, 1, 1]
-    assert [len(group) for group in dealing.groups(dealing.cut(paths, 1), 1)] == [2, 2]
+        path.write_bytes(b"\x1f\x8b" + bytes((1 << 20) - 2))
+    assert [len(task) for task in cut(paths, 2)] == [1, 1, 1, 1]
+    assert [len(task) for task in cut(paths, 1)] == [2, 2]
 
 
 SKEWED = {
@@ -223,7 +277,7 @@ SKEWED = {
 
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("lines", SKEWED.values(), ids=SKEWED)
-def test_a_part_too_large_is_dealt_again_or_its_texts_wait_in_a_file(tmp_path, lines, workers):
+def test_a_partition_too_large_is_split_again(tmp_path, lines, workers):
     (tmp_path / "whole").write_bytes(b"\n".join(lines))
     expected, rejects, summary = run(tmp_path, [tmp_path / "whole"])
     (tmp_path / "in.jsonl.gz").write_bytes(gzip.compress(b"\n".join(lines)))
@@ -292,7 +346,7 @@ def test_several_pipes_are_read(tmp_path):
         (("/dev/stdout", "bad.jsonl"), "is a stream"),
     ],
 )
-def test_outputs_that_would_spoil_something_are_refused_before_anything(tmp_path, outputs, says):
+def test_outputs_that_would_overwrite_something_are_refused_before_anything_is_read(tmp_path, outputs, says):
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.jsonl").write_bytes(b"\n".join(table(20)))
     (tmp_path / "extract").mkdir()
@@ -305,37 +359,37 @@ def test_outputs_that_would_spoil_something_are_refused_before_anything(tmp_path
     before = {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")}
     inputs = [tmp_path / "in", tmp_path / "extract"]
     with pytest.raises(UsageError, match=says):
-        etl1.normalize_files(inputs, *(tmp_path / each for each in outputs), Rules())
+        normalize_files(inputs, *(tmp_path / each for each in outputs), Rules())
     assert {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")} == before
 
 
-def test_a_csv_beside_the_items_is_no_item_file(tmp_path):
+def test_a_csv_next_to_the_items_is_not_an_item_file(tmp_path):
     (tmp_path / "a.jsonl").write_bytes(b"\n".join(table(20)))
     outputs = (tmp_path / "users.csv", tmp_path / "bad.txt")
-    first = etl1.normalize_files([tmp_path], *outputs, Rules())
-    assert etl1.normalize_files([tmp_path], *outputs, Rules()) == first
+    first = normalize_files([tmp_path], *outputs, Rules())
+    assert normalize_files([tmp_path], *outputs, Rules()) == first
 
 
-def test_what_is_not_accepted_leaves_the_rejects_and_the_earlier_csv(tmp_path):
+def test_a_refused_summary_leaves_the_rejects_and_the_earlier_csv(tmp_path):
     (tmp_path / "in").write_bytes(b"{\n")
     (tmp_path / "out.csv").write_text("earlier")
-    told = []
+    seen = []
 
     def refuse(summary):
-        told.append((summary.rejected, (tmp_path / "bad.jsonl").read_bytes()))
+        seen.append((summary.rejected, (tmp_path / "bad.jsonl").read_bytes()))
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        etl1.normalize_files(
+        normalize_files(
             [tmp_path / "in"], tmp_path / "out.csv", tmp_path / "bad.jsonl", Rules(), accept=refuse
         )
-    assert told == [(1, (tmp_path / "bad.jsonl").read_bytes())]
+    assert seen == [(1, (tmp_path / "bad.jsonl").read_bytes())]
     assert (tmp_path / "out.csv").read_text() == "earlier"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.jsonl", "in", "out.csv"]
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_line_no_item_can_have_is_named_wherever_the_file_is_cut(tmp_path, workers):
+def test_a_line_too_long_for_an_item_is_named_wherever_the_file_is_cut(tmp_path, workers):
     (tmp_path / "in").write_bytes(b"{}\n\n" + b" " * MAX_LINE + b"\n{}\n")
     with pytest.raises(InputError, match="in, line 3: longer than 16 MB"):
         run(tmp_path, [tmp_path / "in"], workers)
@@ -343,7 +397,7 @@ def test_a_line_no_item_can_have_is_named_wherever_the_file_is_cut(tmp_path, wor
     assert run(tmp_path, [tmp_path / "in"], workers)[2].rejected == 2
 
 
-def test_a_file_name_that_is_no_utf8_is_told_all_the_same(tmp_path):
+def test_a_file_name_that_is_not_utf8_is_named_in_the_rejects(tmp_path):
     path = tmp_path / "ma\udcf1ana.jsonl"
     path.write_bytes(b"{\n")
     assert json.loads(run(tmp_path, [path])[1])["source"] == r"ma\xf1ana.jsonl:1"

@@ -1,8 +1,7 @@
-"""Decode raw items: DynamoDB JSON as typed structs, and the reason why an item is rejected (contract §1, §3).
+"""Decode raw items, and say why an item is rejected (contract §1, §3).
 
-The structs are strict where the contract is and blind to what it ignores. Nearly every item decodes in one
-pass as an `Item`. One that does not may still be valid, because only the attribute that its kind asks for
-has to have the contract's shape: it is decoded again, attribute by attribute.
+Nearly every item decodes in one pass as an `Item`. One that does not may still be valid, because only the
+attribute that its kind requires must have the contract's shape: it is decoded again, attribute by attribute.
 """
 
 from __future__ import annotations
@@ -11,9 +10,25 @@ import re
 from contextlib import suppress
 from typing import Literal, TypeVar
 
-from msgspec import UNSET, DecodeError, Raw, Struct, UnsetType, ValidationError, field
+from msgspec import UNSET, DecodeError, Raw, UnsetType, ValidationError
 from msgspec.json import Decoder
 
+from cat_normalize.normalize.shapes import (
+    ConversationValue,
+    ExportLine,
+    Feedback,
+    FeedbackValue,
+    Item,
+    Message,
+    MessageValue,
+    OptionalString,
+    PlainUser,
+    RawExportLine,
+    RawItem,
+    StringValue,
+    User,
+    UserValue,
+)
 from cat_normalize.normalize.text import SENDERS, canonical_sender, has_control, tidy, without_remark
 
 Reason = Literal["not_json", "bad_key", "unknown_kind", "bad_conversation", "bad_feedback"]
@@ -31,133 +46,18 @@ class RejectError(Exception):
         self.reason, self.detail = reason, detail
 
 
-class StringValue(Struct, forbid_unknown_fields=True, gc=False):
-    """An attribute value that must be a string."""
-
-    S: str
-
-
-class OptionalString(Struct, forbid_unknown_fields=True, gc=False):
-    """A string, or DynamoDB's NULL."""
-
-    S: str | UnsetType = UNSET
-    NULL: bool | UnsetType = UNSET
-
-
-class _DynamoMessage(Struct, gc=False):
-    sender: StringValue = field(name="from")
-    text: OptionalString | UnsetType = UNSET
-    timestamp: OptionalString | UnsetType = UNSET
-
-
-class _MessageValue(Struct, forbid_unknown_fields=True, gc=False):
-    M: _DynamoMessage
-
-
-class ConversationValue(Struct, forbid_unknown_fields=True, gc=False):
-    """The messages: a list, or a string of JSON."""
-
-    L: list[_MessageValue] | UnsetType = UNSET
-    S: str | UnsetType = UNSET
-
-
-class Message(Struct, gc=False, omit_defaults=True):
-    """One message of column 7: the canonical sender, the text, and the timestamp where there is one."""
-
-    sender: str = field(name="from")
-    text: str | None = None
-    timestamp: str | None = None
-
-
-class Feedback(Struct, gc=False, omit_defaults=True):
-    """One feedback; column 8 is this struct's JSON, absent members left out."""
-
-    type: str
-    comment: str | None = None
-    option: str | None = None
-
-
-class _DynamoFeedback(Struct, gc=False):
-    type: StringValue
-    comment: OptionalString | UnsetType = UNSET
-    option: OptionalString | UnsetType = UNSET
-
-
-class FeedbackValue(Struct, forbid_unknown_fields=True, gc=False):
-    """The feedback: a map, or a string of JSON."""
-
-    M: _DynamoFeedback | UnsetType = UNSET
-    S: str | UnsetType = UNSET
-
-
-class Item(Struct, gc=False):
-    """The attributes that the contract reads; ``UserData`` of any shape is no fault of the item."""
-
-    PK: StringValue
-    SK: StringValue
-    UserData: Raw = Raw()
-    CreatedAt: StringValue | UnsetType = UNSET
-    Conversation: ConversationValue | UnsetType = UNSET
-    Feedback: FeedbackValue | UnsetType = UNSET
-
-
-class _ExportLine(Struct, forbid_unknown_fields=True, gc=False):
-    Item: Item
-
-
-class _RawItem(Struct, gc=False):
-    PK: StringValue
-    SK: StringValue
-    UserData: Raw = Raw()
-    CreatedAt: Raw = Raw()
-    Conversation: Raw = Raw()
-    Feedback: Raw = Raw()
-
-
-class _RawExportLine(Struct, forbid_unknown_fields=True, gc=False):
-    Item: Raw
-
-
-class User(Struct, gc=False):
-    """Who the user is: tidy values, the city without its remark; None where nothing is left."""
-
-    nombre: str | None = None
-    gerencia: str | None = None
-    ciudad: str | None = None
-    readable: bool = True
-    """False where ``UserData`` has another shape than the contract's."""
-
-
-class _PlainUser(Struct, gc=False):
-    nombre: str | None = None
-    gerencia: str | None = None
-    ciudad: str | None = None
-
-
-class _DynamoUser(Struct, gc=False):
-    nombre: OptionalString | UnsetType = UNSET
-    gerencia: OptionalString | UnsetType = UNSET
-    ciudad: OptionalString | UnsetType = UNSET
-
-
-class _UserValue(Struct, forbid_unknown_fields=True, gc=False):
-    M: _DynamoUser | UnsetType = UNSET
-    S: str | UnsetType = UNSET
-    NULL: bool | UnsetType = UNSET
-
-
 _object = Decoder(dict[str, Raw])
 _item = Decoder(Item)
-_raw_item = Decoder(_RawItem)
-_export_line = Decoder(_ExportLine)
-_raw_export_line = Decoder(_RawExportLine)
+_raw_item = Decoder(RawItem)
+_export_line = Decoder(ExportLine)
+_raw_export_line = Decoder(RawExportLine)
 _string = Decoder(StringValue)
 _conversation = Decoder(ConversationValue)
 _plain_conversation = Decoder(list[Message])
 _feedback = Decoder(FeedbackValue)
 _plain_feedback = Decoder(Feedback)
-_user = Decoder(_UserValue)
-_plain_user = Decoder(_PlainUser)
+_user = Decoder(UserValue)
+_plain_user = Decoder(PlainUser)
 
 
 def decode_item(line: bytes) -> Item:
@@ -264,7 +164,7 @@ def read_conversation(item: Item) -> list[Message]:
     return messages
 
 
-def _plain_messages(values: list[_MessageValue]) -> list[Message]:
+def _plain_messages(values: list[MessageValue]) -> list[Message]:
     """Unwrap messages from DynamoDB JSON; the usual member, a string that is not empty, takes no call."""
     messages = []
     for number, value in enumerate(values):

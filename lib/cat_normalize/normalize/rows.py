@@ -20,12 +20,9 @@ from cat_normalize.core.manifest import Summary
 from cat_normalize.core.settings import Rules
 from cat_normalize.normalize.decode import (
     USER_PREFIX,
-    Item,
     Kind,
-    Message,
     Reason,
     RejectError,
-    User,
     bare_item,
     check_pk,
     decode_item,
@@ -34,6 +31,7 @@ from cat_normalize.normalize.decode import (
     read_feedback,
     read_user,
 )
+from cat_normalize.normalize.shapes import Item, Message, User
 from cat_normalize.normalize.text import compact_json, join_distinct, read_day
 
 NO_NAME = "Usuario Anónimo"
@@ -122,7 +120,7 @@ class _Reader:
 
     def __init__(self, rules: Rules, summary: Summary) -> None:
         self.users: dict[str, list[_Contribution]] = {}
-        self._rules, self._summary = rules, summary
+        self._rules, self._zone, self._summary = rules, rules.zone, summary
         self._known_users: dict[bytes, User] = {}
 
     def read(self, item: Item) -> None:
@@ -154,7 +152,7 @@ class _Reader:
     def _conversation(self, item: Item, sk: str) -> _Contribution:
         messages = read_conversation(item)
         created_at = item.CreatedAt.S if item.CreatedAt else None
-        day = read_day(created_at, self._rules.zone) or read_day(sk.split("#")[1], self._rules.zone)
+        day = read_day(created_at, self._zone) or read_day(sk.split("#")[1], self._zone)
         if day is None:
             self._summary.count_warning("date_unreadable")
         questions = [message.text for message in messages if message.sender == "user" and message.text]

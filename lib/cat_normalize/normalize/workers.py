@@ -18,11 +18,12 @@ _Result = TypeVar("_Result")
 
 
 class Run(Protocol):
-    """Call a function with each tuple of arguments; return the results in the order of the tasks."""
+    """Calls one function for many tasks."""
 
     def __call__(
         self, function: Callable[..., _Result], tasks: Sequence[tuple[Any, ...]], /
-    ) -> list[_Result]: ...
+    ) -> list[_Result]:
+        """Call a function with each tuple of arguments; return the results in the order of the tasks."""
 
 
 @contextmanager
@@ -54,7 +55,8 @@ def worker_pool(workers: int) -> Iterator[Run]:
             yield run
         except BrokenProcessPool as error:
             raise PipelineError(
-                "a worker process was killed, most likely because memory ran out; run again with fewer --workers"
+                "a worker process was killed, most likely because memory ran out; run again with fewer "
+                "--workers"
             ) from error
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)

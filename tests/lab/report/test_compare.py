@@ -28,7 +28,9 @@ ROWS = st.lists(st.fixed_dictionaries({c.name: st.none() | VALUES[c.kind] for c 
 
 
 def lines(*rows):
-    written = [[csvfile.day(v) if isinstance(v, date) else v for v in map(row.get, NAMES)] for row in rows]
+    written = [
+        [csvfile.format_day(v) if isinstance(v, date) else v for v in map(row.get, NAMES)] for row in rows
+    ]
     return [csvfile.HEADER, *map(csvfile.line, written)]
 
 
