@@ -138,13 +138,13 @@ HEADER = csvfile.HEADER
             [HEADER, good(fecha_primera_conversacion=b"30/02/2025")],
             2,
             "fecha_primera_conversacion",
-            "a day that",
+            "a day of",
         ),
         (
             [HEADER, good(fecha_primera_conversacion=b"01/01/0000")],
             2,
             "fecha_primera_conversacion",
-            "a day that",
+            "a day of",
         ),
     ],
 )
