@@ -14,8 +14,8 @@ from sqlglot import exp
 from table import Table
 
 import convert
+from cat_normalize import query
 from cat_normalize.core.schema import NAMES
-from cat_normalize.query import queries as query
 
 
 def parquet_of(mb: float) -> Path:

@@ -1,60 +1,31 @@
-"""ETL-2's door on AWS: a Glue 5.1 job that makes of one CSV the one Parquet object (contract §5, §7)."""
+"""Entry point of ETL-2 on AWS: a Glue 5.1 job that converts a CSV to the one Parquet object (§7)."""
 
 import json
 import os
 import sys
-from dataclasses import replace
 
 from awsglue.utils import getResolvedOptions
 
-from cat_normalize.convert import parquet as convert
-from cat_normalize.core import aws, layout, manifest
-from cat_normalize.core.settings import Settings, parse_flag, today
-
-REQUIRED = ("input_bucket", "input_prefix", "output_bucket", "output_prefix")
-OPTIONAL = ("input_key", "time_zone", "allow_future")
+from cat_normalize.core.manifest import plain
+from cat_normalize.jobs import etl2
 
 
 def read_arguments(argv: list[str]) -> dict[str, str]:
-    """Return the job's arguments: prefixes end in one slash, an absent optional one is an empty text.
+    """Return the job's arguments by name.
 
     Raises:
         GlueArgumentError: a required one is missing.
     """
-    there = {each.partition("=")[0] for each in argv}
-    found = getResolvedOptions(argv, [*REQUIRED, *(name for name in OPTIONAL if f"--{name}" in there)])
-    given = {name: found[name] for name in REQUIRED}
-    for name in ("input_prefix", "output_prefix"):
-        given[name] = f"{found[name].strip('/')}/".lstrip("/")
-    return given | {name: found.get(name, "") for name in OPTIONAL}
+    given = {each.partition("=")[0] for each in argv}
+    names = [*etl2.REQUIRED, *(name for name in etl2.OPTIONAL if f"--{name}" in given)]
+    found = getResolvedOptions(argv, names)
+    return {name: found[name] for name in names}
 
 
 def main(argv: list[str]) -> None:
-    """Convert the CSV of that key, or the newest, and publish Parquet and manifest.
-
-    Raises:
-        CatNormalizeError: as `convert.newest_csv` and `convert.convert` do; nothing was published.
-    """
-    from pyspark.sql import SparkSession
-
-    given = read_arguments(argv)
-    settings = Settings.from_environment(
-        {"AWS_REGION": os.environ.get("AWS_DEFAULT_REGION", ""), **os.environ},
-        bucket=given["output_bucket"],
-        csv_prefix=given["input_prefix"],
-        parquet_prefix=given["output_prefix"],
-        time_zone=given["time_zone"] or None,
-    )
-    day = today(settings.rules.time_zone)
-    dates = {"allow_future": parse_flag("--allow_future", given["allow_future"]), "today": day}
-    s3 = aws.client(settings, "s3")
-    place = replace(settings, bucket=given["input_bucket"])
-    key = given["input_key"] or convert.newest_csv(s3, place, **dates)
-    source = layout.s3_uri(given["input_bucket"], key)
-    target = layout.s3_uri(settings.bucket, layout.parquet_key(settings))
-    done = convert.convert(SparkSession.builder.getOrCreate(), source, target, s3, **dates)
-    made = manifest.publish_etl2(settings, done.run_date or day, done, s3)
-    sys.stdout.write(json.dumps(made, ensure_ascii=False) + "\n")
+    """Run ETL-2 and print its manifest as one line of JSON."""
+    manifest = etl2.run(read_arguments(argv), os.environ)
+    sys.stdout.write(json.dumps(plain(manifest), ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from cat_normalize.core import manifest
 from cat_normalize.core.errors import InputError
+from cat_normalize.core.manifest import Output, plain
 
 if TYPE_CHECKING:
     from cat_lab.workspace import Stage, Workspace
@@ -66,7 +66,7 @@ def _csv_fault(space: Workspace) -> str | None:
     """Say why the day's CSV is not of what was extracted, or else of the table; None where it is."""
     told, source = space.manifest(1), space.source()
     read = told["source"] if told else None
-    if told and space.csv.is_file() and manifest.describe(space.csv, space.csv_uri) not in told["outputs"]:
+    if told and space.csv.is_file() and plain(Output.of(space.csv, space.csv_uri)) not in told["outputs"]:
         return f"{space.csv_uri} is not the CSV in {space.folder}: another run has replaced it"
     if read is None or read == (source or space.table_uri):
         return None

@@ -17,16 +17,19 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import msgspec
+
 from cat_lab import parameters as values
 from cat_lab import prerequisites as earlier
-from cat_normalize.core import aws, layout, manifest
+from cat_normalize.core import aws, layout
 from cat_normalize.core.errors import UsageError
+from cat_normalize.core.manifest import Etl1Manifest, Etl2Manifest, Summary
 from cat_normalize.core.publish import put_bytes, writing
 from cat_normalize.core.settings import Rules, Settings, parse_day
 from cat_normalize.extract import partitions
 from cat_normalize.extract.table import Extracted, extract_files, extract_table
 from cat_normalize.normalize.files import normalize_files
-from cat_normalize.normalize.rows import Summary
+from cat_normalize.normalize.publish import publish
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,27 +108,22 @@ class Workspace:
     def normalize(self, workers: int = 1) -> Summary:
         """Normalise the raw partitions into `csv` and `rejects`."""
         values.check(workers=workers)
-        put_bytes(json.dumps(self.rules()).encode(), str(self.folder / _RULES))
+        put_bytes(msgspec.json.encode(self.settings.rules), str(self.folder / _RULES))
         return normalize_files([self.raw], self.csv, self.rejects, self.settings.rules, workers)
-
-    def rules(self) -> dict[str, Any]:
-        """Return the rules as a manifest holds them."""
-        found: dict[str, Any] = manifest.settings_of(self.settings)["rules"]
-        return found
 
     def with_kept_rules(self) -> Workspace:
         """Return the workspace with the rules that the CSV in its folder was last made under."""
         kept = self.folder / _RULES
         if not kept.is_file():
             return self
-        rules = Rules(**_values(json.loads(kept.read_bytes())))
-        return replace(self, settings=replace(self.settings, rules=rules))
+        rules = msgspec.json.decode(kept.read_bytes(), type=Rules)
+        return replace(self, settings=msgspec.structs.replace(self.settings, rules=rules))
 
     def publish(
         self, summary: Summary, allow_shrink: bool = False, allow_future: bool = False
-    ) -> dict[str, Any]:
+    ) -> Etl1Manifest:
         """Publish `csv`, `rejects` and their manifest, which is returned."""
-        return manifest.publish_etl1(
+        return publish(
             self.settings,
             self.run_date,
             self.csv,
@@ -137,7 +135,7 @@ class Workspace:
             allow_future=allow_future,
         )
 
-    def convert(self, memory: str = "2g", allow_future: bool = False) -> dict[str, Any]:
+    def convert(self, memory: str = "2g", allow_future: bool = False) -> Etl2Manifest:
         """Convert the day's CSV to the one Parquet object with Spark; return ETL-2's manifest, published."""
         from cat_lab import spark
         from cat_normalize.convert import parquet as convert
@@ -154,7 +152,7 @@ class Workspace:
                 allow_future=allow_future,
                 time_zone=self.settings.rules.time_zone,
             )
-        return manifest.publish_etl2(self.settings, self.run_date, done, s3)
+        return convert.publish_manifest(self.settings, self.run_date, done, s3)
 
     def compare(self) -> int:
         """Return how many rows the day's CSV and the copy of the Parquet have, equal and in order.
@@ -194,11 +192,12 @@ class Workspace:
 
     def ask(self, name: str, **parameters: int) -> pd.DataFrame:
         """Answer a named query: through Athena, or on the local AWS the same SQL through DuckDB."""
-        from cat_normalize.query import queries as query
+        from cat_lab.local_athena import run_local
+        from cat_normalize.query import run_athena
 
         if self.local:
-            return query.run_local(name, self.parquet, **parameters)
-        return query.run_athena(name, self.settings, **parameters)
+            return run_local(name, self.parquet, **parameters)
+        return run_athena(name, self.settings, **parameters)
 
 
 _kept = ExitStack()

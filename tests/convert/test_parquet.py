@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,11 +20,12 @@ from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from moto.server import ThreadedMotoServer
+from msgspec.structs import replace
 
 from cat_lab.spark import session
 from cat_normalize.convert import parquet as module
-from cat_normalize.convert.parquet import Converted, convert, newest_csv
-from cat_normalize.core import csvfile, layout, manifest, publish
+from cat_normalize.convert.parquet import Converted, convert, newest_csv, publish_manifest
+from cat_normalize.core import csvfile, layout, publish
 from cat_normalize.core.aws import client
 from cat_normalize.core.errors import (
     ConvertError,
@@ -581,7 +581,7 @@ def test_the_documented_way_out_of_a_mistyped_day_lets_the_honest_csv_in(spark: 
             s3.put_object(Bucket=own.bucket, Key=key, Body=data)
         source = f"s3://{own.bucket}/{newest_csv(s3, own, allow_future=allow_future, today=day)}"
         done = convert(spark, source, parquet, s3, allow_future=allow_future, today=TODAY)
-        manifest.publish_etl2(own, day, done, s3)
+        publish_manifest(own, day, done, s3)
         return done
 
     def dated() -> str:

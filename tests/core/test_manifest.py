@@ -1,4 +1,4 @@
-"""The manifests: published last, true to what they speak of, and nothing of the machine in them (§6)."""
+"""The manifests: their exact bytes, what reads them, and nothing of the machine in them (§6)."""
 
 import hashlib
 import json
@@ -7,11 +7,12 @@ from datetime import date
 import boto3
 import pytest
 from moto import mock_aws
+from msgspec.structs import replace
 
-from cat_normalize.convert.parquet import Converted
 from cat_normalize.core import manifest
+from cat_normalize.core.errors import InputError
+from cat_normalize.core.manifest import Conversion, Etl1Manifest, Etl2Manifest, Output, Summary
 from cat_normalize.core.settings import Rules, Settings
-from cat_normalize.normalize.rows import Summary
 
 DAY = date(2025, 9, 1)
 ENDPOINT = "http://127.0.0.1:45678"
@@ -21,12 +22,100 @@ SETTINGS = Settings(
     endpoint_url=ENDPOINT,
     rules=Rules("Asia/Tokyo", ("^Prueba",), date(2025, 8, 1), None),
 )
-SUMMARY = Summary(conversations=2, users=1)
-KEYS = [
-    "rejects/etl-process1/data_20250901.jsonl",
-    "reports/etl-process1/data_20250901.csv",
-    "manifests/etl-process1/20250901.json",
-]
+CSV = Output("s3://mine/reports/etl-process1/data_20250901.csv", 20, "00")
+REJECTS = Output("s3://mine/rejects/etl-process1/data_20250901.jsonl", 0, "11")
+SUMMARY = Summary(
+    items_read=4,
+    conversations=2,
+    rejected=2,
+    rejected_by_reason={"not_json": 1, "bad_key": 1},
+    warnings={"user_data_unreadable": 1, "date_unreadable": 3},
+    users=1,
+)
+ETL1 = Etl1Manifest(DAY, "dynamodb://charlas_ñ", SETTINGS, SUMMARY, [REJECTS, CSV])
+ETL2 = Etl2Manifest(DAY, CSV.uri, SETTINGS, Conversion(3, 20, '"e1"'), [Output("s3://mine/p", 20, "22")])
+PUBLISHED = {
+    "manifests/etl-process1/20250901.json": (
+        ETL1,
+        """{
+ "process": "etl-process1",
+ "run_date": "2025-09-01",
+ "source": "dynamodb://charlas_ñ",
+ "settings": {
+  "table_name": "talks",
+  "bucket": "mine",
+  "region": "us-east-1",
+  "csv_prefix": "reports/etl-process1/",
+  "parquet_prefix": "reports/etl-process2/",
+  "rejects_prefix": "rejects/etl-process1/",
+  "manifests_prefix": "manifests/",
+  "scripts_prefix": "scripts/etl-process2/",
+  "athena_prefix": "athena/results/",
+  "min_users_percent": 50,
+  "rules": {
+   "time_zone": "Asia/Tokyo",
+   "exclude_cities": [
+    "^Prueba"
+   ],
+   "since": "2025-08-01",
+   "until": null
+  }
+ },
+ "summary": {
+  "items_read": 4,
+  "conversations": 2,
+  "feedback": 0,
+  "registrations": 0,
+  "filtered": 0,
+  "rejected": 2,
+  "rejected_by_reason": {
+   "bad_key": 1,
+   "not_json": 1
+  },
+  "warnings": {
+   "date_unreadable": 3,
+   "user_data_unreadable": 1
+  },
+  "users": 1
+ },
+ "outputs": [
+  {
+   "uri": "s3://mine/rejects/etl-process1/data_20250901.jsonl",
+   "bytes": 0,
+   "sha256": "11"
+  },
+  {
+   "uri": "s3://mine/reports/etl-process1/data_20250901.csv",
+   "bytes": 20,
+   "sha256": "00"
+  }
+ ]
+}
+""",
+    ),
+    "manifests/etl-process2/20250901.json": (
+        ETL2,
+        """{
+ "process": "etl-process2",
+ "run_date": "2025-09-01",
+ "source": "s3://mine/reports/etl-process1/data_20250901.csv",
+ "settings": SETTINGS,
+ "summary": {
+  "rows": 3,
+  "source_bytes": 20,
+  "source_etag": "\\"e1\\""
+ },
+ "outputs": [
+  {
+   "uri": "s3://mine/p",
+   "bytes": 20,
+   "sha256": "22"
+  }
+ ]
+}
+""",
+    ),
+}
 
 
 @pytest.fixture
@@ -39,88 +128,75 @@ def s3(monkeypatch):
         yield made
 
 
-@pytest.fixture
-def files(tmp_path):
-    csv, rejects = tmp_path / "a.csv", tmp_path / "b.jsonl"
-    csv.write_bytes("header\nfilé\n".encode())
-    rejects.write_bytes(b'{"reason":"not_json"}\n')
-    return csv, rejects
+@pytest.mark.parametrize("key", PUBLISHED)
+def test_the_published_json_keeps_its_exact_bytes(s3, key):
+    made, text = PUBLISHED[key]
+    etl1 = PUBLISHED["manifests/etl-process1/20250901.json"][1]
+    settings = etl1[etl1.index('"settings": ') + 12 : etl1.index(',\n "summary"')]
+    manifest.publish(made, s3)
+    published = s3.get_object(Bucket="mine", Key=key)["Body"].read().decode()
+    assert published == text.replace("SETTINGS", settings)
+    assert [each["Key"] for each in s3.list_objects_v2(Bucket="mine")["Contents"]] == [key]
 
 
-def stored(s3, key):
-    return s3.get_object(Bucket="mine", Key=key)["Body"].read()
+def test_settings_are_recorded_without_the_machines_address():
+    for text in (manifest.encode(ETL1).decode(), repr(manifest.plain(ETL2))):
+        assert ENDPOINT not in text
+        assert "endpoint" not in text
 
 
-def test_rejects_come_first_then_the_csv_then_the_manifest(s3, files):
-    order = []
-    s3.meta.events.register("before-call.s3.PutObject", lambda params, **_: order.append(params["url_path"]))
-    manifest.publish_etl1(SETTINGS, DAY, *files, SUMMARY, s3)
-    assert [path.removeprefix("/mine/").lstrip("/") for path in order] == KEYS
-    assert {each["Key"] for each in s3.list_objects_v2(Bucket="mine")["Contents"]} == set(KEYS)
+@pytest.mark.parametrize("made", [ETL1, ETL2])
+def test_a_manifest_reads_back_as_it_was_but_for_the_endpoint(made):
+    read = manifest.decode(manifest.encode(made), type(made))
+    assert read == replace(made, settings=replace(SETTINGS, endpoint_url=None))
 
 
-@pytest.mark.parametrize("failing", [0, 1, 2])
-def test_nothing_is_published_after_what_failed(s3, files, failing):
-    def fail(params, **_):
-        if params["url_path"].endswith(KEYS[failing]):
-            raise OSError("the network is down")
-
-    s3.meta.events.register("before-call.s3.PutObject", fail)
-    with pytest.raises(OSError, match="network"):
-        manifest.publish_etl1(SETTINGS, DAY, *files, SUMMARY, s3)
-    found = s3.list_objects_v2(Bucket="mine").get("Contents", [])
-    assert {each["Key"] for each in found} == set(KEYS[:failing])
+def test_a_manifest_of_an_older_version_may_lack_settings():
+    older = manifest.plain(ETL1) | {"settings": {"bucket": "mine"}, "new": 1}
+    assert manifest.decode(json.dumps(older).encode(), Etl1Manifest).settings == Settings(bucket="mine")
 
 
-def test_what_it_says_of_its_outputs_is_true(s3, files):
-    told = manifest.publish_etl1(SETTINGS, DAY, *files, SUMMARY, s3)
-    assert [each["uri"] for each in told["outputs"]] == [f"s3://mine/{key}" for key in KEYS[:2]]
-    for each in told["outputs"]:
-        body = stored(s3, each["uri"].removeprefix("s3://mine/"))
-        assert (each["bytes"], each["sha256"]) == (len(body), hashlib.sha256(body).hexdigest())
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b'{"x":' + b"[" * 100_000,
+        manifest.encode(ETL2),
+        manifest.encode(ETL1).replace(b"Asia/Tokyo", b"Asia/Nowhere"),
+        manifest.encode(ETL1).replace("ñ".encode(), b"\xff"),
+    ],
+)
+def test_what_is_not_a_manifest_of_etl1_is_an_error(data):
+    with pytest.raises(InputError, match=r"^not a manifest: "):
+        manifest.decode(data, Etl1Manifest)
 
 
-def test_what_is_returned_is_what_is_stored(s3, files):
-    told = manifest.publish_etl1(SETTINGS, DAY, *files, SUMMARY, s3)
-    assert json.loads(stored(s3, KEYS[2])) == told
-    assert (told["process"], told["run_date"], told["source"]) == (
-        "etl-process1",
-        "2025-09-01",
-        "dynamodb://talks",
+def test_an_output_is_described_by_its_size_and_digest(tmp_path):
+    body = "header\nfilé\n".encode()
+    (tmp_path / "a.csv").write_bytes(body)
+    assert Output.of(tmp_path / "a.csv", "s3://b/k") == Output(
+        "s3://b/k", len(body), hashlib.sha256(body).hexdigest()
     )
-    assert told["summary"] == SUMMARY.as_dict()
 
 
-def test_settings_are_told_without_the_machines_address(s3, files):
-    manifest.publish_etl1(SETTINGS, DAY, *files, SUMMARY, s3)
-    text = stored(s3, KEYS[2]).decode()
-    assert ENDPOINT not in text
-    assert "endpoint" not in text
-    rules = json.loads(text)["settings"]["rules"]
-    assert rules == {
-        "time_zone": "Asia/Tokyo",
-        "exclude_cities": ["^Prueba"],
-        "since": "2025-08-01",
-        "until": None,
+def test_summaries_add_up():
+    total = Summary()
+    total.count_reject("not_json")
+    total.count_warning("date_unreadable")
+    total.add(SUMMARY)
+    total.count_reject("bad_key")
+    assert total.as_dict() == {
+        "items_read": 4,
+        "conversations": 2,
+        "feedback": 0,
+        "registrations": 0,
+        "filtered": 0,
+        "rejected": 4,
+        "rejected_by_reason": {"bad_key": 2, "not_json": 2},
+        "warnings": {"date_unreadable": 4, "user_data_unreadable": 1},
+        "users": 1,
     }
-
-
-def test_a_conversion_tells_its_one_object(s3):
-    done = Converted(
-        source="s3://mine/reports/etl-process1/data_20250901.csv",
-        source_bytes=10,
-        source_etag="e1",
-        target="s3://mine/reports/etl-process2/data.parquet",
-        rows=3,
-        bytes=20,
-        sha256="0" * 64,
-        etag="e2",
-        run_date=DAY,
-    )
-    told = manifest.publish_etl2(SETTINGS, DAY, done, s3)
-    assert json.loads(stored(s3, "manifests/etl-process2/20250901.json")) == told
-    assert (told["source"], told["summary"]) == (
-        done.source,
-        {"rows": 3, "source_bytes": 10, "source_etag": "e1"},
-    )
-    assert told["outputs"] == [{"uri": done.target, "bytes": 20, "sha256": "0" * 64}]
+    assert [*total.as_dict()["warnings"]] == ["date_unreadable", "user_data_unreadable"]
+    assert SUMMARY.rejected == 2

@@ -242,11 +242,8 @@ def test_arguments(script):
         "output_bucket": "b",
         "output_prefix": "reports/etl-process2/",
         "input_key": KEY,
-        "time_zone": "",
-        "allow_future": "",
     }
     more = script.read_arguments([*given, "--time_zone", "Asia/Tokyo", "--allow_future=true"])
     assert (more["time_zone"], more["allow_future"]) == ("Asia/Tokyo", "true")
-    assert script.read_arguments([*given[:-2], "--output_prefix", "/"])["output_prefix"] == ""
     with pytest.raises(Exception, match="output_prefix"):
         script.read_arguments(["job", *filled(PLACES, "b")])

@@ -19,11 +19,12 @@ from cat_lab.local import LocalAws, running
 from cat_lab.local import events as loop
 from cat_lab.local.events import Queues
 from cat_lab.local.worker import Worker
+from cat_lab.local_athena import run_local
+from cat_normalize import query
 from cat_normalize.core import csvfile, layout
 from cat_normalize.core.schema import NAMES
 from cat_normalize.core.settings import Settings
 from cat_normalize.jobs import events as arrival
-from cat_normalize.query import queries as query
 from deployed import function
 from deployed.conftest import glues_python
 from infra.assembly import Assembly, Template
@@ -140,14 +141,14 @@ def test_the_parquet_answers_the_named_queries(aws: LocalAws, night: Any, tmp_pa
     (tmp_path / "users.parquet").write_bytes(body(aws, layout.parquet_key(aws.settings)))
     rows = list(csvfile.rows(io.BytesIO(body(aws, KEY)), KEY))
     assert len(rows) == night["lambda"]["users"] == night["manifest"]["summary"]["rows"] > 300
-    (totals,) = query.run_local("totals", tmp_path / "users.parquet").to_dict(orient="records")
+    (totals,) = run_local("totals", tmp_path / "users.parquet").to_dict(orient="records")
     assert totals == {
         "user_count": len(rows),
         "conversation_count": sum(row[NAMES.index("numero_conversaciones")] for row in rows),
         "feedback_count": sum(row[NAMES.index("numero_feedback")] for row in rows),
     }
     for name in query.names():
-        assert len(query.run_local(name, tmp_path / "users.parquet")) > 0, name
+        assert len(run_local(name, tmp_path / "users.parquet")) > 0, name
 
 
 def test_the_manifest_names_what_the_lambda_wrote(aws: LocalAws, night: Any) -> None:

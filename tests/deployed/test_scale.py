@@ -16,6 +16,7 @@ from cat_lab.local import running
 from cat_lab.sample import generator as seed
 from cat_normalize.core import layout
 from cat_normalize.core.settings import Rules, Settings
+from cat_normalize.jobs import etl1_spark
 from cat_normalize.normalize.files import normalize_files
 from deployed.conftest import ROOT, glues_python
 
@@ -118,18 +119,17 @@ def test_arguments(script):
         "--JOB_NAME",
         "x",
         "--input",
-        "s3://b/raw",
+        "s3://b/e/",
         "--output_bucket=c",
         "--exclude_cities",
         "^A,B",
-        "--time",
-        "2025-09-16T04:30:00Z",
     ]
-    assert script.read_arguments([*given, "--since", "", "--run_date", "2025-09-15"]) == {
-        "input": "s3://b/raw",
+    found = script.read_arguments([*given, "--since", "", "--run_date", "2025-09-15"])
+    assert found == {
+        "input": "s3://b/e/",
         "output_bucket": "c",
         "run_date": "2025-09-15",
-        "time": "2025-09-16T04:30:00Z",
+        "since": "",
         "exclude_cities": "^A,B",
     }
     more = ["--allow_shrink", "true", "--allow_future=true", "--min_users_percent", "80"]
@@ -137,4 +137,12 @@ def test_arguments(script):
         ("allow_shrink", "true"), ("allow_future", "true"), ("min_users_percent", "80"),
     }  # fmt: skip
     with pytest.raises(Exception, match="output_bucket"):
-        script.read_arguments(["job", "--input", "s3://b/raw"])
+        script.read_arguments(["job", "--input", "s3://b/e/"])
+
+
+def test_arguments_win_over_the_environment_and_empty_ones_count_as_not_given():
+    arguments = {"output_bucket": "c", "exclude_cities": "^A,B", "since": "", "min_users_percent": "80"}
+    made = etl1_spark.settings_of(arguments, {"CAT_SINCE": SINCE, "CAT_EXCLUDE_CITIES": "C"})
+    assert (made.bucket, made.min_users_percent) == ("c", 80)
+    assert made.rules.exclude_cities == ("^A", "B")
+    assert made.rules.since.isoformat() == SINCE

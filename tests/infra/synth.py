@@ -45,7 +45,7 @@ class Synth:
         )
 
     def tried(self) -> Tried:
-        out, err = self._process.communicate(timeout=200)
+        out, err = self._process.communicate(timeout=280)
         return Tried(self._process.returncode, out, err, self._folder)
 
 

@@ -6,14 +6,18 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 import pytest
 
+from cat_normalize.core.manifest import Etl1Manifest, Summary
+from cat_normalize.core.settings import Settings
 from cat_normalize.jobs import etl1
 from infra.assembly import ACCOUNT, CDK, Assembly, Template
 
 ENVIRONMENTS = ["prod", "test", "spark"]
+PUBLISHED = Etl1Manifest(date(2025, 9, 1), "dynamodb://table", Settings(), Summary(), [])
 EMITTED = {
     "AWS/Lambda": ({"Invocations", "Errors", "Duration", "Throttles"}, "FunctionName"),
     "AWS/SQS": ({"ApproximateNumberOfMessagesVisible"}, "QueueName"),
@@ -23,7 +27,7 @@ EMITTED = {
         | {f"Executions{end}" for end in ("Started", "Succeeded", "Failed", "TimedOut", "Aborted")},
         "StateMachineArn",
     ),
-    "cat-normalize": (set(etl1.METRICS), "service"),
+    "cat-normalize": ({name for name, _, _ in etl1.metrics(PUBLISHED, 1.0)}, "service"),
 }
 """The metrics of each namespace, and the dimension that names the resource that emits them.
 

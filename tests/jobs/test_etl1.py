@@ -1,4 +1,4 @@
-"""ETL-1 in one process: what it does when time, disk, table or bucket fail it, and that nothing stays."""
+"""ETL-1 in a Lambda: what happens when time, disk, table or bucket fail, and that nothing is left."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import json
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from cat_lab.local import LocalAws, running
 from cat_lab.sample import generator as seed
@@ -26,8 +26,9 @@ from cat_normalize.core.errors import (
     ShrunkError,
     UsageError,
 )
+from cat_normalize.core.manifest import Etl1Manifest, Output, Summary
 from cat_normalize.core.settings import Rules, Settings, today
-from cat_normalize.jobs import etl1 as nightly
+from cat_normalize.jobs import etl1
 
 DAY = date(2025, 9, 15)
 LONG = [
@@ -56,7 +57,7 @@ def aws(started: LocalAws) -> Iterator[LocalAws]:
 
 
 class Clock:
-    """Time as the test tells it: so many seconds, until a step is over."""
+    """The seconds left: constant, until a step given in ``after`` ends."""
 
     def __init__(self, **after: float) -> None:
         self.left, self.after, self.asked = 900.0, after, 0
@@ -79,7 +80,7 @@ def published(aws: LocalAws) -> list[str]:
 
 
 def raising(name: str, error: Exception) -> Callable[[str], Any]:
-    """Make steps of which one fails so."""
+    """Return a `step` that raises an error in one step."""
 
     @contextmanager
     def step(entered: str) -> Iterator[None]:
@@ -90,27 +91,25 @@ def raising(name: str, error: Exception) -> Callable[[str], Any]:
     return step
 
 
-def test_three_steps_three_outputs_nothing_left(aws: LocalAws, tmp_path: Path) -> None:
+def test_three_steps_publish_three_outputs_and_leave_nothing(aws: LocalAws, tmp_path: Path) -> None:
     (tmp_path / "cat-normalize").mkdir()
-    (tmp_path / "cat-normalize" / "of a run that was killed").write_text("a" * 100)
-    (tmp_path / "another's").touch()
+    (tmp_path / "cat-normalize" / "left by a killed run").write_text("a" * 100)
+    (tmp_path / "other").touch()
     before, clock = tempfile.tempdir, Clock()
-    manifest = nightly.run(aws.settings, DAY, tmp_path, clock.remaining, clock.step)
+    manifest = etl1.run(aws.settings, DAY, tmp_path, clock.remaining, clock.step)
     assert clock.steps == ["extract", "normalize", "publish"]
-    assert manifest["summary"]["users"] == len(LONG)
-    assert manifest["outputs"][1]["uri"] == layout.s3_uri(
-        aws.settings.bucket, layout.csv_key(aws.settings, DAY)
-    )
+    assert manifest.summary.users == len(LONG)
+    assert manifest.outputs[1].uri == layout.s3_uri(aws.settings.bucket, layout.csv_key(aws.settings, DAY))
     assert published(aws) == [
         layout.manifest_key(aws.settings, 1, DAY),
         layout.rejects_key(aws.settings, DAY),
         layout.csv_key(aws.settings, DAY),
     ]
-    assert [path.name for path in tmp_path.iterdir()] == ["another's"]
+    assert [path.name for path in tmp_path.iterdir()] == ["other"]
     assert tempfile.tempdir == before
 
 
-def test_temporary_files_are_in_the_folder_that_is_swept(aws: LocalAws, tmp_path: Path) -> None:
+def test_temporary_files_are_in_the_folder_that_is_removed(aws: LocalAws, tmp_path: Path) -> None:
     seen: list[str] = []
 
     @contextmanager
@@ -118,28 +117,28 @@ def test_temporary_files_are_in_the_folder_that_is_swept(aws: LocalAws, tmp_path
         seen.append(tempfile.gettempdir())
         yield
 
-    nightly.run(aws.settings, DAY, tmp_path, lambda: 900, step)
+    etl1.run(aws.settings, DAY, tmp_path, lambda: 900, step)
     assert set(seen) == {str(tmp_path / "cat-normalize")}
 
 
-def test_time_is_looked_at_with_every_answer_of_the_scan(aws: LocalAws, tmp_path: Path) -> None:
+def test_the_time_left_is_checked_with_every_answer_of_the_scan(aws: LocalAws, tmp_path: Path) -> None:
     clock = Clock()
-    nightly.run(aws.settings, DAY, tmp_path, clock.remaining)
-    answers = clock.asked - 3  # one look before each of the three steps
-    assert answers >= max(nightly.SEGMENTS, 3)
+    etl1.run(aws.settings, DAY, tmp_path, clock.remaining)
+    answers = clock.asked - 3  # one check before each of the three steps
+    assert answers >= max(etl1.SEGMENTS, 3)
 
 
 @pytest.mark.parametrize(
     ("left", "after", "before"),
     [
-        (nightly.GRACE - 1, {}, "scanning wants"),
+        (etl1.GRACE - 1, {}, "scanning needs"),
         (
-            nightly.GRACE + 0.01,
+            etl1.GRACE + 0.01,
             {},
-            r"scanning on after \d{4,} bytes wants",
-        ),  # which have to be normalised yet
-        (900.0, {"extract": nightly.GRACE + 0.3}, "normalizing wants"),
-        (900.0, {"normalize": nightly.GRACE - 1}, "publishing wants"),
+            r"scanning on after \d{4,} bytes needs",
+        ),  # these bytes have yet to be normalized
+        (900.0, {"extract": etl1.GRACE + 0.3}, "normalizing needs"),
+        (900.0, {"normalize": etl1.GRACE - 1}, "publishing needs"),
     ],
 )
 def test_out_of_time_stops_before_anything_is_published(
@@ -148,20 +147,20 @@ def test_out_of_time_stops_before_anything_is_published(
     clock = Clock(**after)
     clock.left = left
     with pytest.raises(OutOfTimeError, match=f"seconds are left and {before} .* nothing was published"):
-        nightly.run(aws.settings, DAY, tmp_path, clock.remaining, clock.step)
+        etl1.run(aws.settings, DAY, tmp_path, clock.remaining, clock.step)
     assert "publish" not in clock.steps
     assert published(aws) == []
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_reserve_grows_with_what_was_read() -> None:
-    assert nightly.reserve(0, 0) == nightly.GRACE
+def test_the_seconds_needed_grow_with_the_bytes_read() -> None:
+    assert etl1.seconds_needed(0, 0) == etl1.GRACE
     table = 3.8e9  # what 10 GB of storage hold, and a function of 1 GB scans in about 170 s
-    assert 900 - 170 > nightly.reserve(table, table) > table / 15e6
+    assert 900 - 170 > etl1.seconds_needed(table, table) > table / 15e6
 
 
-def test_the_scan_keeps_to_lambdas_limit_of_open_files() -> None:
-    assert nightly.SEGMENTS * nightly.PARTITIONS < 900
+def test_the_scan_stays_within_lambdas_limit_of_open_files() -> None:
+    assert etl1.SEGMENTS * etl1.PARTITIONS < 900
 
 
 @pytest.mark.parametrize(
@@ -171,11 +170,11 @@ def test_the_scan_keeps_to_lambdas_limit_of_open_files() -> None:
         ({"bucket": "no-such-bucket"}, PipelineError, "no-such-bucket"),
     ],
 )
-def test_what_is_missing_is_named(
+def test_a_missing_table_or_bucket_is_named(
     aws: LocalAws, tmp_path: Path, given: dict[str, str], kind: type[Exception], message: str
 ) -> None:
     with pytest.raises(kind, match=message):
-        nightly.run(replace(aws.settings, **given), DAY, tmp_path, lambda: 900)
+        etl1.run(replace(aws.settings, **given), DAY, tmp_path, lambda: 900)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -191,11 +190,11 @@ def test_what_is_missing_is_named(
         (UsageError("known"), "^known$"),
     ],
 )
-def test_an_error_tells_no_text_and_nothing_stays(
+def test_an_error_quotes_no_item_and_nothing_is_left(
     aws: LocalAws, tmp_path: Path, name: str, error: Exception, told: str
 ) -> None:
     with pytest.raises((PipelineError, UsageError), match=told) as caught:
-        nightly.run(aws.settings, DAY, tmp_path, lambda: 900, raising(name, error))
+        etl1.run(aws.settings, DAY, tmp_path, lambda: 900, raising(name, error))
     assert "secreto" not in str(caught.value)
     assert caught.value.__suppress_context__ or caught.value is error
     assert published(aws) == []
@@ -212,14 +211,14 @@ def test_an_error_tells_no_text_and_nothing_stays(
         ({"run_date": None, "time": "2025-09-02T05:00:00+00:00"}, date(2025, 9, 2)),
     ],
 )
-def test_an_event_names_its_day(event: object, day: date) -> None:
-    assert nightly.run_date_of(event, "America/Bogota") == day
+def test_an_event_gives_the_run_date(event: object, day: date) -> None:
+    assert etl1.run_date_of(event, "America/Bogota") == day
 
 
 @pytest.mark.parametrize("event", [{}, None, [], "", {"detail-type": "x"}, {"time": ""}])
-def test_another_event_means_today(event: object) -> None:
+def test_an_event_without_a_day_means_today(event: object) -> None:
     before = today("America/Bogota")
-    assert before <= nightly.run_date_of(event, "America/Bogota") <= today("America/Bogota")
+    assert before <= etl1.run_date_of(event, "America/Bogota") <= today("America/Bogota")
 
 
 @pytest.mark.parametrize(
@@ -232,44 +231,66 @@ def test_another_event_means_today(event: object) -> None:
     ],
 )  # fmt: skip
 def test_an_unreadable_day_is_an_error(event: object) -> None:
-    with pytest.raises(SettingsError, match=r"run_date|time is no instant"):
-        nightly.run_date_of(event, "America/Bogota")
+    with pytest.raises(SettingsError, match=r"run_date|time is not an instant"):
+        etl1.run_date_of(event, "America/Bogota")
 
 
-def test_a_time_after_the_last_year_is_an_error_where_its_day_is_there_already() -> None:
+def test_a_time_whose_day_in_the_zone_is_after_year_9999_is_an_error() -> None:
     last = {"time": "9999-12-31T23:00:00Z"}
-    assert nightly.run_date_of(last, "America/Bogota") == date(9999, 12, 31)
-    with pytest.raises(SettingsError, match="time is no instant"):
-        nightly.run_date_of(last, "Asia/Tokyo")
+    assert etl1.run_date_of(last, "America/Bogota") == date(9999, 12, 31)
+    with pytest.raises(SettingsError, match="time is not an instant"):
+        etl1.run_date_of(last, "Asia/Tokyo")
 
 
 @pytest.mark.parametrize("name", ["allow_shrink", "allow_future"])
-def test_an_event_allows_by_a_real_boolean_alone(name: str) -> None:
+def test_only_a_boolean_in_an_event_allows_something(name: str) -> None:
     for event in ({}, None, [], {name: False}, {"allow": True}, {name.upper(): True}):
-        assert nightly.allowed(event, name) is False
-    assert nightly.allowed({name: True}, name) is True
+        assert etl1.is_allowed(event, name) is False
+    assert etl1.is_allowed({name: True}, name) is True
     for wrong in ("true", "false", 1, 0, None, [], "yes"):
         with pytest.raises(SettingsError, match=f"^{name} is neither true nor false"):
-            nightly.allowed({name: wrong}, name)
+            etl1.is_allowed({name: wrong}, name)
 
 
 def test_a_day_after_today_is_refused_before_the_table_is_read(aws: LocalAws, tmp_path: Path) -> None:
     clock = Clock()
     with pytest.raises(FutureDateError, match="run date 2025-09-15 is after today, 2025-09-14"):
-        nightly.run(aws.settings, DAY, tmp_path, clock.remaining, clock.step, today=date(2025, 9, 14))
+        etl1.run(aws.settings, DAY, tmp_path, clock.remaining, clock.step, today=date(2025, 9, 14))
     assert (clock.steps, clock.asked, published(aws)) == ([], 0, [])
     run = {"allow_future": True, "today": date(2025, 9, 14)}
-    assert nightly.run(aws.settings, DAY, tmp_path, clock.remaining, **run)["run_date"] == "2025-09-15"
+    assert etl1.run(aws.settings, DAY, tmp_path, clock.remaining, **run).run_date == DAY
 
 
-def test_far_fewer_users_than_before_are_refused_and_nothing_stays(aws: LocalAws, tmp_path: Path) -> None:
+def test_far_fewer_users_than_before_are_refused_and_nothing_is_left(aws: LocalAws, tmp_path: Path) -> None:
     filters = {"exclude_cities": ["x"], "since": None, "until": None}
     earlier = {"settings": {"rules": filters}, "summary": {"users": 2 * len(LONG) + 1}}
     settings = replace(aws.settings, rules=Rules(exclude_cities=("x",)))
     key = layout.manifest_key(settings, 1, date(2025, 9, 14))
     aws.client("s3").put_object(Bucket=settings.bucket, Key=key, Body=json.dumps(earlier).encode())
     with pytest.raises(ShrunkError, match="7 users, less than 50 % of the 15 of s3://"):
-        nightly.run(settings, DAY, tmp_path, lambda: 900)
+        etl1.run(settings, DAY, tmp_path, lambda: 900)
     assert published(aws) == [key]
     assert list(tmp_path.iterdir()) == []
-    assert nightly.run(settings, DAY, tmp_path, lambda: 900, allow_shrink=True)["summary"]["users"] == 7
+    assert etl1.run(settings, DAY, tmp_path, lambda: 900, allow_shrink=True).summary.users == 7
+
+
+def test_every_metric_has_its_unit_and_counts_all_outputs() -> None:
+    summary = Summary(items_read=9, rejected=2, rejected_by_reason={"bad_key": 2}, users=4)
+    outputs = [Output("s3://b/rejects", 100, "00"), Output("s3://b/csv", 23, "11")]
+    manifest = Etl1Manifest(DAY, "dynamodb://t", Settings(), summary, outputs)
+    assert etl1.metrics(manifest, 1.5) == [
+        ("ItemsRead", "Count", 9),
+        ("ItemsRejected", "Count", 2),
+        ("RunsRefused", "Count", 0),
+        ("Users", "Count", 4),
+        ("Bytes", "Bytes", 123),
+        ("Seconds", "Seconds", 1.5),
+    ]
+    assert etl1.answer(manifest) == {
+        "run_date": "2025-09-15",
+        **summary.as_dict(),
+        "outputs": [
+            {"uri": "s3://b/rejects", "bytes": 100, "sha256": "00"},
+            {"uri": "s3://b/csv", "bytes": 23, "sha256": "11"},
+        ],
+    }

@@ -8,8 +8,8 @@ import pytest
 
 from cat_lab.local import running
 from cat_lab.workspace import open_workspace
-from cat_normalize.convert.parquet import Converted
-from cat_normalize.core import layout, manifest
+from cat_normalize.convert.parquet import Converted, publish_manifest
+from cat_normalize.core import layout
 from cat_normalize.core.errors import InputError, UsageError
 from cat_normalize.core.settings import Settings
 
@@ -74,7 +74,7 @@ def converted(space, s3, body=b"PAR1"):
         None,
         space.run_date,
     )
-    manifest.publish_etl2(space.settings, space.run_date, done, s3)
+    publish_manifest(space.settings, space.run_date, done, s3)
 
 
 def test_the_manifest_says_what_was_read(space, items):

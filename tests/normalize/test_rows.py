@@ -1,6 +1,7 @@
 """The rules of contract §2 and §3: tables of single cases, then the whole against an independent reading."""
 
 import json
+from collections import Counter
 from datetime import date
 
 import pytest
@@ -480,7 +481,7 @@ def test_the_library_reads_the_contract_as_its_independent_reading_does(lines):
     rows, reasons, warnings, kinds = reference.normalize(lines)
     assert [["" if value is None else str(plain(value)) for value in row] for row in done.rows] == rows
     assert [json.loads(written)["reason"] for _, written in done.rejects] == reasons
-    assert sorted(done.summary.warnings.elements()) == warnings
+    assert Counter(done.summary.warnings) == Counter(warnings)
     counts = (done.summary.conversations, done.summary.feedback, done.summary.registrations)
     assert counts == tuple(kinds.get(kind, 0) for kind in ("CONVERSATION#", "FEEDBACK#", "REGISTER"))
 

@@ -44,7 +44,7 @@ def run(session, tmp_path):
     def run(path, count=PARTITIONS):
         outputs = tmp_path / "out" / "spark.csv", tmp_path / "out" / "spark.jsonl"
         summary, made = scale.normalize_export(session, str(path), *map(str, outputs), SETTINGS, count)
-        assert [(each["uri"], each["bytes"]) for each in made] == [
+        assert [(each.uri, each.bytes) for each in made] == [
             (str(each), each.stat().st_size) for each in reversed(outputs)
         ]
         assert sorted(each.name for each in (tmp_path / "out").iterdir()) == ["spark.csv", "spark.jsonl"]
@@ -193,8 +193,7 @@ def test_a_line_that_only_the_export_counts_stops_the_run(run, tmp_path):
 
 def test_bytes_that_get_lost_on_the_way_are_noticed(run, tmp_path, monkeypatch):
     export = exported.write(tmp_path / "export", [[feedback(1, "FEEDBACK#1", "x")]])
-    listed = scale._sizes
-    monkeypatch.setattr(scale, "_sizes", lambda *place: dict.fromkeys(listed(*place), 1))
+    monkeypatch.setattr(scale, "_size", lambda files: len(list(files)))
     with pytest.raises(PipelineError, match=r"1 bytes were sorted, and \d+ were made"):
         run(export)
     assert not list((tmp_path / "out").iterdir())
@@ -245,7 +244,7 @@ def test_an_upload_in_parts_holds_the_same_bytes(session, bucket, tmp_path, monk
     assert len(csv) > 3 * (8 << 20)
     assert objects()["reports/etl-process1/data_20250901.csv"] == csv
     assert objects()["rejects/etl-process1/data_20250901.jsonl"] == rejects == b""
-    assert [each["sha256"] for each in made["outputs"]] == [
+    assert [each.sha256 for each in made.outputs] == [
         hashlib.sha256(each).hexdigest() for each in (rejects, csv)
     ]
 
@@ -294,7 +293,7 @@ def test_the_guard_stands_before_its_csv_too(session, bucket, tmp_path):
     made = objects()
     assert made.keys() - before.keys() == {"rejects/etl-process1/data_20250902.jsonl"}
     assert made["rejects/etl-process1/data_20250902.jsonl"].count(b"\n") == 2
-    assert run(few, dates[1], allow_shrink=True)["summary"]["users"] == 1
+    assert run(few, dates[1], allow_shrink=True).summary.users == 1
     with pytest.raises(FutureDateError, match="after today, 2025-09-03"):
         run(tmp_path / "nowhere", dates[3])
-    assert run(few, dates[3], allow_future=True)["run_date"] == "2025-09-04"
+    assert run(few, dates[3], allow_future=True).run_date == dates[3]

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 import boto3
 import pytest
+from msgspec.structs import replace
 
 from cat_lab import cli, spark
 from cat_lab.local import LocalAws, provision, running

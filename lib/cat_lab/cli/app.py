@@ -14,9 +14,10 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from cat_lab.errors import Terminated
 from cat_lab.remedies import remedy
 from cat_lab.runs.notebooks import MASK, is_secret
-from cat_normalize.core.errors import CatNormalizeError, Terminated, UsageError
+from cat_normalize.core.errors import CatNormalizeError, UsageError
 from cat_normalize.core.settings import Settings
 
 app = typer.Typer(

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from cat_lab.cli.app import INTERRUPTED, print_summary, shell
-from cat_normalize.core.errors import GuardError, ShrunkError, Terminated, exit_code_of
+from cat_lab.errors import Terminated, exit_code_of
+from cat_normalize.core.errors import GuardError, ShrunkError
 
 if TYPE_CHECKING:
     from cat_lab.runs.checks import Check

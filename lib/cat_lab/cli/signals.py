@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from cat_normalize.core.errors import Terminated
+from cat_lab.errors import Terminated
 
 _CAUGHT = (signal.SIGINT, signal.SIGTERM)
 _STILL = b"\ncat-normalize: cleaning up; once more ends it without\n"

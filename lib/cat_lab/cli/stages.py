@@ -102,7 +102,7 @@ def normalize(
 ) -> None:
     """Turn raw items into the CSV of one row a user; no AWS needed."""
     from cat_normalize.normalize.files import normalize_files
-    from cat_normalize.normalize.guard import refuse_all_rejected
+    from cat_normalize.normalize.publish import refuse_all_rejected
 
     where = settings(
         since=parse_day("--since", since) if since else None,
@@ -156,15 +156,16 @@ def query(
     as_json: AsJson = False,
 ) -> None:
     """Answer a named query: through Athena, or on a Parquet file through DuckDB."""
-    from cat_normalize.query import queries as stage
+    from cat_lab.local_athena import run_local
+    from cat_normalize.query import load, run_athena
 
     values = {key: _whole(key, value) for key, value in pairs(param or []).items()}
     if parquet is None:
-        stage.load(name)  # an unknown name is told whoever asks
+        load(name)  # an unknown name is an error with and without credentials
         _need_credentials()
-        frame = stage.run_athena(name, settings(), **values)
+        frame = run_athena(name, settings(), **values)
     else:
-        frame = stage.run_local(name, parquet, **values)
+        frame = run_local(name, parquet, **values)
     if as_json:
         rows = frame.astype(object).where(frame.notna(), None).to_dict(orient="records")
         typer.echo(json.dumps({"query": name, "rows": rows}, ensure_ascii=False, default=str))

@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
+from cat_lab.errors import LocalAwsError
 from cat_lab.local import environment as _environment
 from cat_lab.local import provision as _provision
 from cat_lab.local.server import Server as _Server
 from cat_lab.sample import generator as _sample
-from cat_normalize.core.errors import LocalAwsError
 from cat_normalize.core.settings import Settings
 
 __all__ = ["LocalAws", "running"]

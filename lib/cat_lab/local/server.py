@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
+from cat_lab.errors import LocalAwsError
 from cat_lab.local import moto_server as child
-from cat_normalize.core.errors import LocalAwsError
 
 LOG_NAME = "local-aws.log"
 CHILD = (sys.executable, "-P", str(Path(child.__file__)))

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cat_normalize.core.errors import NotebookError, ParameterError
+from cat_lab.errors import NotebookError
+from cat_normalize.core.errors import ParameterError
 from cat_normalize.core.publish import put_bytes
 
 ENGINE = "cat-normalize"

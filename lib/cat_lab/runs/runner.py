@@ -18,13 +18,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from cat_lab.errors import LocalAwsError, NotebookError
 from cat_lab.remedies import remedy
 from cat_lab.report import page as report
 from cat_lab.runs import notebooks, records
 from cat_lab.runs.plan import NOTEBOOKS, Plan
 from cat_lab.workspace import STAGES, Stage
 from cat_normalize.core import aws, layout
-from cat_normalize.core.errors import CatNormalizeError, LocalAwsError, NotebookError, UsageError
+from cat_normalize.core.errors import CatNormalizeError, UsageError
 from cat_normalize.core.scratch import sweep
 from cat_normalize.core.settings import Settings
 

@@ -12,11 +12,11 @@ from datetime import datetime, timedelta
 from importlib import resources
 from typing import Any
 
+from cat_lab.errors import LocalAwsError
 from cat_lab.sample import edge_cases as odd
 from cat_lab.sample import invalid_items as broken
 from cat_lab.sample.dynamodb_json import Item, as_json, item, m, messages, s
 from cat_lab.sample.users import Person, people, pick
-from cat_normalize.core.errors import LocalAwsError
 
 SEED = 20250804
 START = datetime(2025, 8, 4)

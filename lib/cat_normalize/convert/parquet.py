@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from cat_normalize.convert import row_groups as rowgroups
-from cat_normalize.core import csvfile, layout, staging
+from cat_normalize.core import csvfile, layout, manifest, staging
 from cat_normalize.core.errors import ConvertError, InputError, UsageError
+from cat_normalize.core.manifest import Conversion, Etl2Manifest, Output
 from cat_normalize.core.schema import COLUMNS, spark_ddl
 from cat_normalize.core.settings import Rules, Settings, refuse_future
 from cat_normalize.core.settings import today as todays_date
@@ -128,6 +129,15 @@ def convert(
         done = staging.publish_only(f"{folder}/{_WHOLE}", ".parquet", target, s3, run_date, today)
     etag = csv.version if layout.is_s3(source) else None
     return Converted(source, csv.size, etag, target, rows, done.bytes, done.sha256, done.etag, run_date)
+
+
+def publish_manifest(settings: Settings, run_date: date, done: Converted, s3: Any) -> Etl2Manifest:
+    """Publish the manifest of a conversion whose Parquet is published; return it."""
+    summary = Conversion(done.rows, done.source_bytes, done.source_etag)
+    output = Output(done.target, done.bytes, done.sha256)
+    made = Etl2Manifest(run_date, done.source, settings, summary, [output])
+    manifest.publish(made, s3)
+    return made
 
 
 def check(

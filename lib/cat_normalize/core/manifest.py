@@ -1,228 +1,148 @@
-"""The manifests of contract §6: what a process read, under which settings, and what it wrote.
+"""The manifests of ETL-1 and ETL-2: what was read, the settings, and what was written (contract §6).
 
-A manifest is published after what it speaks of, so that one that is there tells the truth.
+A manifest is published after its outputs: if it exists, they are complete.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-import logging
-from collections.abc import Iterator
-from dataclasses import asdict
+from collections import Counter
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
-from msgspec import MsgspecError, Struct, convert
-from msgspec.json import Decoder
+import msgspec
+from msgspec import Struct, field
 
 from cat_normalize.core import layout
-from cat_normalize.core.errors import PipelineError
-from cat_normalize.core.publish import abort_stale_uploads, put_bytes, put_file
-from cat_normalize.core.settings import Settings, refuse_future_days
-from cat_normalize.core.settings import today as todays_date
-from cat_normalize.normalize import guard
-from cat_normalize.normalize.rows import Summary
+from cat_normalize.core.errors import InputError, SettingsError
+from cat_normalize.core.publish import put_bytes
+from cat_normalize.core.settings import Settings
 
-if TYPE_CHECKING:
-    from cat_normalize.convert.parquet import Converted
-
-logger = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
-class _Filters(Struct):
-    """The settings that decide which users there can be; a manifest holds more."""
+class Output(Struct, frozen=True):
+    """One published object: its address, size in bytes and SHA-256 in hexadecimal."""
 
-    exclude_cities: list[str]
-    since: str | None
-    until: str | None
+    uri: str
+    bytes: int
+    sha256: str
 
-    def key(self) -> tuple[list[str], str | None, str | None]:
-        """Return what is equal where the same users pass; the order of expressions does not matter."""
-        return sorted(set(self.exclude_cities)), self.since, self.until
-
-
-class _Settings(Struct):
-    rules: _Filters
-
-
-class _Counts(Struct):
-    users: int
+    @classmethod
+    def of(cls, path: Path, uri: str) -> Output:
+        """Describe a file that is, or will be, published at ``uri``."""
+        with path.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        return cls(uri, path.stat().st_size, digest)
 
 
-class _Earlier(Struct):
-    """What the guard reads of a manifest of ETL-1."""
+class Summary(Struct):
+    """What became of every item; five of the counts add up to ``items_read`` (contract §3)."""
 
-    settings: _Settings
-    summary: _Counts
+    items_read: int = 0
+    conversations: int = 0
+    feedback: int = 0
+    registrations: int = 0
+    filtered: int = 0
+    rejected: int = 0
+    rejected_by_reason: dict[str, int] = field(default_factory=dict)
+    warnings: dict[str, int] = field(default_factory=dict)
+    users: int = 0
+
+    def count_reject(self, reason: str) -> None:
+        """Count one rejected item."""
+        self.rejected += 1
+        self.rejected_by_reason[reason] = self.rejected_by_reason.get(reason, 0) + 1
+
+    def count_warning(self, code: str) -> None:
+        """Count one warning."""
+        self.warnings[code] = self.warnings.get(code, 0) + 1
+
+    def add(self, other: Summary) -> None:
+        """Add the counts of other users of the same table.
+
+        >>> summary = Summary(rejected=1, rejected_by_reason={"bad_key": 1})
+        >>> summary.add(summary)
+        >>> summary.rejected, summary.rejected_by_reason
+        (2, {'bad_key': 2})
+        """
+        for name in self.__struct_fields__:
+            mine, others = getattr(self, name), getattr(other, name)
+            total = mine + others if isinstance(mine, int) else dict(Counter(mine) + Counter(others))
+            setattr(self, name, total)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the counts in the contract's order (§8), reasons and codes sorted."""
+        return plain(self)
 
 
-_read = Decoder(_Earlier).decode
+class Conversion(Struct, frozen=True):
+    """What ETL-2 read: the CSV's rows, its size in bytes and its ETag (None for a file on disk)."""
+
+    rows: int
+    source_bytes: int
+    source_etag: str | None
 
 
-def describe(path: Path, uri: str) -> dict[str, Any]:
-    """Return address, size and SHA-256 of a file that is or will be at ``uri``."""
-    with path.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    return {"uri": uri, "bytes": path.stat().st_size, "sha256": digest}
+class Etl1Manifest(Struct, frozen=True, tag_field="process", tag="etl-process1"):
+    """The manifest of ETL-1; its outputs are rejects and CSV."""
+
+    run_date: date
+    source: str
+    settings: Settings
+    summary: Summary
+    outputs: list[Output]
 
 
-def publish_etl1(
-    settings: Settings,
-    run_date: date,
-    csv: Path,
-    rejects: Path,
-    summary: Summary,
-    s3: Any,
-    *,
-    source: str | None = None,
-    allow_shrink: bool = False,
-    allow_future: bool = False,
-    today: date | None = None,
-) -> dict[str, Any]:
-    """Publish what ETL-1 made: rejects, CSV, and then the manifest, which is also returned.
+class Etl2Manifest(Struct, frozen=True, tag_field="process", tag="etl-process2"):
+    """The manifest of ETL-2; its one output is the Parquet."""
 
-    The CSV's arrival starts ETL-2, so the rejects are there before it.
+    run_date: date
+    source: str
+    settings: Settings
+    summary: Conversion
+    outputs: list[Output]
+
+
+def plain(value: Struct) -> dict[str, Any]:
+    """Return a manifest, or a part of one, as JSON has it; the endpoint is left out.
+
+    >>> plain(Output("s3://b/k", 3, "00"))
+    {'uri': 's3://b/k', 'bytes': 3, 'sha256': '00'}
+    """
+    found: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(value, order="deterministic"))
+    found.get("settings", {}).pop("endpoint_url", None)
+    return found
+
+
+def encode(manifest: Etl1Manifest | Etl2Manifest) -> bytes:
+    """Return the bytes that are published."""
+    return msgspec.json.format(msgspec.json.encode(plain(manifest)), indent=1) + b"\n"
+
+
+def decode(data: bytes, kind: type[T]) -> T:
+    """Read a manifest; one of an older version may lack settings, which then have their defaults.
 
     Args:
-        settings: bucket, filters and the guard's share.
-        run_date: the day that names the outputs.
-        csv: the CSV.
-        rejects: the rejects.
-        summary: what became of the items.
-        s3: a boto3 client.
-        source: what was read; the settings' table by default.
-        allow_shrink: publish however few the users are.
-        allow_future: publish though the run date has not come yet.
-        today: today in the settings' zone; the clock's by default.
+        data: the published bytes.
+        kind: `Etl1Manifest`, `Etl2Manifest`, or another struct of the members that are needed.
 
     Raises:
-        FutureDateError: the run date is after today; nothing was published.
-        ShrunkError: as `refuse_shrunk` does; nothing was published.
-        AllRejectedError: every item was rejected; the rejects are published, and nothing else.
+        InputError: it is not such a manifest.
+
+    >>> decode(b"PAR1", Etl1Manifest)
+    Traceback (most recent call last):
+    cat_normalize.core.errors.InputError: not a manifest: JSON is malformed: invalid character (byte 0)
     """
-    today = today or todays_date(settings.rules.time_zone)
-    if not allow_future:
-        refuse_future_days(settings, run_date, today)
-    if not allow_shrink:
-        refuse_shrunk(settings, summary, s3, today)
-    outputs = [_put(rejects, layout.s3_uri(settings.bucket, layout.rejects_key(settings, run_date)), s3)]
-    guard.refuse_all_rejected(summary, outputs[0]["uri"])
-    outputs.append(_put(csv, layout.s3_uri(settings.bucket, layout.csv_key(settings, run_date)), s3))
-    return record_etl1(
-        settings, run_date, outputs, summary, source or f"dynamodb://{settings.table_name}", s3
-    )
-
-
-def _put(path: Path, uri: str, s3: Any) -> dict[str, Any]:
-    abort_stale_uploads(s3, *layout.split_s3(uri))
-    put_file(path, uri, s3)
-    return describe(path, uri)
-
-
-def refuse_shrunk(settings: Settings, summary: Summary, s3: Any, today: date) -> None:
-    """Refuse a run with far fewer users than the last published one; if there is none, any number is good.
-
-    The last is that of the newest manifest, by the day in its key, of the same filters that has users.
-    Those of days after ``today`` are not looked at: a mistyped day would be the newest for years. Where
-    every item was rejected, that is what is wrong, and for `guard.refuse_all_rejected` to say.
-
-    Raises:
-        ShrunkError: as `guard.refuse_shrunk` does.
-        PipelineError: the manifests cannot be read.
-    """
-    if guard.all_rejected(summary) or not settings.min_users_percent:
-        return
-    from botocore.exceptions import ClientError
-
-    filters = convert(settings_of(settings), _Settings).rules.key()
     try:
-        for uri, earlier in _earlier(settings, s3, today):
-            if earlier.summary.users > 0 and earlier.settings.rules.key() == filters:
-                guard.refuse_shrunk(summary, earlier.summary.users, settings.min_users_percent, uri)
-                return
-    except ClientError as error:
-        where = layout.s3_uri(settings.bucket, layout.manifests_prefix(settings, 1))
-        raise PipelineError(
-            f"the manifests of earlier runs, {where}, cannot be read, and nothing was published: {error}; "
-            "whoever publishes must be allowed to list and to read them"
-        ) from error
+        return msgspec.json.decode(data, type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, SettingsError) as error:
+        raise InputError(f"not a manifest: {error}") from error
 
 
-def _earlier(settings: Settings, s3: Any, today: date) -> Iterator[tuple[str, _Earlier]]:
-    """Yield ETL-1's manifests, the newest first, each read when it is asked for.
-
-    One that cannot be read is told of and passed over: it must not stop every later run.
-    """
-    prefix = layout.manifests_prefix(settings, 1)
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=settings.bucket, Prefix=prefix)
-    keys = [each["Key"] for page in pages for each in page.get("Contents", [])]
-    days = {day for key in keys if (day := layout.manifest_day(key)) and day <= today}
-    dated = {layout.manifest_key(settings, 1, day) for day in days} & set(keys)
-    for key in sorted(dated, reverse=True):
-        uri = layout.s3_uri(settings.bucket, key)
-        body = s3.get_object(Bucket=settings.bucket, Key=key)["Body"].read()
-        try:
-            earlier = _read(body)
-        except (MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            logger.warning("%s is no manifest of ETL-1, so an earlier one is looked at: %s", uri, error)
-            continue
-        yield uri, earlier
-
-
-def record_etl1(
-    settings: Settings,
-    run_date: date,
-    outputs: list[dict[str, Any]],
-    summary: Summary,
-    source: str,
-    s3: Any,
-) -> dict[str, Any]:
-    """Publish the manifest of an ETL-1 whose outputs, told as by `describe`, are in place; return it."""
-    manifest = {
-        "process": "etl-process1",
-        "run_date": run_date.isoformat(),
-        "source": source,
-        "settings": settings_of(settings),
-        "summary": summary.as_dict(),
-        "outputs": outputs,
-    }
-    _publish(settings, 1, run_date, manifest, s3)
-    return manifest
-
-
-def publish_etl2(settings: Settings, run_date: date, done: Converted, s3: Any) -> dict[str, Any]:
-    """Publish the manifest of an ETL-2 whose Parquet is in place, and return it."""
-    manifest = {
-        "process": "etl-process2",
-        "run_date": run_date.isoformat(),
-        "source": done.source,
-        "settings": settings_of(settings),
-        "summary": {"rows": done.rows, "source_bytes": done.source_bytes, "source_etag": done.source_etag},
-        "outputs": [{"uri": done.target, "bytes": done.bytes, "sha256": done.sha256}],
-    }
-    _publish(settings, 2, run_date, manifest, s3)
-    return manifest
-
-
-def settings_of(settings: Settings) -> dict[str, Any]:
-    """Return the settings JSON-ready: days as ISO text, nothing of the machine's own (the endpoint).
-
-    >>> settings_of(Settings())["rules"]["time_zone"]
-    'America/Bogota'
-    """
-    values: dict[str, Any] = json.loads(json.dumps(_plain(asdict(settings)), default=str))
-    del values["endpoint_url"]
-    return values
-
-
-def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    rules = {name: value for name, value in values["rules"].items() if name not in ("zone", "_cities")}
-    return {**values, "rules": rules}
-
-
-def _publish(settings: Settings, process: int, run_date: date, manifest: dict[str, Any], s3: Any) -> None:
-    key = layout.manifest_key(settings, process, run_date)
-    text = json.dumps(manifest, indent=1, ensure_ascii=False) + "\n"
-    put_bytes(text.encode(), layout.s3_uri(settings.bucket, key), s3)
+def publish(manifest: Etl1Manifest | Etl2Manifest, s3: Any) -> None:
+    """Publish a manifest under its key; its outputs must be published already."""
+    settings, process = manifest.settings, 1 if isinstance(manifest, Etl1Manifest) else 2
+    key = layout.manifest_key(settings, process, manifest.run_date)
+    put_bytes(encode(manifest), layout.s3_uri(settings.bucket, key), s3)

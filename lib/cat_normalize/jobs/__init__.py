@@ -1,1 +1,4 @@
-"""Entry points of the deployed jobs: ETL-1 in a Lambda, ETL-2 in Glue, and the event between them."""
+"""The deployed jobs: `etl1` in a Lambda, `etl2` in Glue, and the `events` that start ETL-2.
+
+Nothing is imported here: the Lambda must not import ETL-2.
+"""

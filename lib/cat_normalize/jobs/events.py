@@ -1,29 +1,28 @@
-"""What the arrival of a CSV starts: which events count, and what the Glue job is then given (contract §7).
+"""Which S3 events start ETL-2, and with which arguments (contract §7).
 
-Said once, for the stacks and for the local AWS.
+The stacks and the local AWS both use it.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import reduce
+from operator import getitem
 from typing import Any
 
 from cat_normalize.core.errors import InputError, StaleInputError
 from cat_normalize.core.settings import Settings
 
 RUN_ARGUMENTS = {"--input_key": "$.detail.object.key"}
-"""Each argument of a run, and where in the S3 event its value is: a JSONPath of names alone."""
+"""Each argument of a run, and the JSONPath of its value in the S3 event; a path consists of names only."""
 
 IN_ORDER = f"*{StaleInputError.__name__}*"
-"""How the cause of a failed run reads if all is in order: an older CSV left the newer Parquet alone (§6).
-
-A Parquet of a day that has not come yet is not in order, and has an error of its own.
-"""
+"""Matches the cause of a failed run where all is in order: an older CSV left the newer Parquet (§6)."""
 
 
 def pattern(settings: Settings) -> dict[str, Any]:
-    """Return EventBridge's pattern of the events that start ETL-2: a CSV of ETL-1's is new or replaced.
+    """Return EventBridge's pattern of the events that start ETL-2: a CSV of ETL-1 is created or replaced.
 
     >>> pattern(Settings())["detail"]["object"]
     {'key': [{'wildcard': 'reports/etl-process1/data_*.csv'}]}
@@ -39,7 +38,7 @@ def pattern(settings: Settings) -> dict[str, Any]:
 
 
 def job_arguments(settings: Settings) -> dict[str, str]:
-    """Return the arguments that every run of the Glue job has.
+    """Return the default arguments of the Glue job.
 
     >>> job_arguments(Settings())["--input_prefix"]
     'reports/etl-process1/'
@@ -53,27 +52,24 @@ def job_arguments(settings: Settings) -> dict[str, str]:
     }
 
 
-def run_arguments(event: str, places: Mapping[str, str] = RUN_ARGUMENTS) -> dict[str, str]:
+def run_arguments(event: str, paths: Mapping[str, str] = RUN_ARGUMENTS) -> dict[str, str]:
     """Return the arguments of the run that an event starts.
 
     Args:
         event: the event's JSON.
-        places: as in `RUN_ARGUMENTS`.
+        paths: as in `RUN_ARGUMENTS`.
 
     Raises:
-        InputError: the event is no JSON, or has nothing at such a place.
+        InputError: the event is not JSON, or has no value at a path.
 
     >>> run_arguments('{"detail": {"object": {"key": "reports/etl-process1/data_20250901.csv"}}}')
     {'--input_key': 'reports/etl-process1/data_20250901.csv'}
     """
     try:
         whole = json.loads(event)
-        return {name: _at(whole, place) for name, place in places.items()}
+        return {
+            name: str(reduce(getitem, path.removeprefix("$.").split("."), whole))
+            for name, path in paths.items()
+        }
     except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"no event of S3: {event[:200]!r}: {error!r}") from error
-
-
-def _at(value: Any, place: str) -> str:
-    for name in place.removeprefix("$.").split("."):
-        value = value[name]
-    return str(value)
+        raise InputError(f"not an event of S3: {event[:200]!r}: {error!r}") from error

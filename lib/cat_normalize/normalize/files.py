@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeVar
 
 from cat_normalize.core import csvfile
 from cat_normalize.core.errors import PipelineError, UsageError
+from cat_normalize.core.manifest import Summary
 from cat_normalize.core.publish import check_target, synced_meanwhile, writing
 from cat_normalize.core.scratch import DISK_FULL, private_folder
 from cat_normalize.core.settings import Rules
@@ -33,7 +34,6 @@ from cat_normalize.normalize import parts, ranges
 from cat_normalize.normalize.dealing import Chunk, Dealt, OfLine, Sources, cut, deal, groups, sources
 from cat_normalize.normalize.lineup import AbandonedError, Lineup
 from cat_normalize.normalize.parts import Part, SplitUserError, Work
-from cat_normalize.normalize.rows import Summary
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor

@@ -18,13 +18,14 @@ from typing import IO, BinaryIO, NamedTuple
 
 from cat_normalize.core import csvfile
 from cat_normalize.core.csvfile import Piece
+from cat_normalize.core.manifest import Summary
 from cat_normalize.core.settings import Rules
 from cat_normalize.extract import partitions
 from cat_normalize.extract.partitions import PkOf, buffer_of
 from cat_normalize.normalize import ranges
 from cat_normalize.normalize.dealing import Dealt, Sources, deal
 from cat_normalize.normalize.lineup import Lineup, Output, Run
-from cat_normalize.normalize.rows import Line, Summary, normalize
+from cat_normalize.normalize.rows import Line, normalize
 
 MAX_PARTS = 512
 _TOLERATED = 4

@@ -7,19 +7,18 @@ rows and not the DynamoDB JSON.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import chain
 from operator import attrgetter
-from typing import Any
 
 from msgspec import Raw, Struct
 from msgspec.json import Encoder
 
 from cat_normalize.core.csvfile import Field, Piece, Quoted, doubled
 from cat_normalize.core.csvfile import day as written_day
+from cat_normalize.core.manifest import Summary
 from cat_normalize.core.settings import Rules
 from cat_normalize.normalize.envelope import bare_item, open_item
 from cat_normalize.normalize.items import (
@@ -52,46 +51,6 @@ class Reject(Struct, gc=False):
     detail: str
     source: str
     item: Raw | str
-
-
-@dataclass(slots=True)
-class Summary:
-    """What became of every item; the five counts add up to ``items_read`` (§3)."""
-
-    items_read: int = 0
-    conversations: int = 0
-    feedback: int = 0
-    registrations: int = 0
-    filtered: int = 0
-    rejected_by_reason: Counter[str] = field(default_factory=Counter)
-    warnings: Counter[str] = field(default_factory=Counter)
-    users: int = 0
-
-    @property
-    def rejected(self) -> int:
-        """Items rejected, whatever the reason."""
-        return self.rejected_by_reason.total()
-
-    def add(self, other: Summary) -> None:
-        """Add the counts of another part of the same table."""
-        for name in ("items_read", "conversations", "feedback", "registrations", "filtered", "users"):
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-        self.rejected_by_reason.update(other.rejected_by_reason)
-        self.warnings.update(other.warnings)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the summary in the contract's order (§8); codes sorted, only those that occurred."""
-        return {
-            "items_read": self.items_read,
-            "conversations": self.conversations,
-            "feedback": self.feedback,
-            "registrations": self.registrations,
-            "filtered": self.filtered,
-            "rejected": self.rejected,
-            "rejected_by_reason": dict(sorted(self.rejected_by_reason.items())),
-            "warnings": dict(sorted(self.warnings.items())),
-            "users": self.users,
-        }
 
 
 @dataclass(slots=True)
@@ -154,7 +113,7 @@ def normalize(
             if error.reason == "not_json" and _blank(raw):
                 continue
             done.rejects.append((place, _reject(error, source(place), raw)))
-            done.summary.rejected_by_reason[error.reason] += 1
+            done.summary.count_reject(error.reason)
         read += 1
     done.summary.items_read = read
     done.keys = sorted(reader.users)
@@ -187,7 +146,7 @@ class _Reader:
             entry.json, entry.said = self._keep(json), self._keep(said)
             entry.day = _day(item, sk, self._rules)
             if entry.day is None:
-                self._summary.warnings["date_unreadable"] += 1
+                self._summary.count_warning("date_unreadable")
         elif entry.kind == "FEEDBACK":
             feedback = read_feedback(item)
             entry.json = doubled(b'{"sk":%b,%b' % (compact_json(sk), compact_json(feedback)[1:]))
@@ -209,7 +168,7 @@ class _Reader:
         if user is None:
             user = self._known[data] = read_user(data)
         if not user.readable:
-            self._summary.warnings["user_data_unreadable"] += 1
+            self._summary.count_warning("user_data_unreadable")
         return user
 
 

@@ -25,13 +25,15 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from cat_normalize.core import aws, csvfile, errors, layout, manifest, publish, staging
 from cat_normalize.core.errors import InputError, PipelineError
 from cat_normalize.core.layout import is_s3, split_s3
+from cat_normalize.core.manifest import Etl1Manifest, Output, Summary
+from cat_normalize.core.s3path import S3Path
 from cat_normalize.core.settings import Rules, Settings, refuse_future_days
 from cat_normalize.core.settings import today as todays_date
 from cat_normalize.extract import partitions
 from cat_normalize.extract.export import SUMMARY as EXPORT_SUMMARY
 from cat_normalize.extract.export import DataFile, Export
-from cat_normalize.normalize import guard
-from cat_normalize.normalize.rows import Line, Summary, normalize
+from cat_normalize.normalize import publish as guard
+from cat_normalize.normalize.rows import Line, normalize
 
 if TYPE_CHECKING:
     from pyspark import RDD
@@ -61,7 +63,7 @@ def run(
     allow_shrink: bool = False,
     allow_future: bool = False,
     today: date | None = None,
-) -> dict[str, Any]:
+) -> Etl1Manifest:
     """Normalize an export and publish rejects, CSV and manifest under the contract's keys (§6).
 
     Args:
@@ -78,7 +80,7 @@ def run(
 
     Raises:
         FutureDateError: the run date is after today; nothing was read.
-        GuardError: as `manifest.publish_etl1` does; no CSV was published.
+        GuardError: as `normalize.publish` does; no CSV was published.
         PipelineError: as `normalize_export` does.
     """
     today = today or todays_date(settings.rules.time_zone)
@@ -88,13 +90,15 @@ def run(
 
     def check(summary: Summary) -> None:
         if not allow_shrink:
-            manifest.refuse_shrunk(settings, summary, s3, today)
+            guard.refuse_shrunk(settings, summary, s3, today)
 
     csv = layout.s3_uri(settings.bucket, layout.csv_key(settings, run_date))
     rejects = layout.s3_uri(settings.bucket, layout.rejects_key(settings, run_date))
     accept = partial(guard.refuse_all_rejected, rejects=rejects)
     summary, outputs = normalize_export(spark, uri, csv, rejects, settings, check=check, accept=accept)
-    return manifest.record_etl1(settings, run_date, outputs, summary, uri, s3)
+    made = Etl1Manifest(run_date, uri, settings, summary, outputs)
+    manifest.publish(made, s3)
+    return made
 
 
 def normalize_export(
@@ -107,7 +111,7 @@ def normalize_export(
     *,
     check: Callable[[Summary], None] = lambda _: None,
     accept: Callable[[Summary], None] = lambda _: None,
-) -> tuple[Summary, list[dict[str, Any]]]:
+) -> tuple[Summary, list[Output]]:
     """Write the CSV (§4) and the rejects (§3) of an export, each whole or not at all, the rejects first.
 
     Args:
@@ -121,7 +125,7 @@ def normalize_export(
         accept: called between rejects and CSV; it may raise.
 
     Returns:
-        The counts; and address, size and SHA-256 of rejects and CSV.
+        The counts, and the outputs: rejects and CSV.
 
     Raises:
         ExtractError: the export is not what its manifests say.
@@ -131,7 +135,7 @@ def normalize_export(
     folder = uri.removesuffix(EXPORT_SUMMARY).rstrip("/")
     with staging.staging(csv, s3) as staged, _without_items():
         files = Export(uri, s3).files()
-        packed = sum(_sizes(f"{folder}/data", s3).values())
+        packed = _size(_files(f"{folder}/data", settings))
         done = _normalized(spark, uri, files, settings, count or packed * GZIP_RATIO // PARTITION_BYTES + 1)
         summary, made = Summary(), [0, 0]
         try:
@@ -140,7 +144,10 @@ def normalize_export(
                 made = [sum(pair) for pair in zip(made, sizes, strict=True)]
             if summary.items_read != (items := sum(file.items for file in files)):
                 raise InputError(f"export {uri}: {items} items in its manifests, {summary.items_read} read")
-            pieces = [_sorted(spark, done, kind, made[kind], f"{staged}/{kind}", s3) for kind in (0, 1)]
+            pieces = [
+                _sorted(spark, done, kind, made[kind], f"{staged}/{kind}", settings)
+                for kind in (CSV, REJECTS)
+            ]
         finally:
             done.unpersist()
         check(summary)
@@ -198,52 +205,45 @@ def _of(kind: int) -> Callable[[Record], bool]:
 
 
 def _sorted(
-    spark: SparkSession, done: RDD[Record], kind: int, size: int, folder: str, s3: Any
-) -> dict[str, int]:
-    """Write all lines of a kind, sorted by key, into a folder; return its files in order, with sizes."""
+    spark: SparkSession, done: RDD[Record], kind: int, size: int, folder: str, settings: Settings
+) -> list[Path]:
+    """Write all lines of a kind, sorted by key, into a folder; return its files in order."""
     rows = done.filter(_of(kind)).map(itemgetter(1, 2))
     frame = spark.createDataFrame(rows, "key binary, line binary", verifySchema=False)
     ranges = frame.repartitionByRange(size // PIECE_BYTES + 1, "key").sortWithinPartitions("key")
     writer = ranges.selectExpr("CAST(line AS STRING)").write  # the bytes as they are
     writer.option("mapreduce.fileoutputcommitter.marksuccessfuljobs", "false").text(folder, lineSep="\n")
-    pieces = _sizes(folder, s3)
-    if (written := sum(pieces.values())) != size:
+    pieces = _files(folder, settings)
+    if (written := _size(pieces)) != size:
         raise PipelineError(f"{written} bytes were sorted, and {size} were made; run again")
     return pieces
 
 
-def _sizes(folder: str, s3: Any) -> dict[str, int]:
-    """Return the files of a folder in order of their names, with their sizes."""
-    if not is_s3(folder):
-        return {str(path): path.stat().st_size for path in sorted(Path(folder).glob("[!._]*"))}
-    bucket, prefix = split_s3(f"{folder}/")
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-    found = (each for page in pages for each in page.get("Contents", []))
-    return {layout.s3_uri(bucket, each["Key"]): each["Size"] for each in found}
+def _files(folder: str, settings: Settings) -> list[Path]:
+    """Return the files of a folder, on disk or on S3, in order of their names."""
+    place = cast(Path, S3Path(folder, settings)) if is_s3(folder) else Path(folder)
+    files = place.iterdir() if place.is_dir() else iter(())
+    return sorted(each for each in files if not each.name.startswith((".", "_")))
 
 
-def _publish(header: bytes, pieces: dict[str, int], target: str, s3: Any) -> dict[str, Any]:
-    """Publish header and pieces as one; return its address, size and SHA-256."""
-    streams = (cast(BinaryIO, _open(piece, s3)) for piece in pieces)
-    whole = _Joined(chain([io.BytesIO(header)], streams))
+def _size(files: Iterable[Path]) -> int:
+    return sum(each.stat().st_size for each in files)
+
+
+def _publish(header: bytes, pieces: list[Path], target: str, s3: Any) -> Output:
+    """Publish header and pieces as one object or file."""
+    whole = _Joined(chain([io.BytesIO(header)], (piece.open("rb") for piece in pieces)))
     with io.BufferedReader(whole, 1 << 20) as reader:
         if is_s3(target):
             from boto3.s3.transfer import TransferConfig
 
-            part = max(8 << 20, sum(pieces.values()) // (UPLOAD_PARTS - 1) + 1)
+            part = max(8 << 20, _size(pieces) // (UPLOAD_PARTS - 1) + 1)
             publish.abort_stale_uploads(s3, *split_s3(target))
             s3.upload_fileobj(reader, *split_s3(target), Config=TransferConfig(multipart_chunksize=part))
         else:
             with publish.writing(Path(target)) as file:
                 shutil.copyfileobj(reader, file, 1 << 20)
-    return {"uri": target, "bytes": whole.size, "sha256": whole.digest.hexdigest()}
-
-
-def _open(piece: str, s3: Any) -> Any:
-    if not is_s3(piece):
-        return Path(piece).open("rb")
-    bucket, key = split_s3(piece)
-    return s3.get_object(Bucket=bucket, Key=key)["Body"]
+    return Output(target, whole.size, whole.digest.hexdigest())
 
 
 class _Joined(io.RawIOBase):

@@ -6,8 +6,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from cat_normalize import query
 from cat_normalize.core import schema
-from cat_normalize.query import queries as query
 
 
 @pytest.fixture

@@ -12,10 +12,10 @@ import boto3
 import pytest
 
 from cat_lab import local
+from cat_lab.errors import LocalAwsError
 from cat_lab.local import LocalAws, running
 from cat_normalize.core import aws as for_all
 from cat_normalize.core import layout, schema
-from cat_normalize.core.errors import LocalAwsError
 from cat_normalize.core.settings import Settings
 
 USERS_OWN = {

@@ -15,8 +15,8 @@ from pathlib import Path
 import psutil  # type: ignore[import-untyped]
 import pytest
 
+from cat_lab.errors import LocalAwsError
 from cat_lab.local.server import CHILD, Server
-from cat_normalize.core.errors import LocalAwsError
 
 PARENT = """
 import os, sys, time

@@ -75,7 +75,7 @@ def test_what_goes_wrong_is_a_failed_run(aws: LocalAws, tmp_path: Path) -> None:
     assert arrived is not None
     garbled = made.run(arrived)
     assert (garbled.key, garbled.status) == ("no event", "failed")
-    assert garbled.reason.startswith("InputError: no event of S3")
+    assert garbled.reason.startswith("InputError: not an event of S3")
     aws.client("s3").delete_object(Bucket=aws.settings.bucket, Key="scripts/etl-process2/script.py")
     gone = run(made, aws)
     assert gone.status == "failed"

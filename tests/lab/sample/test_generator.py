@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
+from cat_lab.errors import LocalAwsError
 from cat_lab.local import LocalAws
 from cat_lab.sample import edge_cases as odd
 from cat_lab.sample import generator as seed
 from cat_lab.sample import invalid_items as broken
-from cat_normalize.core.errors import LocalAwsError
 
 Item = dict[str, Any]
 ORDINARY = seed.ordinary()

@@ -1,12 +1,11 @@
-"""ETL-1's guard: what cannot be right is not published, and what a mistake left stops nothing (§6)."""
+"""The publication of ETL-1, its order and its guard (contract §6)."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
-from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -15,16 +14,17 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
+from msgspec.structs import replace
 
 from cat_normalize.core import layout, manifest
 from cat_normalize.core.errors import AllRejectedError, FutureDateError, PipelineError, ShrunkError
+from cat_normalize.core.manifest import Etl1Manifest, Output, Summary
 from cat_normalize.core.settings import Rules, Settings
-from cat_normalize.normalize import guard
-from cat_normalize.normalize.rows import Summary
+from cat_normalize.normalize import publish as etl1
 
 SETTINGS = Settings(bucket="mine")
 DAY, BEFORE, LONG_BEFORE = date(2025, 9, 15), date(2025, 9, 14), date(2025, 9, 1)
-Publish = Callable[..., dict[str, Any]]
+Publish = Callable[..., Etl1Manifest]
 
 
 @pytest.fixture
@@ -42,13 +42,11 @@ def publish(s3: Any, tmp_path: Path) -> Publish:
     """Publish a run of so many users."""
     csv, rejects = tmp_path / "a.csv", tmp_path / "b.jsonl"
 
-    def publish(users: int, day: date = DAY, settings: Settings = SETTINGS, **given: Any) -> dict[str, Any]:
+    def publish(users: int, day: date = DAY, settings: Settings = SETTINGS, **given: Any) -> Etl1Manifest:
         csv.write_text(f"{users} of {day}")
         rejects.write_text(f"rejects of {day}")
         summary = given.pop("summary", Summary(items_read=2 * users, conversations=2 * users, users=users))
-        return manifest.publish_etl1(
-            settings, day, csv, rejects, summary, s3, **{"today": date(2025, 9, 15), **given}
-        )
+        return etl1.publish(settings, day, csv, rejects, summary, s3, **{"today": date(2025, 9, 15), **given})
 
     return publish
 
@@ -66,20 +64,56 @@ def put_manifest(s3: Any, day: date, body: bytes) -> None:
     s3.put_object(Bucket="mine", Key=layout.manifest_key(SETTINGS, 1, day), Body=body)
 
 
+KEYS = [
+    layout.rejects_key(SETTINGS, DAY),
+    layout.csv_key(SETTINGS, DAY),
+    layout.manifest_key(SETTINGS, 1, DAY),
+]
+
+
+def test_rejects_come_first_then_the_csv_then_the_manifest(publish: Publish, s3: Any) -> None:
+    order: list[str] = []
+    s3.meta.events.register("before-call.s3.PutObject", lambda params, **_: order.append(params["url_path"]))
+    publish(1)
+    assert [path.removeprefix("/mine/").lstrip("/") for path in order] == KEYS
+    assert set(bucket(s3)) == set(KEYS)
+
+
+@pytest.mark.parametrize("failing", [0, 1, 2])
+def test_nothing_is_published_after_what_failed(publish: Publish, s3: Any, failing: int) -> None:
+    def fail(params: dict[str, Any], **_: Any) -> None:
+        if params["url_path"].endswith(KEYS[failing]):
+            raise OSError("the network is down")
+
+    s3.meta.events.register("before-call.s3.PutObject", fail)
+    with pytest.raises(OSError, match="network"):
+        publish(1)
+    assert set(bucket(s3)) == set(KEYS[:failing])
+
+
+def test_the_manifest_that_is_returned_is_published_and_true(publish: Publish, s3: Any) -> None:
+    made, stored = publish(7), bucket(s3)
+    assert stored[KEYS[2]] == manifest.encode(made)
+    assert (made.run_date, made.source) == (DAY, f"dynamodb://{SETTINGS.table_name}")
+    assert made.summary == Summary(items_read=14, conversations=14, users=7)
+    for output, key in zip(made.outputs, KEYS[:2], strict=True):
+        digest = hashlib.sha256(stored[key]).hexdigest()
+        assert output == Output(f"s3://mine/{key}", len(stored[key]), digest)
+
+
 @pytest.mark.parametrize(
     ("read", "rejected", "refused"),
     [(0, 0, False), (3, 0, False), (3, 2, False), (1, 1, True), (3, 3, True)],
 )
-def test_all_rejected_is_every_item_of_some(read: int, rejected: int, refused: bool) -> None:
-    summary = Summary(items_read=read, rejected_by_reason=Counter(bad_key=rejected))
-    assert guard.all_rejected(summary) is refused
+def test_a_run_is_refused_only_if_every_item_was_rejected(read: int, rejected: int, refused: bool) -> None:
+    summary = Summary(items_read=read, rejected=rejected, rejected_by_reason={"bad_key": rejected})
     if refused:
         with pytest.raises(
             AllRejectedError, match=rf"all {read} items were rejected \(bad_key {rejected}\).*s3://r"
         ):
-            guard.refuse_all_rejected(summary, "s3://r")
+            etl1.refuse_all_rejected(summary, "s3://r")
     else:
-        guard.refuse_all_rejected(summary)
+        etl1.refuse_all_rejected(summary)
 
 
 @pytest.mark.parametrize(
@@ -98,13 +132,16 @@ def test_all_rejected_is_every_item_of_some(read: int, rejected: int, refused: b
         (10, 1000, 1, False),
     ],
 )
-def test_how_few_users_are_too_few(users: int, earlier: int, percent: int, refused: bool) -> None:
-    summary = Summary(users=users)
+def test_how_few_users_are_too_few(
+    publish: Publish, users: int, earlier: int, percent: int, refused: bool
+) -> None:
+    publish(earlier, BEFORE)
+    settings = replace(SETTINGS, min_users_percent=percent)
     if not refused:
-        guard.refuse_shrunk(summary, earlier, percent)
+        publish(users, settings=settings)
         return
-    with pytest.raises(ShrunkError, match=f"^{users} users, less than {percent} % of the {earlier} of "):
-        guard.refuse_shrunk(summary, earlier, percent)
+    with pytest.raises(ShrunkError, match=f"^{users} users, less than {percent} % of the {earlier} of s3://"):
+        publish(users, settings=settings)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +167,7 @@ def test_a_table_that_was_full_yesterday_and_is_empty_today_is_stopped(publish: 
     publish(50)
 
 
-def test_a_shrunk_table_is_published_if_that_is_allowed_and_counts_from_then_on(
+def test_a_shrunk_table_is_published_if_allowed_and_is_the_earlier_run_from_then_on(
     publish: Publish, s3: Any
 ) -> None:
     publish(100, LONG_BEFORE)
@@ -139,7 +176,7 @@ def test_a_shrunk_table_is_published_if_that_is_allowed_and_counts_from_then_on(
     assert json.loads(bucket(s3)[layout.manifest_key(SETTINGS, 1, DAY)])["summary"]["users"] == 2
 
 
-def test_the_share_is_a_setting_and_0_reads_nothing(publish: Publish, s3: Any) -> None:
+def test_the_percentage_is_a_setting_and_0_reads_no_manifest(publish: Publish, s3: Any) -> None:
     publish(100, BEFORE)
     with pytest.raises(ShrunkError, match="less than 90 %"):
         publish(89, settings=replace(SETTINGS, min_users_percent=90))
@@ -153,7 +190,7 @@ def refuse(**_: Any) -> None:
     raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "ListObjectsV2")
 
 
-def test_manifests_that_may_not_be_read_are_a_failure_and_not_no_manifest(publish: Publish, s3: Any) -> None:
+def test_manifests_that_may_not_be_read_are_a_failure(publish: Publish, s3: Any) -> None:
     publish(100, BEFORE)
     before = bucket(s3)
     s3.meta.events.register("before-call.s3.ListObjectsV2", refuse)
@@ -192,7 +229,7 @@ def test_only_runs_of_the_same_filters_are_compared(
         publish(1, settings=filtered(**then))
 
 
-def test_the_newest_of_the_same_filters_that_has_users_counts(publish: Publish) -> None:
+def test_the_newest_run_with_the_same_filters_and_with_users_counts(publish: Publish) -> None:
     publish(1000, date(2025, 8, 31))
     publish(600, LONG_BEFORE)
     publish(0, date(2025, 9, 2), allow_shrink=True)
@@ -202,7 +239,7 @@ def test_the_newest_of_the_same_filters_that_has_users_counts(publish: Publish) 
     publish(300)
 
 
-def test_a_day_again_is_compared_with_the_newest_whatever_its_own(publish: Publish) -> None:
+def test_a_repeated_day_is_compared_with_the_newest_run(publish: Publish) -> None:
     publish(100, DAY)
     with pytest.raises(ShrunkError, match="20250915"):
         publish(3, BEFORE)
@@ -226,7 +263,7 @@ OTHERS = {
 
 
 @pytest.mark.parametrize("case", OTHERS)
-def test_what_is_no_manifest_is_told_of_and_an_earlier_one_counts(
+def test_an_unreadable_manifest_is_passed_over_with_a_warning(
     publish: Publish, s3: Any, caplog: pytest.LogCaptureFixture, case: str
 ) -> None:
     publish(100, LONG_BEFORE)
@@ -234,11 +271,11 @@ def test_what_is_no_manifest_is_told_of_and_an_earlier_one_counts(
     with caplog.at_level(logging.WARNING), pytest.raises(ShrunkError, match="20250901"):
         publish(3)
     (told,) = [each.getMessage() for each in caplog.records]
-    assert told.startswith("s3://mine/manifests/etl-process1/20250914.json is no manifest of ETL-1")
+    assert told.startswith("s3://mine/manifests/etl-process1/20250914.json is not a manifest of ETL-1")
     publish(100)
 
 
-def test_only_what_is_no_manifest_there_is_as_nothing_there(publish: Publish, s3: Any) -> None:
+def test_without_a_readable_manifest_there_is_no_guard(publish: Publish, s3: Any) -> None:
     put_manifest(s3, BEFORE, b"")
     for key in ("notes.txt", "20251301.json", "old/20250913.json", "20250914.json.gz", "2025-09-14.json"):
         s3.put_object(Bucket="mine", Key=f"manifests/etl-process1/{key}", Body=b"x")
@@ -261,7 +298,7 @@ def test_no_more_is_read_than_is_needed(publish: Publish, s3: Any) -> None:
     assert [path.rpartition("/")[2] for path in read] == ["20250910.json"]
 
 
-def test_a_manifest_of_a_day_after_today_counts_for_nothing(publish: Publish) -> None:
+def test_a_manifest_of_a_day_after_today_is_ignored(publish: Publish) -> None:
     publish(100, BEFORE)
     publish(100_000, date(2035, 1, 1), allow_future=True)
     publish(50)
@@ -270,10 +307,10 @@ def test_a_manifest_of_a_day_after_today_counts_for_nothing(publish: Publish) ->
         publish(24)
 
 
-def test_where_all_were_rejected_the_rejects_alone_are_published(publish: Publish, s3: Any) -> None:
+def test_if_all_were_rejected_only_the_rejects_are_published(publish: Publish, s3: Any) -> None:
     publish(100, BEFORE)
     before = bucket(s3)
-    summary = Summary(items_read=4, rejected_by_reason=Counter(not_json=3, bad_key=1))
+    summary = Summary(items_read=4, rejected=4, rejected_by_reason={"not_json": 3, "bad_key": 1})
     with pytest.raises(AllRejectedError, match=r"\(bad_key 1, not_json 3\).*s3://mine/rejects/.*20250915"):
         publish(0, summary=summary)
     key = layout.rejects_key(SETTINGS, DAY)
@@ -292,12 +329,12 @@ def test_a_day_after_today_is_refused_before_anything_is_published(publish: Publ
     assert len(bucket(s3)) == 3
 
 
-def test_without_today_the_clock_counts(publish: Publish, s3: Any) -> None:
+def test_today_is_the_clocks_by_default(publish: Publish, s3: Any) -> None:
     with pytest.raises(FutureDateError):
         publish(1, date(9999, 12, 31), today=None)
     publish(1, today=None)
 
 
-def test_the_source_is_told_if_it_is_another(publish: Publish) -> None:
-    assert publish(1)["source"] == f"dynamodb://{SETTINGS.table_name}"
-    assert publish(1, source="file:///items.jsonl")["source"] == "file:///items.jsonl"
+def test_the_source_is_the_table_or_the_given_one(publish: Publish) -> None:
+    assert publish(1).source == f"dynamodb://{SETTINGS.table_name}"
+    assert publish(1, source="file:///items.jsonl").source == "file:///items.jsonl"

@@ -1,0 +1,61 @@
+"""ETL-2 in Glue: one CSV in, the one Parquet object and its manifest out (contract §5, §7)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec.structs import replace
+
+from cat_normalize.convert.parquet import convert, newest_csv, publish_manifest
+from cat_normalize.core import aws, layout
+from cat_normalize.core.manifest import Etl2Manifest
+from cat_normalize.core.settings import Settings, parse_flag, today
+
+REQUIRED = ("input_bucket", "input_prefix", "output_bucket", "output_prefix")
+OPTIONAL = ("input_key", "time_zone", "allow_future")
+"""The names of the job's arguments; an optional one that is empty counts as not given."""
+
+
+def run(arguments: Mapping[str, str], environment: Mapping[str, str]) -> Etl2Manifest:
+    """Convert the CSV of ``input_key``, or the newest one; publish Parquet and manifest, which is returned.
+
+    Args:
+        arguments: by the names in `REQUIRED` and `OPTIONAL`.
+        environment: the environment variables of the job.
+
+    Raises:
+        CatNormalizeError: as `convert` and `newest_csv` do; nothing was published.
+    """
+    from pyspark.sql import SparkSession
+
+    settings = settings_of(arguments, environment)
+    day = today(settings.rules.time_zone)
+    allow_future = parse_flag("--allow_future", arguments.get("allow_future", ""))
+    s3, bucket = aws.client(settings, "s3"), arguments["input_bucket"]
+    key = arguments.get("input_key") or newest_csv(
+        s3, replace(settings, bucket=bucket), allow_future=allow_future, today=day
+    )
+    target = layout.s3_uri(settings.bucket, layout.parquet_key(settings))
+    spark = SparkSession.builder.getOrCreate()
+    done = convert(spark, layout.s3_uri(bucket, key), target, s3, allow_future=allow_future, today=day)
+    return publish_manifest(settings, done.run_date or day, done, s3)
+
+
+def settings_of(arguments: Mapping[str, str], environment: Mapping[str, str]) -> Settings:
+    """Return the settings of a run; its bucket is the output's, and its prefixes end in one slash.
+
+    >>> given = {"output_bucket": "mine", "input_prefix": "/in", "output_prefix": "/"}
+    >>> made = settings_of(given, {"AWS_DEFAULT_REGION": "sa-east-1"})
+    >>> made.csv_prefix, made.parquet_prefix, made.region
+    ('in/', '', 'sa-east-1')
+    """
+    csv_prefix, parquet_prefix = (
+        f"{arguments[name].strip('/')}/".lstrip("/") for name in ("input_prefix", "output_prefix")
+    )
+    return Settings.from_environment(
+        {"AWS_REGION": environment.get("AWS_DEFAULT_REGION", ""), **environment},
+        bucket=arguments["output_bucket"],
+        csv_prefix=csv_prefix,
+        parquet_prefix=parquet_prefix,
+        time_zone=arguments.get("time_zone") or None,
+    )
