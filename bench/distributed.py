@@ -1,24 +1,28 @@
-"""What ETL-1 inside Spark costs for raw items in a file: CPU, memory of a worker, disk between the stages.
+"""Measure ETL-1 inside Spark over an export of the items in a file: CPU, memory of a worker, disk.
 
-``python bench/distributed.py items.jsonl`` with what ``python bench/data.py`` wrote.
+``python bench/distributed.py items.jsonl``, with a file that ``python bench/data.py`` wrote.
 """
 
 import argparse
 import os
+import sys
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import groupby
 from pathlib import Path
 
 import psutil
 
 from cat_lab import spark
 from cat_normalize.core.settings import Settings
-from cat_normalize.normalize.dealing import Chunk, Sources
-from cat_normalize.scale import bundles
-from cat_normalize.scale import spark as distributed
+from cat_normalize.extract.export import Export
+from cat_normalize.scale import spark as scale
+
+sys.path.append(str(Path(__file__).parents[1] / "tests"))
+import exported
 
 
 def cpu_of_all() -> dict[str, float]:
@@ -34,23 +38,28 @@ def cpu_of_all() -> dict[str, float]:
     return spent
 
 
-def stages(path: Path, parts: int) -> dict[str, float]:
-    """Return the CPU seconds of dealing and of normalising with no Spark around them."""
+def export_of(path: Path, folder: Path, files: int) -> Path:
+    """Write the items of a file as a full export with so many data files; return its folder."""
+    lines = path.read_bytes().splitlines()
+    return exported.write(folder, [lines[number::files] for number in range(files)])
+
+
+def stages(export: Path, count: int) -> dict[str, float]:
+    """Return the CPU seconds of reading and of normalizing without Spark."""
     before = time.process_time()
-    dealt = list(bundles.deal(Chunk(0, 0, path), parts))
+    files = list(enumerate(Export(str(export)).files()))
+    lines = sorted(line for each in files for line in scale._read(each, str(export), Settings(), count))
     between = time.process_time()
-    source = Sources((path.name,), ((0, 0),))
-    rules = Settings().rules
-    for part in range(parts):
-        work = distributed._normalize([each for n, each in dealt if n == part], rules, source, 4 << 20)
-        for _ in work:
+    names = [file.name for _, file in files]
+    for _, partition in groupby(lines, key=lambda line: line[0][0]):
+        for _ in scale._normalize(partition, Settings().rules, names):
             pass
-    return {"deal": between - before, "normalize": time.process_time() - between}
+    return {"read": between - before, "normalize": time.process_time() - between}
 
 
 @contextmanager
 def peaks(folder: Path) -> Iterator[dict[str, int]]:
-    """Watch the memory of the largest worker and the bytes in a folder, five times a second."""
+    """Measure the memory of the largest worker and the bytes in a folder, five times a second."""
     seen, over = {"memory": 0, "disk": 0}, threading.Event()
 
     def watch() -> None:
@@ -74,19 +83,21 @@ def peaks(folder: Path) -> Iterator[dict[str, int]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("path", type=Path)
-    parser.add_argument("--partition-mb", type=int, default=distributed.PARTITION_BYTES >> 20)
+    parser.add_argument("--files", type=int, default=4)
+    parser.add_argument("--partition-mb", type=int, default=scale.PARTITION_BYTES >> 20)
     given = parser.parse_args()
     size = given.path.stat().st_size
-    each = given.partition_mb << 20
-    spent = stages(given.path, -(-size // each))
+    count = -(-size // (given.partition_mb << 20))
     with tempfile.TemporaryDirectory() as folder:
+        export = export_of(given.path, Path(folder, "export"), given.files)
+        spent = stages(export, count)
         local, outputs = Path(folder, "spark"), (f"{folder}/users.csv", f"{folder}/rejects.jsonl")
         os.environ["SPARK_LOCAL_DIRS"] = str(local)
         session = spark.session(Settings(), "2g")
         session.sparkContext.parallelize(range(4), 2).map(str).count()
         with peaks(local) as seen:
             before, began = cpu_of_all(), time.monotonic()
-            _, told = distributed.normalize_files(session, str(given.path), *outputs, Settings(), each)
+            _, made = scale.normalize_export(session, str(export), *outputs, Settings(), count)
             took, after = time.monotonic() - began, cpu_of_all()
         session.stop()
     spent |= {name: after[name] - before[name] for name in after}
@@ -95,7 +106,7 @@ def main() -> None:
     total = sum(after[name] - before[name] for name in after)
     print(f"{'together':10} {total:7.2f} s {1000 * total / size * 1e6:7.1f} ms/MB, without the first two")
     print(f"at most {seen['memory'] / 1e6:.0f} MB in a worker, {seen['disk'] / 1e6:.0f} MB on disk")
-    print(f"{size / 1e6:.0f} MB in, {told[1]['bytes'] / 1e6:.0f} MB out, {took:.0f} s on the clock")
+    print(f"{size / 1e6:.0f} MB in, {made[1]['bytes'] / 1e6:.0f} MB out, {took:.0f} s on the clock")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The CDK app: the two stacks of one environment.
 
-``npx cdk deploy --all -c env=test``; the default is prod. ``-c artefacts=FOLDER`` takes what is deployed
-from elsewhere than ``dist/``.
+``npx cdk deploy --all -c env=test``; the default is prod. ``-c artefacts=FOLDER`` deploys the artefacts of
+another folder than ``dist/``.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ FLAGS = {
     "@aws-cdk/aws-s3:createDefaultLoggingPolicy": True,
     "@aws-cdk/aws-lambda:useCdkManagedLogGroup": False,
 }
-"""The CDK's feature flags; here, so that the templates are the same whoever runs this."""
+"""The CDK's feature flags; set here, so that every caller gets the same templates."""
 
 
 def build(app: cdk.App, env: Environment, artefacts: Artefacts) -> None:
-    """Put both stacks of an environment into an app, with AwsSolutions' rules to hold them to."""
+    """Add both stacks of an environment to an app, and check them against AwsSolutions' rules."""
     common = {"env": cdk.Environment(region=env.region), "termination_protection": env.keep}
     etl1 = Etl1Stack(app, env.named(layout.STACK_ETL1), env, artefacts, **common)
     etl2 = Etl2Stack(app, env.named(layout.STACK_ETL2), env, artefacts, **common)
-    etl2.add_stack_dependency(etl1, "ETL-2 puts its script into ETL-1's bucket")
+    etl2.add_stack_dependency(etl1, "ETL-2's script goes to ETL-1's bucket")
     for process, stack in (("etl-process1", etl1), ("etl-process2", etl2)):
         cdk.Tags.of(stack).add("project", "cat-normalize")
         cdk.Tags.of(stack).add("environment", env.name)
@@ -40,7 +40,7 @@ def build(app: cdk.App, env: Environment, artefacts: Artefacts) -> None:
 
 
 def main() -> None:
-    """Synthesise the environment that the context names."""
+    """Synthesize the environment that the context names."""
     app = cdk.App(context=FLAGS, analytics_reporting=False)
     env = environment(app.node.try_get_context("env") or "prod")
     folder = Path(app.node.try_get_context("artefacts") or ROOT / "dist")

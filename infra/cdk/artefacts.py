@@ -1,4 +1,4 @@
-"""What `make package` built and the stacks deploy."""
+"""The artefacts that `make package` builds and the stacks deploy."""
 
 from __future__ import annotations
 
@@ -7,30 +7,49 @@ from dataclasses import dataclass
 from importlib.metadata import requires
 from pathlib import Path
 
+import names
+from cat_normalize.core import layout
 from cat_normalize.core.errors import SettingsError
+from cat_normalize.core.settings import Settings
 from environments import Architecture
 
 ROOT = Path(__file__).resolve().parents[2]
-GLUE_SCRIPT = "glue_job_script.py"
 GLUE_REQUIREMENTS = ROOT / "glue" / "etl-process2" / "requirements.txt"
 _PIN = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9.+!]+)")
 
 
 @dataclass(frozen=True, slots=True)
-class Artefacts:
-    """The files to deploy: a zip for one architecture, and in one folder the Glue script and the wheel.
+class GlueScript:
+    """A Glue job's script: its file name, its prefix in the bucket, the log group of the copying Lambda."""
 
-    ``glue_modules`` are the packages, pinned, that the job needs beyond Glue's own and the wheel.
+    name: str
+    prefix: str
+    copy_log: str
+
+    def path(self, folder: Path) -> Path:
+        """Return its path in a folder of artefacts."""
+        return folder / self.name
+
+
+ETL1_SCRIPT = GlueScript("glue_etl1_script.py", names.ETL1_SCRIPTS_PREFIX, names.LOGS_SCRIPTS_ETL1)
+ETL2_SCRIPT = GlueScript("glue_job_script.py", Settings().scripts_prefix, names.LOGS_SCRIPTS_ETL2)
+
+
+@dataclass(frozen=True, slots=True)
+class Artefacts:
+    """The files to deploy: a zip for one architecture, and in one folder the Glue scripts and the wheel.
+
+    ``glue_modules`` are the pinned packages that the Glue jobs need besides Glue's own and the wheel.
     """
 
+    folder: Path
     lambda_zip: Path
     wheel: Path
-    glue_script: Path
     glue_modules: tuple[str, ...]
 
     @classmethod
     def found_in(cls, folder: Path, architecture: Architecture) -> Artefacts:
-        """Find them where `make package` puts them.
+        """Find the files where `make package` writes them.
 
         Raises:
             SettingsError: one is missing, or there are two wheels.
@@ -40,20 +59,19 @@ class Artefacts:
             raise SettingsError(
                 f"{folder}: {len(wheels)} wheels of cat_normalize, not one; run: make package"
             )
-        found = cls(
-            folder / f"lambda-{architecture}.zip",
-            wheels[0],
-            folder / GLUE_SCRIPT,
-            glue_modules(GLUE_REQUIREMENTS),
-        )
-        for path in (found.lambda_zip, found.glue_script):
+        zip = folder / f"lambda-{architecture}.zip"
+        for path in (zip, ETL1_SCRIPT.path(folder), ETL2_SCRIPT.path(folder)):
             if not path.is_file():
                 raise SettingsError(f"{path} is missing; run: make package")
-        return found
+        return cls(folder, zip, wheels[0], glue_modules(GLUE_REQUIREMENTS))
+
+    def wheel_uri(self, bucket: str, script: GlueScript) -> str:
+        """Return the address of the wheel next to a script."""
+        return layout.s3_uri(bucket, script.prefix + self.wheel.name)
 
 
 def glue_modules(requirements: Path) -> tuple[str, ...]:
-    """Return the pins of a requirements file; without the file those of the installed library itself."""
+    """Return the pins of a requirements file, or of the installed library if the file is missing."""
     if requirements.is_file():
         lines = requirements.read_text().splitlines()
     else:

@@ -1,4 +1,4 @@
-"""The environments there are: names, sizes, schedule, table, and what becomes of data when a stack goes."""
+"""The environments: names, sizes, schedule, table, and whether data outlives its stack."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ Architecture = Literal["arm64", "x86_64"]
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """One environment; sizes in the unit that their name says.
+    """One environment; the names of sizes give their units.
 
-    ``keep`` retains buckets, logs and catalogue when a stack is deleted. ``concurrency`` is what is
-    reserved for the Lambda: 1, so that two runs never write one day's files at once.
+    ``keep`` retains buckets, logs and catalogue when a stack is deleted. ``etl1`` says where ETL-1 runs; with
+    ``spark`` the Lambda is not created (docs/scale.md). ``concurrency`` is the Lambda's reserved concurrency:
+    1, so that two runs never write one day's files at once.
     """
 
     name: str
@@ -28,22 +29,26 @@ class Environment:
     rejects_days: int
     scan_limit_bytes: int
     region: str = Settings().region
+    etl1: Literal["lambda", "spark"] = "lambda"
     architecture: Architecture = "arm64"
     concurrency: int = 1
     memory_mb: int = 1024
     scratch_mb: int = 10240
     glue_workers: int = 2
     glue_minutes: int = 60
+    spark_workers: int = 10
+    spark_minutes: int = 480
+    export_days: int = 2
     rejected_percent: float = 1.0
     csv_age_hours: int = 26
 
     def named(self, name: str) -> str:
-        """Return this environment's form of a name of prod: ``test`` in place of ``prod``."""
+        """Return this environment's form of a name of prod: ``cat-test-…`` for ``cat-prod-…``."""
         return name.replace("prod", self.name)
 
     @property
     def settings(self) -> Settings:
-        """Return the settings that the doors get here."""
+        """Return the settings of the Lambda and the Glue jobs."""
         return Settings(table_name=self.table, bucket=self.named(Settings().bucket), region=self.region)
 
 

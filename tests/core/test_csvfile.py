@@ -1,4 +1,4 @@
-"""The CSV of contract §4: what a record is, and where the fault lies in what is none (§5)."""
+"""The CSV of contract §4: its records, and the position of the fault in a malformed one (§5)."""
 
 import csv
 import io
@@ -18,7 +18,7 @@ GOOD = b'u1,Ana,TI,Cali,18/08/2025,2,"[{""sk"":""x""}]",,0,a | b,like,\n'
 
 
 def good(**fields):
-    """A good line, with some of its fields written otherwise."""
+    """Return a good line with some of its fields replaced."""
     written = dict(zip(NAMES, GOOD[:-1].split(b","), strict=True)) | fields
     return b",".join(written.values()) + b"\n"
 
@@ -39,7 +39,7 @@ def read(*lines, header=csvfile.HEADER):
         ([[b"[", b'"a"', b"]"], b'a"b', b"\xc3\xa9"], '"[""a""]","a""b",é\n'),
     ],
 )
-def test_a_record_is_quoted_where_it_must_be_alone(fields, written):
+def test_only_fields_that_need_quotes_are_quoted(fields, written):
     assert csvfile.line(fields) == written.encode()
 
 
@@ -77,7 +77,7 @@ def written(rows):
 
 
 @given(ROWS)
-def test_what_is_written_is_read_again(rows):
+def test_written_rows_are_read_back(rows):
     assert read(*written(rows)) == rows
 
 
@@ -139,13 +139,13 @@ HEADER = csvfile.HEADER
             [HEADER, good(fecha_primera_conversacion=b"30/02/2025")],
             2,
             "fecha_primera_conversacion",
-            "a day that",
+            "a day of",
         ),
         (
             [HEADER, good(fecha_primera_conversacion=b"01/01/0000")],
             2,
             "fecha_primera_conversacion",
-            "a day that",
+            "a day of",
         ),
     ],
 )
@@ -158,7 +158,7 @@ def test_a_malformed_file_names_file_line_and_column(lines, line, column, proble
     assert str(found).startswith(f"data.csv, line {line}, column {column}: ")
 
 
-def test_rows_before_the_fault_are_handed_out_first():
+def test_rows_before_the_fault_are_returned_first():
     found = csvfile.rows([HEADER, GOOD, b"x\n"], "data.csv")
     assert next(found)[0] == "u1"
     with pytest.raises(MalformedCsvError):
@@ -170,7 +170,7 @@ SECRET = "palabra secreta"
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("cell", [SECRET, f'a"{SECRET}', f"{SECRET}\r", f"{SECRET},{SECRET}", f'"{SECRET}'])
-def test_an_error_never_tells_what_stands_in_the_file(name, cell):
+def test_an_error_never_quotes_the_file(name, cell):
     faulty = good(**{"numero_feedback": SECRET.encode(), name: cell.encode()})
     for lines in ([faulty], [HEADER, faulty], [HEADER[:-1] + b"," + cell.encode() + b"\n"]):
         with pytest.raises(MalformedCsvError) as caught:
@@ -187,7 +187,7 @@ tails = st.sampled_from([b"\n", b"", b"\r\n", b"\xff\n", b"\xc3\xa9\n"])
 
 @settings(max_examples=500, deadline=None)
 @given(st.lists(bits, min_size=11, max_size=13), numbers, days, tails)
-def test_a_glance_takes_no_record_that_a_look_at_each_field_refuses(parts, number, day, tail):
+def test_the_fast_check_accepts_exactly_what_reading_each_field_accepts(parts, number, day, tail):
     fields = [bit if each.kind == "string" else "" for each, bit in zip(COLUMNS, parts, strict=False)]
     fields[4], fields[8] = day, number
     for record in (",".join(parts), ",".join(fields)):

@@ -62,11 +62,11 @@ def test_prefixes_are_settings():
         ("data.csv", None),
     ],
 )
-def test_a_csvs_name_carries_its_day(key, day):
+def test_the_run_date_is_read_from_a_csvs_name(key, day):
     assert layout.run_date_of(key) == day
 
 
-def test_a_key_of_any_day_gives_the_day_back():
+def test_a_day_is_read_back_from_its_keys():
     for day in (date(2025, 1, 1), date(2024, 2, 29), date(1999, 12, 31), date(987, 6, 5), date(1, 1, 1)):
         assert layout.run_date_of(layout.csv_key(Settings(), day)) == day
         assert layout.manifest_day(layout.manifest_key(Settings(), 1, day)) == day
@@ -82,7 +82,7 @@ def test_a_day_has_eight_digits_in_any_century():
 @pytest.mark.parametrize(
     "key", ["20250901.json", "x/20250931.json", "x/2025-09-01.json", "x/20250901.json.gz"]
 )
-def test_other_keys_are_no_manifests(key):
+def test_other_keys_are_not_manifests(key):
     assert layout.manifest_day(key) is None
 
 
@@ -97,6 +97,6 @@ def test_an_address_is_split_and_joined(uri, parts):
 
 
 @pytest.mark.parametrize("path", ["b/k", "s3a://b/k", "s3://b", "s3:///k", "S3://b/k", ""])
-def test_what_is_no_address_is_said(path):
+def test_what_is_not_an_s3_address_is_an_error(path):
     with pytest.raises(SettingsError, match="write s3://bucket/key"):
         layout.split_s3(path)

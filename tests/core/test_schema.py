@@ -1,4 +1,4 @@
-"""The twelve columns, and that all that is made of them agrees (contract §2)."""
+"""The twelve columns, and that every form of them agrees (contract §2)."""
 
 import pyarrow as pa
 import pytest
@@ -38,6 +38,6 @@ def test_every_form_is_the_contracts(columns):
     assert columns == CONTRACT
 
 
-def test_every_column_may_be_null_and_says_what_it_means():
+def test_every_column_may_be_null_and_has_a_comment():
     assert all(field.nullable for field in schema.arrow_schema())
     assert all(each["Comment"] and len(each["Comment"]) <= 255 for each in schema.glue_columns())

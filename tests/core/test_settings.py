@@ -1,4 +1,4 @@
-"""What can be configured, and what is said of what cannot be read (contract §7)."""
+"""What can be configured, and the errors of invalid values (contract §7)."""
 
 import re
 from datetime import UTC, date, datetime
@@ -121,7 +121,7 @@ def test_a_keyword_argument_wins_unless_it_is_none(name):
         ({}, {"min_users_percent": True}, "min_users_percent: True is not a whole number"),
     ],
 )
-def test_what_cannot_be_read_is_named(environment, given, message):
+def test_an_invalid_setting_is_named(environment, given, message):
     with pytest.raises(SettingsError, match=message):
         Settings.from_environment(environment, **given)
 
@@ -151,7 +151,7 @@ WORD = st.from_regex(r"[a-z0-9.-]{1,12}", fullmatch=True)
         min_users_percent=st.integers(0, 100),
     )
 )
-def test_a_childs_environment_gives_the_same_settings_again(made):
+def test_to_environment_gives_the_same_settings_again(made):
     handed = made.to_environment()
     assert set(handed) <= set(EVERY)
     assert all(handed.values())
@@ -183,11 +183,11 @@ def test_both_ends_of_a_period_are_kept(rules, day, kept):
         ((".*",), None, False),
     ],
 )
-def test_a_city_is_dropped_where_an_expression_finds_it(cities, city, dropped):
+def test_a_city_that_matches_an_expression_is_dropped(cities, city, dropped):
     assert Rules(exclude_cities=cities).excludes(city) is dropped
 
 
-def test_equal_settings_are_equal_whatever_was_made_of_them():
+def test_settings_are_compared_and_shown_by_their_fields():
     assert Rules(exclude_cities=("a",)) == Rules(exclude_cities=("a",))
     assert replace(Settings(), bucket="mine") == Settings(bucket="mine")
     assert "Pattern" not in repr(Settings())
@@ -195,12 +195,12 @@ def test_equal_settings_are_equal_whatever_was_made_of_them():
 
 
 @pytest.mark.parametrize("text", ["2025-08-18", "20250818", " 2025-08-18\n"])
-def test_a_day_in_either_form(text):
+def test_a_day_is_parsed_in_either_form(text):
     assert parse_day("--since", text) == date(2025, 8, 18)
 
 
 @pytest.mark.parametrize("text", ["", "2025-8-18", "2025-02-30", "18/08/2025", "2025-08-18T00:00:00"])
-def test_a_day_in_no_form(text):
+def test_what_is_not_a_day_is_an_error(text):
     with pytest.raises(SettingsError, match=r"^--since: "):
         parse_day("--since", text)
 
@@ -214,7 +214,7 @@ def test_a_list(text, parts):
 
 
 @pytest.mark.parametrize("text", ["yes", "True", "1", "true ", "tru"])
-def test_a_flag_is_true_or_false_or_nothing(text):
+def test_a_flag_is_true_false_or_empty(text):
     assert [parse_flag("--x", each) for each in ("true", "false", "")] == [True, False, False]
     with pytest.raises(SettingsError, match=r"^--x: .* is neither true nor false"):
         parse_flag("--x", text)
@@ -229,7 +229,7 @@ def test_a_day_after_today_is_refused():
             refuse_future(late, day)
 
 
-def test_the_day_turns_at_midnight_in_the_zone():
+def test_the_day_changes_at_midnight_in_the_zone():
     assert today("America/Bogota", datetime(2025, 9, 1, 4, 59, tzinfo=UTC)) == date(2025, 8, 31)
     assert today("America/Bogota", datetime(2025, 9, 1, 5, 0, tzinfo=UTC)) == date(2025, 9, 1)
 
@@ -243,12 +243,12 @@ def test_the_day_turns_at_midnight_in_the_zone():
         ("DYNAMODB_TABLE_NAME", "a table", "cat-prod-catia-conversations-table"),
     ],
 )
-def test_a_name_that_cannot_be_is_told_with_an_example(name, value, example):
+def test_an_invalid_name_is_an_error_with_an_example(name, value, example):
     with pytest.raises(SettingsError, match=rf"{example} \({name}\)"):
         Settings.from_environment({name: value})
 
 
-def test_a_first_day_to_keep_that_has_not_come_yet_is_refused():
+def test_a_since_after_today_is_refused():
     settings = Settings.from_environment({"CAT_SINCE": "2025-09-02"})
     with pytest.raises(FutureDateError, match="since 2025-09-02 is after today"):
         refuse_future_days(settings, date(2025, 9, 1), date(2025, 9, 1))

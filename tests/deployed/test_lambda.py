@@ -1,4 +1,4 @@
-"""The Lambda's zip as it is deployed, run against the local AWS by an interpreter that sees nothing else."""
+"""The Lambda's zip as it is deployed, run against the local AWS by an interpreter with nothing else."""
 
 import contextlib
 import hashlib
@@ -46,7 +46,7 @@ HEAVY = {
     *("concurrent.futures.process", "multiprocessing", "subprocess"),  # of more than one worker
     *("duckdb", "pandas", "pyarrow", "pydantic", "pyspark", "rich", "typer"),  # of nothing here
 }
-"""What importing the function must not bring along."""
+"""Modules that importing the function must not import."""
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +96,7 @@ def rejected(data):
 
 
 def strings(value):
-    """Yield every text in an item, also those in JSON that is a text itself."""
+    """Yield every text in an item, also those inside texts of JSON."""
     if isinstance(value, dict):
         for each in value.values():
             yield from strings(each)
@@ -110,7 +110,7 @@ def strings(value):
                 yield from strings(json.loads(value))
 
 
-def test_the_csv_is_the_one_of_the_command_line(aws, ran, expected):
+def test_the_csv_equals_that_of_the_command_line(aws, ran, expected):
     assert ran.told["came"][0].keys() == {"result"}, ran.out
     csv = body(aws, layout.csv_key(aws.settings, DAY))
     assert csv == (expected / "here.csv").read_bytes()
@@ -118,12 +118,12 @@ def test_the_csv_is_the_one_of_the_command_line(aws, ran, expected):
     assert csv.count(b"\n") > 300
 
 
-def test_a_warm_function_does_it_again_and_the_schedulers_time_names_the_day(aws, ran, expected):
+def test_a_warm_function_runs_again_with_the_day_of_the_schedulers_time(aws, ran, expected):
     assert ran.told["came"][1]["result"]["run_date"] == NEXT.isoformat()
     assert body(aws, layout.csv_key(aws.settings, NEXT)) == (expected / "cli.csv").read_bytes()
 
 
-def test_rejects_and_manifest_are_there_too(aws, ran, expected):
+def test_rejects_and_manifest_are_published_too(aws, ran, expected):
     rejects = body(aws, layout.rejects_key(aws.settings, DAY))
     assert rejected(rejects) == rejected((expected / "cli.jsonl").read_bytes())
     manifest = json.loads(body(aws, layout.manifest_key(aws.settings, 1, DAY)))
@@ -145,7 +145,7 @@ def test_too_little_time_publishes_nothing_and_leaves_the_disk_empty(aws, ran):
     assert not [key for key in keys(aws) if f"{LATE:%Y%m%d}" in key]
 
 
-def test_logs_and_traces_hold_no_text_of_the_table(ran):
+def test_logs_and_traces_contain_no_text_of_the_table(ran):
     texts = {text for each in [*seed.items(), *SECRETS] for text in strings(each) if len(text) > 6}
     assert len(texts) > 2000
     assert {"palabra-secreta", "Nombre Secreto", "USER#clave-secreta"} < texts
@@ -155,7 +155,7 @@ def test_logs_and_traces_hold_no_text_of_the_table(ran):
     assert messages == ["started", "published", "started", "published", "started"]
 
 
-def test_the_metrics_are_those_the_library_names(ran):
+def test_the_metrics_are_those_of_the_library(ran):
     (result, *_) = (each["result"] for each in ran.told["came"][:1])
     whole, *by_reason = ran.metrics()[: 1 + len(result["rejected_by_reason"])]
     directive = whole["_aws"]["CloudWatchMetrics"][0]
@@ -173,13 +173,13 @@ def test_the_metrics_are_those_the_library_names(ran):
     assert sum(each["ItemsRejected"][0] for each in by_reason) == whole["ItemsRejected"][0] > 0
 
 
-def test_a_step_is_a_segment_of_the_trace(ran):
+def test_each_step_is_a_segment_of_the_trace(ran):
     traces = "".join(ran.traces)
     for name in ("## lambda_handler", "extract", "normalize", "publish"):
         assert f'"name": "{name}"' in traces or f'"name":"{name}"' in traces
 
 
-def test_the_function_imports_little_and_nothing_from_elsewhere(ran, unpacked, runtime):
+def test_the_function_imports_little_and_only_from_the_zip(ran, unpacked, runtime):
     assert sorted(HEAVY & set(ran.told["modules"])) == []
     places = [str(unpacked), str(Path(runtime).resolve()), sys.base_prefix]
     places += [str((runtime / name).resolve()) for name in ("boto3", "botocore", "s3transfer", "urllib3")]
@@ -210,7 +210,7 @@ def emptied(aws, name):
     return name
 
 
-def test_what_cannot_be_right_is_a_failure_of_its_own_name_with_a_metric(aws, ran, function):
+def test_a_refused_run_fails_with_its_own_error_and_a_metric(aws, ran, function):
     before = keys(aws)
     calls = [
         {"event": {"run_date": "20250904"}, "seconds": 900},
@@ -230,7 +230,7 @@ def test_what_cannot_be_right_is_a_failure_of_its_own_name_with_a_metric(aws, ra
     assert messages == ["started", "started"]  # what the event allows and its day are read first
 
 
-def test_where_all_items_are_rejected_their_reasons_are_published_and_no_csv(aws, ran, function):
+def test_if_all_items_are_rejected_the_rejects_are_published_and_no_csv(aws, ran, function):
     broken = emptied(aws, "broken")
     seed.put(aws.client("dynamodb"), broken, [item("a", "WHAT#1"), item("b", "CONVERSATION#1")])
     before = keys(aws)
@@ -244,12 +244,12 @@ def test_where_all_items_are_rejected_their_reasons_are_published_and_no_csv(aws
     }  # fmt: skip
 
 
-def test_an_event_may_allow_fewer_users_and_a_day_to_come(aws, ran, function):
+def test_an_event_may_allow_fewer_users_and_a_future_day(aws, ran, function):
     event = {"run_date": "99991231", "allow_shrink": True, "allow_future": True}
     allowed = function([{"event": event, "seconds": 900}], DYNAMODB_TABLE_NAME=emptied(aws, "smaller"))
     assert allowed.told["came"][0]["result"]["run_date"] == "9999-12-31", allowed.out
     assert layout.csv_key(aws.settings, date(9999, 12, 31)) in keys(aws)
 
 
-def test_a_text_in_a_text_would_be_noticed():
+def test_texts_inside_texts_are_found():
     assert list(strings(as_json(TOLD)))[1:] == ["user", "palabra-secreta", "bot"]

@@ -22,7 +22,7 @@ def pins(text):
     return {pin: set(re.findall(r"--hash=(\S+)", hashes)) for pin, hashes in found}
 
 
-def test_built_twice_the_same_bytes(dist, tmp_path):
+def test_two_builds_give_the_same_bytes(dist, tmp_path):
     again = build(tmp_path / "again")
     names = sorted(path.name for path in dist.iterdir())
     assert names == sorted(path.name for path in again.iterdir())
@@ -49,7 +49,7 @@ def test_the_zip_is_small_and_of_its_platform(dist, architecture):
     assert str(ROOT).encode() not in text
 
 
-def test_the_zip_holds_what_the_function_reaches_and_no_more(dist):
+def test_the_zip_contains_only_what_the_function_imports(dist):
     with zipfile.ZipFile(dist / "lambda-x86_64.zip") as archive:
         names = archive.namelist()
     tops = {name.partition("/")[0] for name in names}
@@ -62,7 +62,7 @@ def test_the_zip_holds_what_the_function_reaches_and_no_more(dist):
 
 
 @pytest.mark.parametrize("architecture", MACHINES)
-def test_every_module_in_the_zip_has_its_bytecode_which_python_takes_unchecked(dist, architecture):
+def test_every_module_in_the_zip_has_bytecode_that_python_does_not_check(dist, architecture):
     with zipfile.ZipFile(dist / f"lambda-{architecture}.zip") as archive:
         held = {name: archive.read(name) for name in archive.namelist()}
     sources = {cache_from_source(name): name for name in held if name.endswith(".py")}
@@ -81,7 +81,7 @@ def test_every_module_of_the_library_in_the_zip_can_be_imported(unpacked, runtim
     subprocess.run([sys.executable, "-I", "-S", "-c", "\n".join(lines)], check=True)
 
 
-def test_the_wheel_holds_the_library(dist):
+def test_the_wheel_contains_the_library(dist):
     (wheel,) = dist.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         held = {name for name in archive.namelist() if name.startswith("cat_normalize/")}
@@ -107,7 +107,7 @@ def test_the_glue_script_does_nothing_on_import(dist):
         ("glue/etl-process2", "msgspec tzdata"),
     ],
 )
-def test_a_doors_pins_are_those_of_the_lock_and_name_no_index(door, names):
+def test_the_pins_are_those_of_the_lock_and_name_no_index(door, names):
     text = (ROOT / door / "requirements.txt").read_text()
     own, lock = pins(text), pins(LOCK)
     assert [pin.partition("==")[0] for pin in own] == names.split()

@@ -1,4 +1,4 @@
-"""ETL-1's Glue script by spark-submit, over an export on the local AWS, with the wheel alone."""
+"""ETL-1's Glue script as it is deployed: by spark-submit, with the wheel, over an export on the local AWS."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from cat_lab.local import running
 from cat_lab.sample import generator as seed
 from cat_normalize.core import layout
 from cat_normalize.core.settings import Rules, Settings
+from cat_normalize.jobs import etl1_spark
 from cat_normalize.normalize.files import normalize_files
 from deployed.conftest import ROOT, glues_python
 
-SCRIPT = ROOT / "glue/etl-process1/glue_job_script.py"
 SINCE = "2025-08-20"
 KEYS = [
     "manifests/etl-process1/20250915.json",
@@ -51,7 +51,7 @@ def submit(aws, glue, dist, arguments):
     (wheel,) = dist.glob("*.whl")
     plain = glues_python(glue)
     python = job.Python(plain.executable, os.pathsep.join([plain.modules, str(wheel)]))
-    command = job.command(aws.settings, glue, SCRIPT, arguments)
+    command = job.command(aws.settings, glue, dist / "glue_etl1_script.py", arguments)
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     environment = job.environment(aws.child_environment(kept), python)
     return subprocess.run(command, env=environment, cwd=glue, capture_output=True, text=True, check=False)
@@ -68,8 +68,9 @@ def test_spark_submit_makes_what_one_machine_makes_and_a_wrong_export_changes_no
     aws, glue, dist, export, tmp_path
 ):
     bucket = aws.settings.bucket
-    place = f"s3://{bucket}/AWSDynamoDB/01234-abcd/"
-    arguments = ["--JOB_NAME", "x", "--input", place, "--output_bucket", bucket, "--run_date", "20250915"]
+    place = f"s3://{bucket}/AWSDynamoDB/01234-abcd/manifest-summary.json"
+    arguments = ["--JOB_NAME", "x", "--input", place, "--output_bucket", bucket]
+    arguments += ["--time", "2025-09-16T04:30:00Z"]  # still the 15th in Bogotá
     arguments += ["--since", SINCE, "--until", ""]
     done = submit(aws, glue, dist, arguments)
     assert done.returncode == 0, done.stderr[-3000:]
@@ -87,7 +88,9 @@ def test_spark_submit_makes_what_one_machine_makes_and_a_wrong_export_changes_no
     assert (manifest["source"], manifest["run_date"]) == (place, "2025-09-15")
     assert [each["uri"] for each in manifest["outputs"]] == [layout.s3_uri(bucket, key) for key in KEYS[1:]]
 
-    aws.client("s3").put_object(Bucket=bucket, Key="AWSDynamoDB/few/items.jsonl", Body=b"\n")
+    for path in exported.write(tmp_path / "few", [[]]).rglob("*.*"):
+        key = f"AWSDynamoDB/few/{path.relative_to(tmp_path / 'few')}"
+        aws.client("s3").upload_file(str(path), bucket, key)
     few = ["--JOB_NAME", "x", "--input", f"s3://{bucket}/AWSDynamoDB/few/", "--since", SINCE]
     few += ["--output_bucket", bucket, "--run_date", "20250916", "--allow_shrink", "false"]
     shrunk = submit(aws, glue, dist, few)
@@ -104,7 +107,7 @@ def test_spark_submit_makes_what_one_machine_makes_and_a_wrong_export_changes_no
 
 @pytest.fixture(scope="module")
 def script():
-    spec = importlib.util.spec_from_file_location("scale_job", SCRIPT)
+    spec = importlib.util.spec_from_file_location("scale_job", ROOT / "glue/etl-process1/glue_job_script.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -116,15 +119,17 @@ def test_arguments(script):
         "--JOB_NAME",
         "x",
         "--input",
-        "s3://b/raw",
+        "s3://b/e/",
         "--output_bucket=c",
         "--exclude_cities",
         "^A,B",
     ]
-    assert script.read_arguments([*given, "--since", "", "--run_date", "2025-09-15"]) == {
-        "input": "s3://b/raw",
+    found = script.read_arguments([*given, "--since", "", "--run_date", "2025-09-15"])
+    assert found == {
+        "input": "s3://b/e/",
         "output_bucket": "c",
         "run_date": "2025-09-15",
+        "since": "",
         "exclude_cities": "^A,B",
     }
     more = ["--allow_shrink", "true", "--allow_future=true", "--min_users_percent", "80"]
@@ -132,4 +137,12 @@ def test_arguments(script):
         ("allow_shrink", "true"), ("allow_future", "true"), ("min_users_percent", "80"),
     }  # fmt: skip
     with pytest.raises(Exception, match="output_bucket"):
-        script.read_arguments(["job", "--input", "s3://b/raw"])
+        script.read_arguments(["job", "--input", "s3://b/e/"])
+
+
+def test_arguments_win_over_the_environment_and_empty_ones_count_as_not_given():
+    arguments = {"output_bucket": "c", "exclude_cities": "^A,B", "since": "", "min_users_percent": "80"}
+    made = etl1_spark.settings_of(arguments, {"CAT_SINCE": SINCE, "CAT_EXCLUDE_CITIES": "C"})
+    assert (made.bucket, made.min_users_percent) == ("c", 80)
+    assert made.rules.exclude_cities == ("^A", "B")
+    assert made.rules.since.isoformat() == SINCE

@@ -1,4 +1,4 @@
-"""A cloud assembly as the tests read it: templates by process, resources by type, intrinsics resolved."""
+"""Read a cloud assembly: templates by process, resources by type, intrinsics resolved."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Tried:
 
 @dataclass(frozen=True)
 class Template:
-    """One stack's template, its intrinsics resolved to what they are on an account of all digits."""
+    """One stack's template, with intrinsics resolved for the account `ACCOUNT`."""
 
     raw: dict[str, Any]
 
@@ -55,7 +55,7 @@ class Template:
         return [body.get("Properties", {}) for body in self.resources.values() if body["Type"] == kind]
 
     def one(self, kind: str, **named: str) -> dict[str, Any]:
-        """Return the properties of the one resource of a type whose properties hold these."""
+        """Return the properties of the only resource of a type with these properties."""
         found = [each for each in self.all(kind) if named.items() <= each.items()]
         assert len(found) == 1, f"{len(found)} of {kind} {named}"
         return found[0]
@@ -92,7 +92,7 @@ class Template:
 
 
 class Assembly:
-    """What one run of the app made: the templates of ETL-1 and ETL-2 of an environment."""
+    """The cloud assembly of one run of the app: the templates of ETL-1 and ETL-2 of an environment."""
 
     def __init__(self, folder: Path, environment: str) -> None:
         self.folder, self.environment = folder, environment
@@ -101,7 +101,7 @@ class Assembly:
         self.etl1, self.etl2 = (Template(json.loads(file.read_text())) for file in self.files)
 
     def acknowledged(self) -> dict[tuple[str, str], str]:
-        """Return construct and rule of every acknowledgement, and its reason."""
+        """Return the reason of every acknowledgement, by construct and rule."""
         found = {}
         for stack in self.stacks:
             for path, entries in json.loads((self.folder / f"{stack}.metadata.json").read_text()).items():

@@ -1,4 +1,4 @@
-"""The app is run once an environment."""
+"""Run the app once per environment."""
 
 from __future__ import annotations
 
@@ -9,6 +9,18 @@ import pytest
 
 from infra.assembly import Assembly, Tried
 from infra.synth import Synth
+
+SPARK = """
+import sys
+sys.path.insert(0, ".")
+from dataclasses import replace
+import environments
+changed = {"etl1": "spark", "spark_workers": 40, "spark_minutes": 90, "csv_age_hours": 30}
+environments.ENVIRONMENTS["prod"] = replace(environments.PROD, **changed)
+import app
+app.main()
+"""
+"""The app with ETL-1 in Spark, and some sizes other than the default."""
 
 UNACKNOWLEDGED = """
 import sys
@@ -23,25 +35,27 @@ app.main()
 RUNS = {
     "prod": (("app.py",), "prod"),
     "test": (("app.py",), "test"),
+    "spark": (("-c", SPARK), "prod"),
     "unacknowledged": (("-c", UNACKNOWLEDGED), "prod"),
 }
 
 
 @pytest.fixture(scope="session")
 def artefacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder like ``dist/``, its files next to empty."""
+    """Make a folder like ``dist/`` with almost empty files."""
     folder = tmp_path_factory.mktemp("dist")
     for architecture in ("arm64", "x86_64"):
         with zipfile.ZipFile(folder / f"lambda-{architecture}.zip", "w") as package:
             package.writestr("lambda_function.py", "")
     (folder / "cat_normalize-1.2.3-py3-none-any.whl").write_bytes(b"wheel")
-    (folder / "glue_job_script.py").write_text("")
+    for name in ("glue_job_script.py", "glue_etl1_script.py"):
+        (folder / name).write_text("")
     return folder
 
 
 @pytest.fixture(scope="session")
 def runs(artefacts: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tried]:
-    """Each run of the app: its exit code, what it printed, and the folder of what it made."""
+    """Return each run of the app: its exit code, its output and its cloud assembly."""
     started = {
         name: Synth(environment, artefacts, tmp_path_factory.mktemp(name), arguments)
         for name, (arguments, environment) in RUNS.items()
@@ -59,3 +73,10 @@ def prod(runs: dict[str, Tried]) -> Assembly:
 def test(runs: dict[str, Tried]) -> Assembly:
     assert runs["test"].code == 0, runs["test"].err
     return Assembly(runs["test"].folder, "test")
+
+
+@pytest.fixture(scope="session")
+def spark(runs: dict[str, Tried]) -> Assembly:
+    """Return prod with ETL-1 in Spark."""
+    assert runs["spark"].code == 0, runs["spark"].err
+    return Assembly(runs["spark"].folder, "prod")

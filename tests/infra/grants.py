@@ -1,4 +1,4 @@
-"""What a role grants, one permission at a time, and which of it a call stands on."""
+"""The permissions of a role, one at a time, and which of them a call needs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from infra.assembly import Assembly
 
 
 class Call(NamedTuple):
-    """What IAM is asked: an action on a resource; ``prefix`` is what it sees as ``s3:prefix``."""
+    """A request to IAM: an action on a resource; ``prefix`` is the value of ``s3:prefix``."""
 
     action: str
     resource: str
@@ -25,7 +25,7 @@ class Grant(NamedTuple):
     condition: str = ""
 
     def allows(self, call: Call) -> bool:
-        """Tell whether IAM would let the call pass for this alone."""
+        """Return whether IAM allows the call because of this grant alone."""
         return (
             self.action == call.action
             and _matches(self.resource, call.resource)
@@ -40,7 +40,7 @@ class Grant(NamedTuple):
 
 
 def _matches(pattern: str, text: str) -> bool:
-    assert not set("?[") & set(pattern)  # nothing but the star is used here, and fnmatch knows more
+    assert not set("?[") & set(pattern)  # only the star is used here; fnmatch has more wildcards
     return fnmatchcase(text, pattern)
 
 
@@ -49,7 +49,7 @@ def many(value: Any) -> list[Any]:
 
 
 def grants(role: dict[str, Any]) -> set[Grant]:
-    """Flatten a role's inline policies; anything but a plain Allow raises."""
+    """Flatten a role's inline policies, which may hold only plain Allow statements."""
     found = set()
     for policy in role["Policies"]:
         for statement in policy["PolicyDocument"]["Statement"]:
@@ -65,7 +65,7 @@ def grants(role: dict[str, Any]) -> set[Grant]:
 
 
 def _conditions(block: dict[str, dict[str, Any]]) -> list[str]:
-    """Return a condition's values, any of which is enough: so there may be one operator and one key."""
+    """Return a condition's values, each enough alone; it must have one operator and one key."""
     if not block:
         return [""]
     ((operator, keys),) = block.items()
@@ -89,16 +89,16 @@ def refused(calls: Collection[Call], given: Collection[Grant]) -> list[Call]:
 
 
 def superfluous(calls: Collection[Call], given: Collection[Grant]) -> list[Grant]:
-    """Return the grants each of which could go, and no call more would be refused."""
+    """Return the grants that no call needs."""
     standing = ([grant for grant in given if grant.allows(call)] for call in set(calls))
     needed = {on[0] for on in standing if len(on) == 1}
     return sorted(set(given) - needed)
 
 
 def too_wide(calls: Collection[Call], given: Collection[Grant]) -> list[Grant]:
-    """Return the grants whose star reaches further than the one folder of all calls that need that star.
+    """Return the grants whose star is wider than the common folder of the calls that need that star.
 
-    To list all of a bucket is too wide where every call asks for a prefix, which a condition can hold.
+    Listing a whole bucket is too wide if every call has a prefix, which a condition can require.
     """
     found = {
         grant
@@ -119,7 +119,7 @@ def too_wide(calls: Collection[Call], given: Collection[Grant]) -> list[Grant]:
 
 
 def _folder(texts: list[str]) -> str:
-    """Return what texts begin with alike, up to its last slash."""
+    """Return the common beginning of texts, up to its last slash."""
     low, high = min(texts), max(texts)
     same = next((n for n, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), len(low))
     return low[: low.rfind("/", 0, same) + 1]

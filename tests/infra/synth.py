@@ -1,4 +1,4 @@
-"""The app is run as `npx cdk synth` runs it, with nothing to call and nowhere to go."""
+"""Run the app as `npx cdk synth` does, without credentials and without network."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ socket.socket.connect = socket.socket.connect_ex = refuse
 require("net").Socket.prototype.connect = (...to) => { throw new Error("offline: " + JSON.stringify(to)) };
 """,
 }
-"""What Python and node load first, so that neither connects a socket."""
+"""Files that Python and node load first, so that neither can connect a socket."""
 
 SILENT = {f"JSII_SILENCE_WARNING_{kind}_NODE_VERSION": "1" for kind in ("DEPRECATED", "UNTESTED")} | {
     "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "18,20,22"
@@ -28,7 +28,7 @@ SILENT = {f"JSII_SILENCE_WARNING_{kind}_NODE_VERSION": "1" for kind in ("DEPRECA
 
 
 class Synth:
-    """A run of the app that has been started; `tried` waits for it."""
+    """A started run of the app; `tried` waits for its end."""
 
     def __init__(
         self, environment: str, artefacts: Path, folder: Path, arguments: tuple[str, ...] = ("app.py",)
@@ -45,12 +45,12 @@ class Synth:
         )
 
     def tried(self) -> Tried:
-        out, err = self._process.communicate(timeout=200)
+        out, err = self._process.communicate(timeout=280)
         return Tried(self._process.returncode, out, err, self._folder)
 
 
 def bare(home: Path) -> dict[str, str]:
-    """Return an environment without credentials or profile, in which no socket can be connected."""
+    """Return environment variables without credentials or profile that prevent every connection."""
     for name, text in OFFLINE.items():
         (home / name).write_text(text)
     caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")

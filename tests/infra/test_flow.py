@@ -1,4 +1,4 @@
-"""Schedule → Lambda → CSV → event → rule → state machine → Glue job: who hands over to whom."""
+"""Schedule → ETL-1 → CSV → event → rule → state machine → Glue job: what starts what, with which input."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_the_schedule_calls_the_lambda_at_half_past_eleven_in_bogota(prod: Assem
     assert target["RoleArn"].startswith("arn:NightlyRole")
 
 
-def test_a_retry_after_midnight_is_still_the_run_of_the_day(prod: Assembly) -> None:
+def test_a_retry_after_midnight_keeps_the_day_of_the_schedule(prod: Assembly) -> None:
     target = prod.etl1.one("AWS::Scheduler::Schedule")["Target"]
     assert json.loads(target["Input"]) == {"time": "<aws.scheduler.scheduled-time>"}
 
@@ -44,7 +44,7 @@ def test_the_schedule_of_test_is_off(test: Assembly) -> None:
     assert test.etl1.one("AWS::Scheduler::Schedule")["State"] == "DISABLED"
 
 
-def test_the_lambda_tries_twice_more_and_then_leaves_a_letter(prod: Assembly) -> None:
+def test_a_failed_event_is_retried_twice_and_then_goes_to_the_queue(prod: Assembly) -> None:
     config = prod.etl1.one("AWS::Lambda::EventInvokeConfig")
     assert config["MaximumRetryAttempts"] == 2
     assert config["MaximumEventAgeInSeconds"] == 10800
@@ -52,7 +52,7 @@ def test_the_lambda_tries_twice_more_and_then_leaves_a_letter(prod: Assembly) ->
     assert (config["FunctionName"], config["Qualifier"]) == ("cat-prod-lambda-normalize", "$LATEST")
 
 
-def test_the_handler_is_a_function_of_the_door(prod: Assembly) -> None:
+def test_the_handler_exists(prod: Assembly) -> None:
     module, _, name = prod.etl1.one("AWS::Lambda::Function")["Handler"].partition(".")
     door = CDK.parents[1] / "lambda" / "etl-process1" / f"{module}.py"
     assert name in {
@@ -108,12 +108,12 @@ CSV = "reports/etl-process1/data_20250901.csv"
         (event(CSV, source="my.s3"), False),
     ],
 )
-def test_the_rule_takes_the_csv_and_nothing_else(prod: Assembly, sent: dict[str, Any], starts: bool) -> None:
+def test_the_rule_matches_only_a_csv_of_etl1(prod: Assembly, sent: dict[str, Any], starts: bool) -> None:
     pattern = prod.etl2.one("AWS::Events::Rule")["EventPattern"]
     assert EventPattern.load(json.dumps(pattern)).matches_event(sent) is starts
 
 
-def test_the_rule_says_exactly_this(prod: Assembly) -> None:
+def test_the_pattern_of_the_rule(prod: Assembly) -> None:
     rule = prod.etl2.one("AWS::Events::Rule")
     assert (rule["Name"], rule["State"]) == ("cat-prod-etl2-csv-created", "ENABLED")
     assert rule["EventPattern"] == {
@@ -126,7 +126,7 @@ def test_the_rule_says_exactly_this(prod: Assembly) -> None:
     }
 
 
-def test_the_rule_hands_the_event_whole_to_the_state_machine(prod: Assembly) -> None:
+def test_the_rule_sends_the_whole_event_to_the_state_machine(prod: Assembly) -> None:
     (target,) = prod.etl2.one("AWS::Events::Rule")["Targets"]
     assert not {"Input", "InputPath", "InputTransformer"} & set(target)
     assert target["Arn"] == MACHINE
@@ -154,7 +154,7 @@ def test_the_state_machine_runs_the_job_with_the_key_and_waits(prod: Assembly) -
 
 
 def job_run(message: str, **other: Any) -> str:
-    """Return the cause of a failed run as Step Functions gives it: Glue's JobRun as a text of JSON."""
+    """Return the cause of a failed run as Step Functions reports it: Glue's JobRun as JSON text."""
     run = {
         "AllocatedCapacity": 2,
         "Arguments": {"--input_key": "reports/etl-process1/data_20250915.csv"},
@@ -172,7 +172,7 @@ def job_run(message: str, **other: Any) -> str:
 
 
 def ends(made: dict[str, Any], error: str, cause: str) -> str:
-    """Return the name of the state in which an execution ends whose job failed like that."""
+    """Return the name of the state in which an execution ends after such a failure of its job."""
     (caught,) = made["States"]["Run the Glue job"]["Catch"]
     assert caught.keys() == {"ErrorEquals", "Next"}  # the output is Error and Cause, nothing else
     assert caught["ErrorEquals"] == ["States.TaskFailed"]  # all errors but a timeout
@@ -204,12 +204,12 @@ FUTURE = (
         ("Glue.EntityNotFoundException", "", "Fail"),
     ],
 )
-def test_only_an_older_csv_is_no_failure(prod: Assembly, error: str, cause: str, kind: str) -> None:
+def test_only_an_older_csv_is_not_a_failure(prod: Assembly, error: str, cause: str, kind: str) -> None:
     made = definition(prod)
     assert made["States"][ends(made, error, cause)]["Type"] == kind
 
 
-def test_the_two_ends_say_what_happened(prod: Assembly) -> None:
+def test_the_end_states(prod: Assembly) -> None:
     states = definition(prod)["States"]
     assert states["The Glue job failed"] == {"Type": "Fail", "ErrorPath": "$.Error", "CausePath": "$.Cause"}
     assert states["The newer Parquet stays"]["Type"] == "Succeed"
@@ -221,7 +221,7 @@ def test_a_run_that_an_event_starts_can_never_allow_a_future_day(prod: Assembly)
     assert not [name for name in prod.etl2.one("AWS::Glue::Job")["DefaultArguments"] if "allow" in name]
 
 
-def test_a_start_is_tried_again_when_glue_is_busy_or_throttles(
+def test_a_start_is_retried_if_glue_is_busy_or_throttles(
     prod: Assembly,
 ) -> None:
     state = definition(prod)["States"]["Run the Glue job"]
@@ -238,7 +238,7 @@ def test_a_start_is_tried_again_when_glue_is_busy_or_throttles(
     assert not retried & {"States.ALL", "States.TaskFailed", "States.Timeout"}
 
 
-def test_no_two_runs_at_once_and_a_waiting_one_outlasts_the_one_before(prod: Assembly) -> None:
+def test_runs_exclude_each_other_and_a_waiting_one_outlasts_the_current_one(prod: Assembly) -> None:
     job = prod.etl2.one("AWS::Glue::Job")
     assert job["ExecutionProperty"] == {"MaxConcurrentRuns": 1}
     assert job["MaxRetries"] == 0
@@ -251,10 +251,89 @@ def test_no_two_runs_at_once_and_a_waiting_one_outlasts_the_one_before(prod: Ass
 def test_the_state_machine_is_logged_and_traced(prod: Assembly) -> None:
     machine = prod.etl2.one("AWS::StepFunctions::StateMachine")
     assert machine["StateMachineName"] == "cat-prod-etl2-start"
-    assert machine.get("StateMachineType", "STANDARD") == "STANDARD"  # .sync wants it
+    assert machine.get("StateMachineType", "STANDARD") == "STANDARD"  # required by .sync
     assert machine["TracingConfiguration"] == {"Enabled": True}
     logs = machine["LoggingConfiguration"]
     assert (logs["Level"], logs["IncludeExecutionData"]) == ("ALL", True)
     (destination,) = logs["Destinations"]
     group = "log-group:/aws/vendedlogs/states/cat-prod-etl2-start:*"
     assert destination["CloudWatchLogsLogGroup"]["LogGroupArn"].endswith(group)
+
+
+def etl1_definition(spark: Assembly) -> dict[str, Any]:
+    made: dict[str, Any] = json.loads(spark.etl1.one("AWS::StepFunctions::StateMachine")["DefinitionString"])
+    return made
+
+
+def test_with_spark_the_same_schedule_starts_the_state_machine(prod: Assembly, spark: Assembly) -> None:
+    before, after = (dict(each.etl1.one("AWS::Scheduler::Schedule")) for each in (prod, spark))
+    arn = f"arn:aws:states:us-east-1:{ACCOUNT}:stateMachine:cat-prod-etl1-normalize"
+    assert after.pop("Target") == before.pop("Target") | {"Arn": arn}
+    assert after == before
+
+
+def test_the_table_is_exported_in_full_and_once_however_often_the_call_is_retried(spark: Assembly) -> None:
+    made = etl1_definition(spark)
+    state = made["States"][made["StartAt"]]
+    assert state["Resource"] == "arn:aws:states:::aws-sdk:dynamodb:exportTableToPointInTime"
+    assert state["Parameters"] == {  # without an ExportType the export is a full one
+        "TableArn": f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/cat-prod-catia-conversations-table",
+        "S3Bucket": "cat-prod-normalize-reports",
+        "S3Prefix": "exports/etl-process1",
+        "ExportFormat": "DYNAMODB_JSON",
+        "ClientToken.$": "$$.Execution.Name",
+    }
+    assert [retry["ErrorEquals"] for retry in state["Retry"]] == [["States.TaskFailed"]]
+
+
+@pytest.mark.parametrize(
+    ("statuses", "end"),
+    [
+        (["COMPLETED"], "Run the Glue job"),
+        (["IN_PROGRESS", "IN_PROGRESS", "COMPLETED"], "Run the Glue job"),
+        (["IN_PROGRESS", "FAILED"], "The export failed"),
+        (["SOMETHING_NEW"], "The export failed"),
+    ],
+)
+def test_the_job_runs_only_after_a_complete_export(spark: Assembly, statuses: list[str], end: str) -> None:
+    states, remaining = etl1_definition(spark)["States"], list(statuses)
+    name = states[etl1_definition(spark)["StartAt"]]["Next"]
+    while name != end:
+        state = states[name]
+        if state["Type"] == "Choice":
+            status = remaining.pop(0)
+            assert {rule["Variable"] for rule in state["Choices"]} == {
+                "$.export.ExportDescription.ExportStatus"
+            }
+            found = [rule["Next"] for rule in state["Choices"] if rule["StringEquals"] == status]
+            name = found[0] if found else state["Default"]
+        else:
+            assert state["Type"] == "Wait" or state["Resource"].endswith(":dynamodb:describeExport")
+            name = state["Next"]
+    assert not remaining
+
+
+def test_the_job_is_given_the_exports_folder_and_the_day_of_the_schedule(spark: Assembly) -> None:
+    states = etl1_definition(spark)["States"]
+    look = states["Describe the export"]
+    assert look["Parameters"] == {"ExportArn.$": "$.export.ExportDescription.ExportArn"}
+    assert {state["ResultPath"] for state in states.values() if "ResultPath" in state} == {"$.export"}
+    run = states["Run the Glue job"]
+    assert (run["Resource"], run["End"]) == ("arn:aws:states:::glue:startJobRun.sync", True)
+    assert run["Parameters"]["JobName"] == "cat-prod-etl1-normalize"
+    assert run["Parameters"]["Arguments"] == {
+        "--input.$": "States.Format('s3://cat-prod-normalize-reports/exports/etl-process1/AWSDynamoDB/{}/', "
+        "States.ArrayGetItem(States.StringSplit($.export.ExportDescription.ExportArn, '/'), 3))",
+        "--time.$": "$.time",
+    }
+    arn = f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/cat-prod-catia-conversations-table/export/0163-d1"
+    assert arn.split("/")[3] == "0163-d1"
+    assert not {"InputPath", "OutputPath", "Catch"} & set(run)  # a failed run is a failed execution
+
+
+def test_a_waiting_run_of_etl1_outlasts_the_current_one(spark: Assembly) -> None:
+    minutes = spark.etl1.one("AWS::Glue::Job")["Timeout"]
+    busy = etl1_definition(spark)["States"]["Run the Glue job"]["Retry"][0]
+    assert busy["ErrorEquals"] == ["Glue.ConcurrentRunsExceededException"]
+    assert busy["IntervalSeconds"] * busy["MaxAttempts"] >= 3 * 60 * minutes
+    assert etl1_definition(spark)["TimeoutSeconds"] >= 4 * 60 * minutes

@@ -1,4 +1,4 @@
-"""What needs no synth: environments and artefacts."""
+"""Environments and artefacts, without a synth."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def loaded(name: str) -> ModuleType:
 
 @pytest.fixture(scope="module")
 def cdk() -> Iterator[dict[str, ModuleType]]:
-    """The app's modules that are plain Python."""
-    names = ("environments", "artefacts")
+    """Import the app's modules that are plain Python."""
+    names = ("names", "environments", "artefacts")
     yield {name: loaded(name) for name in names}
     for name in names:
         del sys.modules[name]
@@ -59,12 +59,14 @@ def test_an_unknown_environment_is_named(cdk: dict[str, ModuleType]) -> None:
         ("cat_normalize-1.2.3-py3-none-any.whl", "0 wheels of cat_normalize, not one; run: make package"),
         ("lambda-arm64.zip", "lambda-arm64.zip is missing; run: make package"),
         ("glue_job_script.py", "glue_job_script.py is missing; run: make package"),
+        ("glue_etl1_script.py", "glue_etl1_script.py is missing; run: make package"),
     ],
 )
 def test_a_missing_artefact_is_named(
     cdk: dict[str, ModuleType], tmp_path: Path, missing: str, message: str
 ) -> None:
-    for name in ("cat_normalize-1.2.3-py3-none-any.whl", "lambda-arm64.zip", "glue_job_script.py"):
+    scripts = ("glue_job_script.py", "glue_etl1_script.py")
+    for name in ("cat_normalize-1.2.3-py3-none-any.whl", "lambda-arm64.zip", *scripts):
         if name != missing:
             (tmp_path / name).touch()
     with pytest.raises(SettingsError, match=message):

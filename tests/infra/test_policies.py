@@ -1,4 +1,4 @@
-"""Each role's grants, whole: one too few and one too many both fail."""
+"""Each role's exact grants: a missing one and an additional one both fail."""
 
 from __future__ import annotations
 
@@ -129,6 +129,101 @@ ROLES: dict[str, tuple[str, str, set[Grant]]] = {
 }
 
 
+EXPORTS = f"{BUCKET}/exports/etl-process1/*"
+STAGING = f"{BUCKET}/staging/reports/etl-process1"
+SPARK_ROLES: dict[str, tuple[str, str, set[Grant]]] = {
+    "Glue job of ETL-1": (
+        "etl1/NormalizeRole",
+        "glue",
+        each("s3:ListBucketMultipartUploads", BUCKET)
+        | listed("exports/etl-process1/*", "manifests/etl-process1/*", "staging/reports/etl-process1/*")
+        | listed(
+            "staging",
+            "staging/",
+            "staging/reports",
+            "staging/reports/",
+            "staging/reports/etl-process1",
+            operator="StringEquals",
+        )
+        | each("s3:GetObject", f"{BUCKET}/staging", f"{BUCKET}/staging/reports", STAGING)
+        | each("s3:GetObject", EXPORTS, f"{BUCKET}/scripts/etl-process1/*")
+        | each("s3:GetObject s3:PutObject s3:AbortMultipartUpload s3:DeleteObject", f"{STAGING}/*")
+        | each(
+            "s3:PutObject s3:AbortMultipartUpload",
+            f"{BUCKET}/reports/etl-process1/*",
+            f"{BUCKET}/rejects/etl-process1/*",
+        )
+        | each("s3:GetObject s3:PutObject", f"{BUCKET}/manifests/etl-process1/*")
+        | each(
+            f"logs:CreateLogGroup {STREAMS}",
+            f"{LOGS}/aws-glue/jobs/cat-{{env}}-etl1-normalize/error:*",
+            f"{LOGS}/aws-glue/jobs/cat-{{env}}-etl1-normalize/output:*",
+        )
+        | each("cloudwatch:PutMetricData", "*", conditions=("StringEquals cloudwatch:namespace Glue",)),
+    ),
+    "scripts of ETL-1": (
+        "etl1/ScriptsRole",
+        "lambda",
+        each("s3:GetObject", f"{ASSETS}{{asset}}")
+        | listed("scripts/etl-process1/*")
+        | each("s3:PutObject", f"{BUCKET}/scripts/etl-process1/*")
+        | each(STREAMS, f"{LOGS}/aws/lambda/cat-{{env}}-etl1-scripts:*"),
+    ),
+    "state machine of ETL-1": (
+        "etl1/ExportRole",
+        "states",
+        each(
+            "glue:StartJobRun glue:GetJobRun glue:GetJobRuns glue:BatchStopJobRun",
+            f"arn:aws:glue:us-east-1:{ACCOUNT}:job/cat-{{env}}-etl1-normalize",
+        )
+        | each(
+            "dynamodb:ExportTableToPointInTime",
+            f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/cat-{{env}}-catia-conversations-table",
+        )
+        | each(
+            "dynamodb:DescribeExport",
+            f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/cat-{{env}}-catia-conversations-table/export/*",
+        )
+        | each("s3:PutObject s3:PutObjectAcl s3:AbortMultipartUpload", EXPORTS)
+        | each(DELIVERY, "*")
+        | each(f"{TRACES} xray:GetSamplingRules xray:GetSamplingTargets", "*"),
+    ),
+    "schedule": (
+        "etl1/NightlyRole",
+        "scheduler",
+        each(
+            "states:StartExecution",
+            f"arn:aws:states:us-east-1:{ACCOUNT}:stateMachine:cat-{{env}}-etl1-normalize",
+        )
+        | each("sqs:SendMessage", f"arn:aws:sqs:us-east-1:{ACCOUNT}:cat-{{env}}-normalize-dead-letters"),
+    ),
+}
+"""The roles of ETL-1 in Spark; those of ETL-2 are the same as with the Lambda."""
+
+
+@pytest.mark.parametrize("name", SPARK_ROLES)
+def test_a_role_of_etl1_in_spark_grants_this_and_nothing_else(spark: Assembly, name: str) -> None:
+    id, service, expected = SPARK_ROLES[name]
+    (asset,) = spark.etl1.one("Custom::CDKBucketDeployment")["SourceObjectKeys"]
+    filled = {grant._replace(resource=grant.resource.format(env="prod", asset=asset)) for grant in expected}
+    role = roles(spark)[id]
+    assert grants(role) == filled
+    (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Principal"] == {"Service": f"{service}.amazonaws.com"}
+
+
+def test_etl1_in_spark_has_no_other_roles_and_those_of_etl2_are_the_same(
+    prod: Assembly, spark: Assembly
+) -> None:
+    of_etl2 = {id: role for id, role in roles(prod).items() if id.startswith("etl2/")}
+    assert set(roles(spark)) == {id for id, _, _ in SPARK_ROLES.values()} | of_etl2.keys()
+    assert all(
+        grants(roles(spark)[id]) == grants(role) for id, role in of_etl2.items() if id != "etl2/ScriptsRole"
+    )
+    for template in (spark.etl1, spark.etl2):
+        assert not template.all("AWS::IAM::Policy") + template.all("AWS::IAM::ManagedPolicy")
+
+
 @pytest.mark.parametrize("name", ROLES)
 @pytest.mark.parametrize("environment", ["prod", "test"])
 def test_a_role_grants_this_and_nothing_else(
@@ -147,18 +242,21 @@ INTEGRATIONS = {
     "arn:aws:states:::glue:startJobRun.sync": "glue:StartJobRun glue:GetJobRun glue:GetJobRuns "
     "glue:BatchStopJobRun"
 }
-"""What a task of a state machine calls: https://docs.aws.amazon.com/step-functions/latest/dg/connect-glue.html."""
+"""The permissions that a task of a state machine needs: https://docs.aws.amazon.com/step-functions/latest/dg/connect-glue.html."""
 
 
-def wanted(assembly: Assembly) -> dict[str, set[Grant]]:
-    """Return what the templates themselves have the services do as the roles that no code of ours runs as."""
+def required(assembly: Assembly) -> dict[str, set[Grant]]:
+    """Return the permissions that the templates require of the roles that only services assume."""
     target = assembly.etl1.one("AWS::Scheduler::Schedule")["Target"]
     (started,) = assembly.etl2.one("AWS::Events::Rule")["Targets"]
     copied = assembly.etl2.one("Custom::CDKBucketDeployment")
     bucket, prefix = (copied[f"DestinationBucket{name}"] for name in ("Name", "KeyPrefix"))
     sources = zip(copied["SourceBucketNames"], copied["SourceObjectKeys"], strict=True)
     (copier,) = assembly.etl2.all("AWS::Lambda::Function")
-    assert (copied["Prune"], prefix[-1]) == (False, "/")  # else it would delete too, or list what is beside
+    assert (copied["Prune"], prefix[-1]) == (
+        False,
+        "/",
+    )  # otherwise it would need to delete, or list other prefixes
     return {
         "schedule": each("lambda:InvokeFunction", target["Arn"])
         | each("sqs:SendMessage", target["DeadLetterConfig"]["Arn"]),
@@ -172,7 +270,7 @@ def wanted(assembly: Assembly) -> dict[str, set[Grant]]:
 
 
 def of_the_machine(machine: dict[str, Any]) -> set[Grant]:
-    """Return what its tasks call, and what its log and its traces take.
+    """Return the permissions that its tasks, its log and its traces need.
 
     https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html
     https://docs.aws.amazon.com/step-functions/latest/dg/concepts-xray-tracing.html
@@ -188,11 +286,11 @@ def of_the_machine(machine: dict[str, Any]) -> set[Grant]:
 
 
 @pytest.mark.parametrize("environment", ["prod", "test"])
-def test_the_services_roles_grant_what_the_templates_have_them_do(
+def test_roles_of_services_grant_what_the_templates_require(
     request: pytest.FixtureRequest, environment: str
 ) -> None:
     assembly: Assembly = request.getfixturevalue(environment)
-    for name, expected in wanted(assembly).items():
+    for name, expected in required(assembly).items():
         assert grants(roles(assembly)[ROLES[name][0]]) == expected, name
 
 
@@ -215,12 +313,12 @@ def test_a_role_is_assumed_by_its_service_alone(prod: Assembly, name: str) -> No
         "Effect": "Allow",
         "Principal": {"Service": f"{service}.amazonaws.com"},
     }
-    if service in {"scheduler", "states", "events"}:  # they say for whom they act
+    if service in {"scheduler", "states", "events"}:  # they send the account
         expected["Condition"] = {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
     assert roles(prod)[id]["AssumeRolePolicyDocument"]["Statement"] == [expected]
 
 
-def test_no_permission_on_everything_but_where_aws_knows_no_resource(prod: Assembly) -> None:
+def test_a_permission_on_everything_is_only_for_actions_without_a_resource(prod: Assembly) -> None:
     everything = {
         action for role in roles(prod).values() for action, resource, _ in grants(role) if resource == "*"
     }
@@ -229,7 +327,7 @@ def test_no_permission_on_everything_but_where_aws_knows_no_resource(prod: Assem
 
 
 def allowed(template: Template, kind: str) -> list[tuple[str, str, str]]:
-    """Return principal, action and condition of what resource policies of a type allow."""
+    """Return principal, action and condition of each statement that allows, in policies of a type."""
     return [
         (str(statement["Principal"]), statement["Action"], str(statement.get("Condition")))
         for policy in template.all(kind)
@@ -238,16 +336,16 @@ def allowed(template: Template, kind: str) -> list[tuple[str, str, str]]:
     ]
 
 
-def test_the_queue_of_etl2_takes_letters_from_its_rule_alone(prod: Assembly) -> None:
+def test_only_its_rule_may_send_to_the_queue_of_etl2(prod: Assembly) -> None:
     rule = f"arn:aws:events:us-east-1:{ACCOUNT}:rule/cat-prod-etl2-csv-created"
     condition = {"ArnEquals": {"aws:SourceArn": rule}}
     assert allowed(prod.etl2, "AWS::SQS::QueuePolicy") == [
         ("{'Service': 'events.amazonaws.com'}", "sqs:SendMessage", str(condition))
     ]
-    assert allowed(prod.etl1, "AWS::SQS::QueuePolicy") == []  # schedule and Lambda come with their roles
+    assert allowed(prod.etl1, "AWS::SQS::QueuePolicy") == []  # schedule and Lambda use their roles
 
 
-def test_the_topic_takes_messages_from_this_accounts_alarms_alone(prod: Assembly) -> None:
+def test_only_alarms_of_this_account_may_publish_to_the_topic(prod: Assembly) -> None:
     condition = {
         "StringEquals": {"aws:SourceAccount": ACCOUNT},
         "ArnLike": {"aws:SourceArn": f"arn:aws:cloudwatch:us-east-1:{ACCOUNT}:alarm:cat-prod-*"},

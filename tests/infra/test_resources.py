@@ -1,14 +1,15 @@
-"""Every name, size, limit and alarm, as tables of cases."""
+"""Names, sizes and limits of the resources."""
 
 from __future__ import annotations
 
+import importlib.util
 from typing import Any
 
 import pytest
 
 from cat_normalize.core import layout, schema
 from cat_normalize.core.settings import Settings
-from infra.assembly import ACCOUNT, Assembly
+from infra.assembly import ACCOUNT, CDK, Assembly
 
 NAMES = [
     ("etl1", "AWS::S3::Bucket", "BucketName", ["cat-{}-normalize-access-logs", "cat-{}-normalize-reports"]),
@@ -69,7 +70,7 @@ def test_buckets_are_private_and_encrypted(prod: Assembly) -> None:
         assert encryption["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
 
 
-def test_the_bucket_is_versioned_logged_and_tells_eventbridge(prod: Assembly) -> None:
+def test_the_bucket_is_versioned_logged_and_sends_events(prod: Assembly) -> None:
     bucket = reports(prod)
     assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
     assert bucket["LoggingConfiguration"]["DestinationBucketName"] == "cat-prod-normalize-access-logs"
@@ -78,9 +79,7 @@ def test_the_bucket_is_versioned_logged_and_tells_eventbridge(prod: Assembly) ->
 
 
 @pytest.mark.parametrize(("environment", "old", "rejects"), [("prod", 30, 90), ("test", 1, 7)])
-def test_what_is_deleted_by_itself(
-    request: pytest.FixtureRequest, environment: str, old: int, rejects: int
-) -> None:
+def test_lifecycle_rules(request: pytest.FixtureRequest, environment: str, old: int, rejects: int) -> None:
     rules = reports(request.getfixturevalue(environment))["LifecycleConfiguration"]["Rules"]
     assert {rule["Status"] for rule in rules} == {"Enabled"}
     plain = {"Id", "Status"}
@@ -102,7 +101,7 @@ KEPT = {"AWS::S3::Bucket", "AWS::Logs::LogGroup", "AWS::Glue::Database", "AWS::G
 
 
 @pytest.mark.parametrize(("environment", "policy"), [("prod", "Retain"), ("test", "Delete")])
-def test_what_holds_data_outlives_its_stack_in_prod_alone(
+def test_data_outlives_its_stack_only_in_prod(
     request: pytest.FixtureRequest, environment: str, policy: str
 ) -> None:
     assembly: Assembly = request.getfixturevalue(environment)
@@ -152,7 +151,7 @@ def test_the_lambda_reads_the_settings_of_its_environment(
     assert (made.table_name, made.bucket) == tuple(variables.values())[:2]
 
 
-def test_no_table_is_made_or_looked_up(prod: Assembly) -> None:
+def test_no_dynamodb_table_is_created(prod: Assembly) -> None:
     kinds = {body["Type"] for body in [*prod.etl1.resources.values(), *prod.etl2.resources.values()]}
     assert not any(kind.startswith("AWS::DynamoDB::") for kind in kinds)
 
@@ -194,7 +193,7 @@ def test_the_arguments_of_the_glue_job(prod: Assembly) -> None:
     }
 
 
-def test_script_and_wheel_and_nothing_else_go_to_their_prefix(prod: Assembly) -> None:
+def test_only_script_and_wheel_go_to_their_prefix(prod: Assembly) -> None:
     deployment = prod.etl2.one("Custom::CDKBucketDeployment")
     assert deployment["DestinationBucketName"] == "cat-prod-normalize-reports"
     assert deployment["DestinationBucketKeyPrefix"] == "scripts/etl-process2/"
@@ -205,13 +204,13 @@ def test_script_and_wheel_and_nothing_else_go_to_their_prefix(prod: Assembly) ->
     assert found == ["cat_normalize-1.2.3-py3-none-any.whl", "glue_job_script.py"]
 
 
-def test_the_job_is_made_after_its_script_and_logs(prod: Assembly) -> None:
+def test_the_job_depends_on_its_script_and_log_groups(prod: Assembly) -> None:
     (job,) = [body for body in prod.etl2.resources.values() if body["Type"] == "AWS::Glue::Job"]
     kinds = {prod.etl2.resources[name]["Type"] for name in job["DependsOn"]}
     assert {"Custom::CDKBucketDeployment", "AWS::Logs::LogGroup"} <= kinds
 
 
-def test_the_table_is_made_of_the_declared_columns(prod: Assembly) -> None:
+def test_the_table_has_the_declared_columns(prod: Assembly) -> None:
     table = prod.etl2.one("AWS::Glue::Table")
     assert (table["DatabaseName"], table["CatalogId"]) == ("cat_prod_analytics_db", ACCOUNT)
     made = table["TableInput"]
@@ -242,14 +241,14 @@ def test_the_workgroup(request: pytest.FixtureRequest, environment: str, limit: 
     }
 
 
-def test_queues_and_topic_are_encrypted_or_hold_nothing(prod: Assembly) -> None:
+def test_queues_are_encrypted(prod: Assembly) -> None:
     for queue in prod.etl1.all("AWS::SQS::Queue") + prod.etl2.all("AWS::SQS::Queue"):
         assert queue["SqsManagedSseEnabled"] is True
         assert queue["MessageRetentionPeriod"] == 14 * 24 * 3600
 
 
 @pytest.mark.parametrize(("process", "value"), [("etl1", "etl-process1"), ("etl2", "etl-process2")])
-def test_costs_can_be_told_apart(prod: Assembly, process: str, value: str) -> None:
+def test_resources_are_tagged_for_cost_allocation(prod: Assembly, process: str, value: str) -> None:
     tagged, expected = 0, {"project": "cat-normalize", "environment": "prod", "process": value}
     for body in getattr(prod, process).resources.values():
         tags = body.get("Properties", {}).get("Tags")
@@ -259,3 +258,84 @@ def test_costs_can_be_told_apart(prod: Assembly, process: str, value: str) -> No
             tagged += 1
             assert tags.items() >= expected.items()
     assert tagged >= 8
+
+
+def test_the_glue_job_of_etl1(spark: Assembly) -> None:
+    job = spark.etl1.one("AWS::Glue::Job")
+    scripts = "s3://cat-prod-normalize-reports/scripts/etl-process1/"
+    expected = {
+        "Name": "cat-prod-etl1-normalize",
+        "GlueVersion": "5.1",
+        "WorkerType": "G.1X",
+        "NumberOfWorkers": 40,
+        "Timeout": 90,
+        "MaxRetries": 0,
+        "ExecutionProperty": {"MaxConcurrentRuns": 1},
+        "Command": {
+            "Name": "glueetl",
+            "PythonVersion": "3",
+            "ScriptLocation": f"{scripts}glue_etl1_script.py",
+        },
+    }
+    assert {key: job[key] for key in expected} == expected
+    wheel, *pins = job["DefaultArguments"]["--additional-python-modules"].split(",")
+    assert wheel == f"{scripts}cat_normalize-1.2.3-py3-none-any.whl"  # on every worker
+    assert {pin.partition("==")[0] for pin in pins} == {"msgspec", "tzdata"}
+    assert not [name for name in job["DefaultArguments"] if "allow" in name or name == "--run_date"]
+
+
+def test_the_arguments_of_the_glue_job_of_etl1_are_the_lambdas_settings(
+    prod: Assembly, spark: Assembly
+) -> None:
+    spec = importlib.util.spec_from_file_location(
+        "etl1_script", CDK.parents[1] / "glue/etl-process1/glue_job_script.py"
+    )
+    assert spec
+    assert spec.loader
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    arguments = spark.etl1.one("AWS::Glue::Job")["DefaultArguments"]
+    words = [word for pair in {**arguments, "--input": "s3://b/e/"}.items() for word in pair]
+    given = script.read_arguments(["job", *words])
+    variables = prod.etl1.one("AWS::Lambda::Function")["Environment"]["Variables"]
+    assert given.pop("input") == "s3://b/e/"
+    assert given.pop("output_bucket") == variables["S3_BUCKET_NAME"]
+    assert {f"CAT_{name.upper()}": value for name, value in given.items()} == {
+        name: value for name, value in variables.items() if name.startswith("CAT_")
+    }
+
+
+def test_with_spark_there_is_no_lambda_and_the_bucket_and_etl2_are_the_same(
+    prod: Assembly, spark: Assembly
+) -> None:
+    assert not [each for each in spark.etl1.all("AWS::Lambda::Function") if "FunctionName" in each]
+    buckets = [dict(reports(each)) for each in (prod, spark)]
+    rules = [bucket.pop("LifecycleConfiguration")["Rules"] for bucket in buckets]
+    assert [rule for rule in rules[1] if rule not in rules[0]] == [
+        {
+            "Id": "staging-etl1",
+            "Status": "Enabled",
+            "Prefix": "staging/reports/etl-process1/",
+            "ExpirationInDays": 2,
+        },
+        {"Id": "exports", "Status": "Enabled", "Prefix": "exports/etl-process1/", "ExpirationInDays": 2},
+    ]
+    assert buckets[0] == buckets[1]
+    for kind in (
+        "AWS::Glue::Job",
+        "AWS::StepFunctions::StateMachine",
+        "AWS::Events::Rule",
+        "AWS::Glue::Table",
+    ):
+        assert spark.etl2.all(kind) == prod.etl2.all(kind)
+
+
+def test_script_and_wheel_of_etl1_go_to_their_prefix(spark: Assembly) -> None:
+    deployment = spark.etl1.one("Custom::CDKBucketDeployment")
+    assert deployment["DestinationBucketKeyPrefix"] == "scripts/etl-process1/"
+    (asset,) = deployment["SourceObjectKeys"]
+    found = sorted(path.name for path in (spark.folder / f"asset.{asset.removesuffix('.zip')}").iterdir())
+    assert found == ["cat_normalize-1.2.3-py3-none-any.whl", "glue_etl1_script.py"]
+    (job,) = [body for body in spark.etl1.resources.values() if body["Type"] == "AWS::Glue::Job"]
+    kinds = {spark.etl1.resources[name]["Type"] for name in job["DependsOn"]}
+    assert {"Custom::CDKBucketDeployment", "AWS::Logs::LogGroup", "AWS::S3::Bucket"} <= kinds

@@ -123,7 +123,7 @@ def functions_of(sql: str) -> set[str]:
 
 
 @pytest.mark.parametrize("name", query.names())
-def test_a_query_answers_whole(name: str, parquet: Path) -> None:
+def test_a_query_gives_its_complete_answer(name: str, parquet: Path) -> None:
     parameters, columns, rows = ANSWERS[name]
     frame = athena.run_local(name, parquet, **parameters)
     assert list(frame.columns) == list(columns)
@@ -156,7 +156,7 @@ def test_the_translation_keeps_the_placeholders(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "sql", "promised"), [(n, *c) for n, cases in FUNCTIONS.items() for c in cases]
 )
-def test_a_function_means_in_duckdb_what_it_means_in_athena(
+def test_a_function_means_the_same_in_duckdb_as_in_athena(
     name: str, sql: str, promised: Any, parquet: Path
 ) -> None:
     assert name in functions_of(sql) or f" {name} " in sql
@@ -166,15 +166,15 @@ def test_a_function_means_in_duckdb_what_it_means_in_athena(
 
 
 @pytest.mark.parametrize(("sql", "promised"), HABITS)
-def test_the_engine_keeps_athenas_habits(sql: str, promised: list[tuple[Any, ...]], parquet: Path) -> None:
+def test_the_engine_behaves_as_athena(sql: str, promised: list[tuple[Any, ...]], parquet: Path) -> None:
     assert translated(parquet, sql) == promised
 
 
-def test_the_allowed_functions_are_those_with_a_case() -> None:
+def test_the_allowed_functions_are_those_tested_here() -> None:
     assert set(FUNCTIONS) == athena.TESTED_FUNCTIONS
 
 
-def test_the_queries_use_allowed_functions_alone() -> None:
+def test_the_queries_use_only_allowed_functions() -> None:
     used = set().union(*(functions_of(query.load(name).sql) for name in query.names()))
     assert used <= athena.TESTED_FUNCTIONS
     assert {"DATE_TRUNC", "SPLIT", "REGEXP_EXTRACT_ALL", "UNNEST", "TRY_CAST", "ROW_NUMBER"} <= used
@@ -224,13 +224,13 @@ def test_a_file_without_the_columns_is_a_query_error(tmp_path: Path) -> None:
         athena.run_local("totals", tmp_path / "data.parquet")
 
 
-def test_a_path_is_a_name_and_no_pattern(tmp_path: Path) -> None:
+def test_a_path_is_not_a_pattern(tmp_path: Path) -> None:
     write(tmp_path / "other.parquet", ROWS[:1])
     asked = write(tmp_path / "?ther.parquet", ROWS[:2])
     assert rows_of(athena.run_local("totals", str(asked))) == [(2, 5, 2)]
 
 
-def test_nothing_heavy_is_imported_and_the_clock_does_not_matter(parquet: Path) -> None:
+def test_the_import_is_light_and_the_local_time_zone_does_not_matter(parquet: Path) -> None:
     script = (
         "import sys\nfrom cat_lab.local_athena import run_local\n"
         "assert not {'awswrangler', 'boto3', 'duckdb', 'pandas', 'sqlglot'} & set(sys.modules)\n"

@@ -1,4 +1,4 @@
-"""ETL-1's guard: what cannot be right is not published, and what a mistake left stops nothing (§6)."""
+"""The publication of ETL-1, its order and its guard (contract §6)."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_the_manifest_that_is_returned_is_published_and_true(publish: Publish, s
     ("read", "rejected", "refused"),
     [(0, 0, False), (3, 0, False), (3, 2, False), (1, 1, True), (3, 3, True)],
 )
-def test_all_rejected_is_every_item_of_some(read: int, rejected: int, refused: bool) -> None:
+def test_a_run_is_refused_only_if_every_item_was_rejected(read: int, rejected: int, refused: bool) -> None:
     summary = Summary(items_read=read, rejected=rejected, rejected_by_reason={"bad_key": rejected})
     if refused:
         with pytest.raises(
@@ -167,7 +167,7 @@ def test_a_table_that_was_full_yesterday_and_is_empty_today_is_stopped(publish: 
     publish(50)
 
 
-def test_a_shrunk_table_is_published_if_that_is_allowed_and_counts_from_then_on(
+def test_a_shrunk_table_is_published_if_allowed_and_is_the_earlier_run_from_then_on(
     publish: Publish, s3: Any
 ) -> None:
     publish(100, LONG_BEFORE)
@@ -176,7 +176,7 @@ def test_a_shrunk_table_is_published_if_that_is_allowed_and_counts_from_then_on(
     assert json.loads(bucket(s3)[layout.manifest_key(SETTINGS, 1, DAY)])["summary"]["users"] == 2
 
 
-def test_the_share_is_a_setting_and_0_reads_nothing(publish: Publish, s3: Any) -> None:
+def test_the_percentage_is_a_setting_and_0_reads_no_manifest(publish: Publish, s3: Any) -> None:
     publish(100, BEFORE)
     with pytest.raises(ShrunkError, match="less than 90 %"):
         publish(89, settings=replace(SETTINGS, min_users_percent=90))
@@ -190,7 +190,7 @@ def refuse(**_: Any) -> None:
     raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "ListObjectsV2")
 
 
-def test_manifests_that_may_not_be_read_are_a_failure_and_not_no_manifest(publish: Publish, s3: Any) -> None:
+def test_manifests_that_may_not_be_read_are_a_failure(publish: Publish, s3: Any) -> None:
     publish(100, BEFORE)
     before = bucket(s3)
     s3.meta.events.register("before-call.s3.ListObjectsV2", refuse)
@@ -229,7 +229,7 @@ def test_only_runs_of_the_same_filters_are_compared(
         publish(1, settings=filtered(**then))
 
 
-def test_the_newest_of_the_same_filters_that_has_users_counts(publish: Publish) -> None:
+def test_the_newest_run_with_the_same_filters_and_with_users_counts(publish: Publish) -> None:
     publish(1000, date(2025, 8, 31))
     publish(600, LONG_BEFORE)
     publish(0, date(2025, 9, 2), allow_shrink=True)
@@ -239,7 +239,7 @@ def test_the_newest_of_the_same_filters_that_has_users_counts(publish: Publish) 
     publish(300)
 
 
-def test_a_day_again_is_compared_with_the_newest_whatever_its_own(publish: Publish) -> None:
+def test_a_repeated_day_is_compared_with_the_newest_run(publish: Publish) -> None:
     publish(100, DAY)
     with pytest.raises(ShrunkError, match="20250915"):
         publish(3, BEFORE)
@@ -263,7 +263,7 @@ OTHERS = {
 
 
 @pytest.mark.parametrize("case", OTHERS)
-def test_what_is_no_manifest_is_told_of_and_an_earlier_one_counts(
+def test_an_unreadable_manifest_is_passed_over_with_a_warning(
     publish: Publish, s3: Any, caplog: pytest.LogCaptureFixture, case: str
 ) -> None:
     publish(100, LONG_BEFORE)
@@ -275,7 +275,7 @@ def test_what_is_no_manifest_is_told_of_and_an_earlier_one_counts(
     publish(100)
 
 
-def test_only_what_is_no_manifest_there_is_as_nothing_there(publish: Publish, s3: Any) -> None:
+def test_without_a_readable_manifest_there_is_no_guard(publish: Publish, s3: Any) -> None:
     put_manifest(s3, BEFORE, b"")
     for key in ("notes.txt", "20251301.json", "old/20250913.json", "20250914.json.gz", "2025-09-14.json"):
         s3.put_object(Bucket="mine", Key=f"manifests/etl-process1/{key}", Body=b"x")
@@ -298,7 +298,7 @@ def test_no_more_is_read_than_is_needed(publish: Publish, s3: Any) -> None:
     assert [path.rpartition("/")[2] for path in read] == ["20250910.json"]
 
 
-def test_a_manifest_of_a_day_after_today_counts_for_nothing(publish: Publish) -> None:
+def test_a_manifest_of_a_day_after_today_is_ignored(publish: Publish) -> None:
     publish(100, BEFORE)
     publish(100_000, date(2035, 1, 1), allow_future=True)
     publish(50)
@@ -307,7 +307,7 @@ def test_a_manifest_of_a_day_after_today_counts_for_nothing(publish: Publish) ->
         publish(24)
 
 
-def test_where_all_were_rejected_the_rejects_alone_are_published(publish: Publish, s3: Any) -> None:
+def test_if_all_were_rejected_only_the_rejects_are_published(publish: Publish, s3: Any) -> None:
     publish(100, BEFORE)
     before = bucket(s3)
     summary = Summary(items_read=4, rejected=4, rejected_by_reason={"not_json": 3, "bad_key": 1})
@@ -329,12 +329,12 @@ def test_a_day_after_today_is_refused_before_anything_is_published(publish: Publ
     assert len(bucket(s3)) == 3
 
 
-def test_without_today_the_clock_counts(publish: Publish, s3: Any) -> None:
+def test_today_is_the_clocks_by_default(publish: Publish, s3: Any) -> None:
     with pytest.raises(FutureDateError):
         publish(1, date(9999, 12, 31), today=None)
     publish(1, today=None)
 
 
-def test_the_source_is_told_if_it_is_another(publish: Publish) -> None:
+def test_the_source_is_the_table_or_the_given_one(publish: Publish) -> None:
     assert publish(1).source == f"dynamodb://{SETTINGS.table_name}"
     assert publish(1, source="file:///items.jsonl").source == "file:///items.jsonl"

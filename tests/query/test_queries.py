@@ -33,7 +33,7 @@ def parquet(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("name", query.names())
-def test_a_file_says_what_it_answers_and_takes(name: str) -> None:
+def test_a_file_begins_with_its_question_and_its_parameters(name: str) -> None:
     found = query.load(name)
     assert found.name == name
     assert found.question.endswith(".")
@@ -43,7 +43,7 @@ def test_a_file_says_what_it_answers_and_takes(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", query.names())
-def test_a_query_is_one_ordered_select_that_names_what_it_reads(name: str) -> None:
+def test_a_query_is_one_ordered_select_that_names_its_columns(name: str) -> None:
     tree = sqlglot.parse_one(query.load(name).sql, dialect="athena")
     assert isinstance(tree, exp.Select)
     assert tree.args["order"]
@@ -55,7 +55,7 @@ def test_a_query_is_one_ordered_select_that_names_what_it_reads(name: str) -> No
         assert placeholder.find_ancestor(exp.Where, exp.Limit, exp.Select).key == "where"
 
 
-def test_the_questions_asked_for_are_there() -> None:
+def test_every_query_has_its_answers_here() -> None:
     assert query.names() == sorted(ANSWERS)
     assert len(query.names()) >= 9
 
@@ -159,7 +159,9 @@ def sent(settings: Settings) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", query.names())
-def test_athena_is_sent_the_text_and_the_values_apart(name: str, athena: Settings, parquet: Path) -> None:
+def test_athena_receives_the_text_and_the_values_separately(
+    name: str, athena: Settings, parquet: Path
+) -> None:
     parameters, columns, rows = ANSWERS[name]
     promise(athena, columns, rows)
     frame = query.run_athena(name, athena, **parameters)
@@ -174,7 +176,7 @@ def test_athena_is_sent_the_text_and_the_values_apart(name: str, athena: Setting
 
 
 @pytest.mark.parametrize("name", ["heaviest_users", "new_users_by_week"])
-def test_athena_is_asked_with_the_default_and_may_answer_nothing(
+def test_athena_receives_the_default_and_may_answer_nothing(
     name: str, athena: Settings, tmp_path: Path
 ) -> None:
     promise(athena, ANSWERS[name][1], [])
@@ -183,7 +185,7 @@ def test_athena_is_asked_with_the_default_and_may_answer_nothing(
     assert sent(athena).get("ExecutionParameters", []) == (["10"] if "top" in ANSWERS[name][0] else [])
 
 
-def test_awswranglers_own_endpoints_are_left_as_they_were(athena: Settings) -> None:
+def test_awswranglers_own_endpoints_are_restored(athena: Settings) -> None:
     import awswrangler as wr
 
     wr.config.athena_endpoint_url = "http://elsewhere"
@@ -231,7 +233,7 @@ class FailingAthena(BaseHTTPRequestHandler):
     ],
 )
 @pytest.mark.usefixtures("credentials")
-def test_what_athena_fails_is_a_query_error(
+def test_a_failure_of_athena_is_a_query_error(
     state: str, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(FailingAthena, "state", state)

@@ -1,1 +1,1 @@
-"""What the stacks are composed of: a construct or a few to a module (the name `constructs` is taken)."""
+"""The constructs that the stacks are composed of (the name `constructs` is taken)."""

@@ -1,4 +1,4 @@
-"""What Athena needs: database and table from the declared columns, and the workgroup."""
+"""Athena's database, table (with the declared columns) and workgroup."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PARQUET = "org.apache.hadoop.hive.ql.io.parquet"
 
 
 class Catalogue(Construct):
-    """The database and its one table, over the one Parquet object; no crawler guesses its columns."""
+    """The database and its one table over the one Parquet object, with declared columns (no crawler)."""
 
     def __init__(self, scope: Construct, id: str, env: Environment) -> None:
         super().__init__(scope, id)
@@ -25,7 +25,7 @@ class Catalogue(Construct):
             "Database",
             catalog_id=account,
             database_input=glue.CfnDatabase.DatabaseInputProperty(
-                name=env.named(layout.DATABASE), description="Conversations, one row a user (cat-normalize)"
+                name=env.named(layout.DATABASE), description="Conversations, one row per user (cat-normalize)"
             ),
         )
         table = glue.CfnTable(
@@ -61,12 +61,12 @@ def _storage(location: str) -> glue.CfnTable.StorageDescriptorProperty:
 
 
 def workgroup(scope: Construct, id: str, env: Environment) -> athena.CfnWorkGroup:
-    """Make the workgroup: results in the bucket, encrypted, and no query that reads more than its limit."""
+    """Make the workgroup: encrypted results in the bucket, and a limit of bytes scanned per query."""
     made = athena.CfnWorkGroup(
         scope,
         id,
         name=env.named(layout.WORKGROUP),
-        description="Questions to the conversations' table (cat-normalize)",
+        description="Queries on the conversations' table (cat-normalize)",
         recursive_delete_option=not env.keep,
         work_group_configuration=athena.CfnWorkGroup.WorkGroupConfigurationProperty(
             enforce_work_group_configuration=True,

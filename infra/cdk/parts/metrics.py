@@ -1,4 +1,4 @@
-"""The figures that alarms and dashboard read, each named once."""
+"""The metrics that alarms and dashboard read, each defined once."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ def of_lambda(env: Environment, name: str, statistic: str = "Sum") -> cw.Metric:
 
 
 def items(env: Environment, name: str) -> cw.Metric:
-    """Return a count that the Lambda itself reports."""
+    """Return a metric that the Lambda's own code sends."""
     return metric(layout.METRICS, name, minutes=60, service=env.named(layout.LAMBDA))
 
 
 def runs_refused(env: Environment) -> cw.Metric:
-    """Return how many runs the guard refused; a run that is published counts 0."""
+    """Return how many runs the guard refused; a published run sends 0."""
     return metric(layout.METRICS, layout.RUNS_REFUSED, service=env.named(layout.LAMBDA))
 
 
@@ -36,18 +36,27 @@ def rejected_share(env: Environment) -> cw.MathExpression:
 
 
 def csv_arrived(env: Environment) -> cw.Metric:
-    """Return how many CSVs the rule saw arrive in an hour: the bucket's word, not the Lambda's."""
+    """Return how many events of new CSVs matched the rule in an hour, whoever wrote them."""
     return metric("AWS/Events", "TriggeredRules", minutes=60, RuleName=env.named(layout.RULE))
 
 
-def executions(machine_arn: str, name: str) -> cw.Metric:
-    """Return a count of the state machine's executions."""
-    return metric("AWS/States", f"Executions{name}", StateMachineArn=machine_arn)
+def of_machine(machine_arn: str, name: str, statistic: str = "Sum") -> cw.Metric:
+    """Return a metric of a state machine."""
+    return metric("AWS/States", name, statistic=statistic, StateMachineArn=machine_arn)
+
+
+def all_executions(machine_arn: str) -> list[cw.Metric]:
+    """Return the counts of a state machine's executions: started, and each way to end."""
+    ends = ("Started", "Succeeded", "Failed", "TimedOut", "Aborted")
+    return [of_machine(machine_arn, f"Executions{end}") for end in ends]
 
 
 def unsuccessful(machine_arn: str) -> cw.MathExpression:
-    """Return how many executions ended in another way than well."""
-    kinds = {kind.lower(): executions(machine_arn, kind) for kind in ("Failed", "TimedOut", "Aborted")}
+    """Return how many executions did not succeed."""
+    kinds = {
+        kind.lower(): of_machine(machine_arn, f"Executions{kind}")
+        for kind in ("Failed", "TimedOut", "Aborted")
+    }
     return cw.MathExpression(
         expression=" + ".join(f"FILL({kind}, 0)" for kind in kinds),
         using_metrics=kinds,

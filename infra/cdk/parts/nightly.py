@@ -1,4 +1,4 @@
-"""ETL-1 on AWS: the Lambda, and the schedule that calls it every night."""
+"""ETL-1 on AWS: the Lambda, and the nightly schedule that starts ETL-1."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from parts.roles import Grant, acknowledge
 HANDLER = "lambda_function.lambda_handler"
 HOURS_TO_TRY = 3
 INPUT = {"time": "<aws.scheduler.scheduled-time>"}
-"""What the Lambda is called with: a retry after midnight must still be the run of the day before."""
+"""The input of a run: its day is that of the schedule, also in a retry after midnight."""
 
 
 class Function(Construct):
-    """The Lambda: contract §7's name and settings, one run at a time, failures kept in a queue."""
+    """The Lambda: contract §7's name and settings, one run at a time; failed events go to a queue."""
 
     def __init__(
         self,
@@ -58,20 +58,20 @@ class Function(Construct):
             environment=settings_of(env),
             role=role,
             log_group=log_group,
-            logging_format=lambda_.LoggingFormat.JSON,  # a runtime's own line too, such as of a time-out
+            logging_format=lambda_.LoggingFormat.JSON,  # also the runtime's own lines, such as for a timeout
             retry_attempts=2,
             max_event_age=cdk.Duration.hours(HOURS_TO_TRY),
             on_failure=destinations.SqsDestination(failures),
         )
         acknowledge(
             self.function,
-            "One Python everywhere: 3.11, which Glue 5.1 runs, is what is tested and deployed.",
+            "One Python everywhere: the tests and Glue 5.1 run 3.11, so the Lambda does too.",
             "L1",
         )
 
 
 def settings_of(env: Environment) -> dict[str, str]:
-    """Return the Lambda's settings as contract §7 names them; AWS_REGION is the runtime's own."""
+    """Return the Lambda's environment variables (contract §7); AWS_REGION is set by the runtime."""
     variables = env.settings.to_environment()
     del variables["AWS_REGION"]
     return variables
@@ -96,15 +96,24 @@ def _calls(scope: Construct, env: Environment, failures: sqs.IQueue) -> list[Gra
 
 
 def schedule(
-    scope: Construct, id: str, env: Environment, function: lambda_.IFunction, failures: sqs.IQueue
+    scope: Construct, id: str, env: Environment, action: str, target_arn: str, failures: sqs.IQueue
 ) -> scheduler.CfnSchedule:
-    """Call a function every day at 23:30 in the settings' time zone; keep what could not be delivered."""
+    """Start ETL-1 every day at 23:30 in the settings' time zone; send undelivered events to a queue.
+
+    Args:
+        scope: where it belongs.
+        id: its construct's id.
+        env: whether it is enabled, and the time zone.
+        action: the permission to start the target, such as ``lambda:InvokeFunction``.
+        target_arn: a function or a state machine.
+        failures: the dead-letter queue.
+    """
     role = roles.role(
         scope,
         f"{id}Role",
         "scheduler",
         [
-            Grant(["lambda:InvokeFunction"], [function.function_arn]),
+            Grant([action], [target_arn]),
             Grant(["sqs:SendMessage"], [failures.queue_arn]),
         ],
         own_account=True,
@@ -119,7 +128,7 @@ def schedule(
         state="ENABLED" if env.schedule else "DISABLED",
         flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(mode="OFF"),
         target=scheduler.CfnSchedule.TargetProperty(
-            arn=function.function_arn,
+            arn=target_arn,
             role_arn=role.role_arn,
             input=json.dumps(INPUT),
             retry_policy=scheduler.CfnSchedule.RetryPolicyProperty(

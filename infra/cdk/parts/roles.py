@@ -1,4 +1,4 @@
-"""Roles that grant what is written here and nothing else."""
+"""IAM roles that grant exactly what is written here."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from constructs import Construct, IConstruct
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Actions on resources; ``wildcard`` says why a ``*`` in a resource is needed, if there is one."""
+    """Actions on resources; ``wildcard`` is the reason for a ``*`` in a resource."""
 
     actions: Sequence[str]
     resources: Sequence[str]
@@ -29,7 +29,7 @@ class Grant:
 
 
 def acknowledge(scope: IConstruct, reason: str, *findings: str) -> None:
-    """Accept findings of AwsSolutions on a construct, for a reason."""
+    """Accept findings of AwsSolutions on a construct, with the reason."""
     cdk.Validations.of(scope).acknowledge(
         *(cdk.Acknowledgment(id=f"AwsSolutions-{finding}", reason=reason) for finding in findings)
     )
@@ -38,14 +38,14 @@ def acknowledge(scope: IConstruct, reason: str, *findings: str) -> None:
 def role(
     scope: Construct, id: str, service: str, grants: Sequence[Grant], own_account: bool = False
 ) -> iam.IRole:
-    """Make a role for a service; what CDK's constructs would add to it on their own is dropped.
+    """Make a role for a service; grants that the CDK's constructs would add are dropped.
 
     Args:
         scope: where it belongs.
         id: its construct's id.
         service: who assumes it, such as ``lambda``.
-        grants: all that it may do.
-        own_account: the service must act for this account (the services that say for whom they act).
+        grants: everything that it may do.
+        own_account: require that the service acts for this account (for services that send the account).
     """
     stack = cdk.Stack.of(scope)
     own = {"StringEquals": {"aws:SourceAccount": stack.account}}
@@ -66,25 +66,25 @@ def objects(bucket: str, *prefixes: str) -> list[str]:
 
 
 def listing(bucket: str, *prefixes: str) -> Grant:
-    """Let the keys under prefixes be listed, and a missing key there be told as missing.
+    """Let a role list the keys under prefixes, and get 404 for a missing key there.
 
-    S3 answers a GET or HEAD of a key that is not there with 404 only if the caller may list, and holds
-    the key itself against ``s3:prefix``; else it answers 403.
+    S3 answers a GET or HEAD of a missing key with 404 only if the caller may list, where it compares the
+    key with ``s3:prefix``; otherwise it answers 403.
     """
     condition = {"StringLike": {"s3:prefix": [f"{prefix}*" for prefix in prefixes]}}
     return Grant(["s3:ListBucket"], [f"arn:aws:s3:::{bucket}"], condition)
 
 
 def list_uploads(bucket: str) -> Grant:
-    """Let unfinished uploads be listed; IAM knows no condition on their keys, so it is the whole bucket's."""
+    """Let a role list unfinished uploads, of the whole bucket: IAM has no condition on their keys."""
     return Grant(["s3:ListBucketMultipartUploads"], [f"arn:aws:s3:::{bucket}"])
 
 
 def look_up(bucket: str, prefix: str) -> list[Grant]:
-    """Let a folder and those above it be looked for, as a key and as a prefix, and be told as missing.
+    """Let a role look up a folder and its parents, as keys and as prefixes, and get 404 for them.
 
-    S3A does so before it makes a folder there, up to the first that it finds (Hadoop's ``MkdirOperation``).
-    Refused, Hadoop 3.3 fails; 3.4 goes on unchecked. No object ever has one of these keys.
+    S3A does so before it makes a folder (Hadoop's ``MkdirOperation``). Without these permissions Hadoop 3.3
+    fails and 3.4 continues unchecked. No object ever has one of these keys.
     """
     parts = prefix.strip("/").split("/")
     folders = ["/".join(parts[:depth]) for depth in range(1, len(parts) + 1)]
@@ -96,13 +96,13 @@ def look_up(bucket: str, prefix: str) -> list[Grant]:
 
 
 def write_logs(scope: Construct, *names: str, create: bool = False) -> Grant:
-    """Let streams of log groups be made and written.
+    """Let a role create and write the streams of log groups, which exist already.
 
-    The groups exist. ``create`` is for Glue, whose documentation asks for it all the same.
+    ``create`` is for Glue, whose documentation requires CreateLogGroup nevertheless.
     """
     stack = cdk.Stack.of(scope)
     groups = [f"arn:aws:logs:{stack.region}:{stack.account}:log-group:{name}:*" for name in names]
-    reason = "A log stream's name is made up by the service at run time; the group is this one alone."
+    reason = "The service names a log stream at run time; only this one log group is granted."
     actions = ["logs:CreateLogStream", "logs:PutLogEvents"]
     return Grant(["logs:CreateLogGroup", *actions] if create else actions, groups, wildcard=reason)
 
@@ -110,5 +110,5 @@ def write_logs(scope: Construct, *names: str, create: bool = False) -> Grant:
 PREFIX = (
     "The keys under this prefix carry the run's date or a name of Spark's own; no other prefix is granted."
 )
-NO_RESOURCE = "These actions take no resource: IAM knows only * for them."
+NO_RESOURCE = "These actions have no resource in IAM: only * is possible."
 XRAY = Grant(["xray:PutTraceSegments", "xray:PutTelemetryRecords"], ["*"], wildcard=NO_RESOURCE)

@@ -1,12 +1,13 @@
-"""How a new CSV starts ETL-2: S3 "Object Created" → rule → state machine → Glue job with that key.
+"""State machines that run a Glue job, and the rule that starts ETL-2 for each new CSV.
 
-EventBridge cannot start a Glue job with arguments; a state machine can, and waits for its end. That no
-two runs are under way at once is the job's own limit of one run, and a start refused for it is tried
-again until the run before must have ended. So nothing is lost: a CSV replaced while it is read gets a
-run after. A lock or a list of executions would have to be kept true when a run is killed; this has not.
+EventBridge cannot start a Glue job with arguments; a state machine can, and waits until the run ends. The
+job's own limit prevents two runs at once: Glue refuses the second start, and the state machine retries it
+until the first run must have ended. So a CSV that is replaced while it is read is converted again.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 
 import aws_cdk as cdk
 from aws_cdk import aws_events as events
@@ -18,7 +19,7 @@ from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 
 from cat_normalize.core import layout
-from cat_normalize.jobs import events as arrival
+from cat_normalize.jobs import events as events_
 from environments import Environment
 from parts import roles
 from parts.roles import Grant
@@ -43,75 +44,92 @@ _LOG_DELIVERY = [
 _SAMPLING = ["xray:GetSamplingRules", "xray:GetSamplingTargets"]
 
 
-class StateMachine(Construct):
-    """Runs the Glue job for the key of an S3 event, and succeeds or fails as the job does."""
+def state_machine(
+    scope: Construct,
+    name: str,
+    steps: sfn.IChainable,
+    grants: Sequence[Grant],
+    minutes: int,
+    log_group: logs.ILogGroup,
+) -> sfn.StateMachine:
+    """Make a state machine, logged and traced, for a job of at most so many minutes."""
+    calls = [
+        *grants,
+        Grant(_LOG_DELIVERY, ["*"], wildcard=roles.NO_RESOURCE),
+        Grant([*roles.XRAY.actions, *_SAMPLING], ["*"], wildcard=roles.NO_RESOURCE),
+    ]
+    return sfn.StateMachine(
+        scope,
+        "Machine",
+        state_machine_name=name,
+        definition_body=sfn.DefinitionBody.from_chainable(steps),
+        role=roles.role(scope, "Role", "states", calls, own_account=True),
+        timeout=cdk.Duration.minutes(5 * minutes),
+        tracing_enabled=True,
+        logs=sfn.LogOptions(destination=log_group, level=sfn.LogLevel.ALL, include_execution_data=True),
+    )
+
+
+def job_runs(scope: Construct, job: str) -> Grant:
+    """Let a state machine start a Glue job, follow its run and stop it."""
+    stack = cdk.Stack.of(scope)
+    return Grant(_RUNS, [f"arn:aws:glue:{stack.region}:{stack.account}:job/{job}"])
+
+
+def run_job(scope: Construct, job: str, arguments: Mapping[str, str], minutes: int) -> tasks.GlueStartJobRun:
+    """Make the step that runs a Glue job and waits; retry the start while another run is in progress."""
+    run = tasks.GlueStartJobRun(
+        scope,
+        "RunJob",
+        state_name="Run the Glue job",
+        glue_job_name=job,
+        arguments=sfn.TaskInput.from_object(dict(arguments)),
+        integration_pattern=sfn.IntegrationPattern.RUN_JOB,
+    )
+    run.add_retry(errors=BUSY, interval=cdk.Duration.minutes(1), backoff_rate=1, max_attempts=3 * minutes)
+    run.add_retry(
+        errors=THROTTLED,
+        interval=cdk.Duration.seconds(5),
+        backoff_rate=2,
+        max_attempts=6,
+        jitter_strategy=sfn.JitterType.FULL,
+    )
+    return run
+
+
+class ConvertNewCsv(Construct):
+    """The state machine of ETL-2: run the job for the key of an S3 event, and succeed or fail as it does."""
 
     def __init__(self, scope: Construct, id: str, env: Environment, log_group: logs.ILogGroup) -> None:
         super().__init__(scope, id)
-        stack = cdk.Stack.of(self)
-        job = f"arn:aws:glue:{stack.region}:{stack.account}:job/{env.named(layout.GLUE_JOB)}"
-        calls = [
-            Grant(_RUNS, [job]),
-            Grant(_LOG_DELIVERY, ["*"], wildcard=roles.NO_RESOURCE),
-            Grant([*roles.XRAY.actions, *_SAMPLING], ["*"], wildcard=roles.NO_RESOURCE),
-        ]
-        self.machine = sfn.StateMachine(
-            self,
-            "Machine",
-            state_machine_name=env.named(layout.STATE_MACHINE),
-            definition_body=sfn.DefinitionBody.from_chainable(self._steps(env)),
-            role=roles.role(self, "Role", "states", calls, own_account=True),
-            timeout=cdk.Duration.minutes(5 * env.glue_minutes),
-            tracing_enabled=True,
-            logs=sfn.LogOptions(destination=log_group, level=sfn.LogLevel.ALL, include_execution_data=True),
-        )
+        grants = [job_runs(self, env.named(layout.GLUE_JOB))]
+        name = env.named(layout.STATE_MACHINE)
+        self.machine = state_machine(self, name, self._steps(env), grants, env.glue_minutes, log_group)
 
     def _steps(self, env: Environment) -> sfn.IChainable:
-        """Run the job; its failure is the execution's, but for an older CSV that left a newer Parquet."""
-        run = self._run_job(env)
+        """Run the job and fail if it fails, unless it refused a CSV older than the Parquet."""
+        arguments = {name: sfn.JsonPath.string_at(path) for name, path in events_.RUN_ARGUMENTS.items()}
+        run = run_job(self, env.named(layout.GLUE_JOB), arguments, env.glue_minutes)
         stays = sfn.Succeed(
             self,
             "Stays",
             state_name="The newer Parquet stays",
-            comment="The CSV is of an earlier day than the Parquet, or of none: refused, all is in order.",
+            comment="The CSV is of an earlier day than the Parquet, or of none: nothing to do.",
         )
         failed = sfn.Fail(
             self, "Failed", state_name="The Glue job failed", error_path="$.Error", cause_path="$.Cause"
         )
         older = sfn.Choice(self, "Older", state_name="Was the CSV an older one?")
-        older.when(sfn.Condition.string_matches("$.Cause", arrival.IN_ORDER), stays).otherwise(failed)
+        older.when(sfn.Condition.string_matches("$.Cause", events_.IN_ORDER), stays).otherwise(failed)
         run.add_catch(older, errors=[sfn.Errors.TASKS_FAILED])
-        return run
-
-    def _run_job(self, env: Environment) -> tasks.GlueStartJobRun:
-        run = tasks.GlueStartJobRun(
-            self,
-            "RunJob",
-            state_name="Run the Glue job",
-            glue_job_name=env.named(layout.GLUE_JOB),
-            arguments=sfn.TaskInput.from_object(
-                {name: sfn.JsonPath.string_at(place) for name, place in arrival.RUN_ARGUMENTS.items()}
-            ),
-            integration_pattern=sfn.IntegrationPattern.RUN_JOB,
-        )
-        run.add_retry(
-            errors=BUSY, interval=cdk.Duration.minutes(1), backoff_rate=1, max_attempts=3 * env.glue_minutes
-        )
-        run.add_retry(
-            errors=THROTTLED,
-            interval=cdk.Duration.seconds(5),
-            backoff_rate=2,
-            max_attempts=6,
-            jitter_strategy=sfn.JitterType.FULL,
-        )
         return run
 
 
 def rule(
     scope: Construct, id: str, env: Environment, machine: sfn.StateMachine, failures: sqs.IQueue
 ) -> events.Rule:
-    """Start a state machine for every new CSV; keep the event if that does not succeed within a day."""
-    pattern = arrival.pattern(env.settings)
+    """Start a state machine for each new CSV; after a day of failed attempts, send the event to the queue."""
+    pattern = events_.pattern(env.settings)
     role = roles.role(
         scope,
         f"{id}Role",

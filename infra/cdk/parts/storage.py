@@ -1,4 +1,4 @@
-"""The bucket of contract §6 and the one that its access log goes to."""
+"""The bucket of contract §6 and the bucket of its access log."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DAYS = cdk.Duration.days
 
 
 class Storage(Construct):
-    """A private, encrypted, versioned bucket that tells EventBridge of every new object."""
+    """A private, encrypted, versioned bucket that sends an event to EventBridge for each new object."""
 
     def __init__(self, scope: Construct, id: str, env: Environment) -> None:
         super().__init__(scope, id)
@@ -22,7 +22,7 @@ class Storage(Construct):
         self.bucket = _bucket(
             self, "Reports", env, env.settings.bucket, lifecycle(env), server_access_logs_bucket=logs
         )
-        # The L2's event_bridge_enabled would set this through a custom resource and its Lambda.
+        # The Bucket's own event_bridge_enabled would need a custom resource with a Lambda.
         bucket = self.bucket.node.default_child
         assert isinstance(bucket, s3.CfnBucket)
         bucket.notification_configuration = s3.CfnBucket.NotificationConfigurationProperty(
@@ -33,20 +33,25 @@ class Storage(Construct):
 
 
 def lifecycle(env: Environment) -> list[s3.LifecycleRule]:
-    """Return what is deleted by itself, and when."""
+    """Return the rules that delete old versions, unfinished uploads, staging, rejects and query results."""
     settings = env.settings
-    shelf = staging.staging_prefix(layout.parquet_key(settings))
-    return [
+    rules = [
         s3.LifecycleRule(
             id="old-versions",
             noncurrent_version_expiration=DAYS(env.old_version_days),
             expired_object_delete_marker=True,
             abort_incomplete_multipart_upload_after=DAYS(1),
         ),
-        _expire("staging", shelf, DAYS(2)),
+        _expire("staging", staging.staging_prefix(layout.parquet_key(settings)), DAYS(2)),
         _expire("rejects", settings.rejects_prefix, DAYS(env.rejects_days)),
         _expire("athena-results", settings.athena_prefix, DAYS(7)),
     ]
+    if env.etl1 == "spark":
+        rules += [
+            _expire("staging-etl1", staging.staging_prefix(settings.csv_prefix), DAYS(2)),
+            _expire("exports", names.EXPORTS_PREFIX, DAYS(env.export_days)),
+        ]
+    return rules
 
 
 def _expire(id: str, prefix: str, after: cdk.Duration) -> s3.LifecycleRule:

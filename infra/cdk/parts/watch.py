@@ -1,4 +1,4 @@
-"""What people look at when something is wrong: log groups, dead letters, the topic, alarms."""
+"""Log groups, dead-letter queues, the topic of the alarms, and alarms."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _RETENTION = {7: logs.RetentionDays.ONE_WEEK, 90: logs.RetentionDays.THREE_MONTH
 
 
 def removal(env: Environment) -> cdk.RemovalPolicy:
-    """Return what becomes of data when its stack is deleted."""
+    """Return whether data is retained or deleted with its stack."""
     return cdk.RemovalPolicy.RETAIN if env.keep else cdk.RemovalPolicy.DESTROY
 
 
 def log_group(scope: Construct, id: str, env: Environment, name: str) -> logs.LogGroup:
-    """Make a log group that forgets; CloudWatch encrypts it with keys of its own."""
+    """Make a log group with the environment's retention; CloudWatch encrypts it with its own keys."""
     return logs.LogGroup(
         scope,
         id,
@@ -37,7 +37,7 @@ def log_group(scope: Construct, id: str, env: Environment, name: str) -> logs.Lo
 
 
 def dead_letters(scope: Construct, id: str, env: Environment, name: str) -> sqs.Queue:
-    """Make the queue where what could not be delivered or done waits for a person, up to 14 days."""
+    """Make a dead-letter queue, which keeps undelivered events and failed runs for 14 days."""
     queue = sqs.Queue(
         scope,
         id,
@@ -46,16 +46,18 @@ def dead_letters(scope: Construct, id: str, env: Environment, name: str) -> sqs.
         enforce_ssl=True,
         retention_period=cdk.Duration.days(14),
     )
-    acknowledge(queue, "It is a dead-letter queue itself: of a schedule, a function or a rule.", "SQS3")
+    acknowledge(
+        queue, "This queue is itself the dead-letter queue of a schedule, a function or a rule.", "SQS3"
+    )
     return queue
 
 
 def topic(scope: Construct, id: str, env: Environment) -> sns.Topic:
-    """Make the topic of the alarms, open to this account's alarms and nobody else."""
+    """Make the topic of the alarms; only alarms of this account may publish to it."""
     made = sns.Topic(scope, id, topic_name=env.named(names.TOPIC), enforce_ssl=True)
     stack = cdk.Stack.of(scope)
     alarms = f"arn:aws:cloudwatch:{stack.region}:{stack.account}:alarm:{env.named('cat-prod-')}*"
-    # A topic with a policy has lost the default one, which let the account's own alarms publish.
+    # A policy replaces the default one, which would let the account's own alarms publish.
     made.add_to_resource_policy(
         iam.PolicyStatement(
             sid="Alarms",
@@ -72,7 +74,7 @@ def topic(scope: Construct, id: str, env: Environment) -> sns.Topic:
 
 
 def topic_by_name(scope: Construct, id: str, env: Environment) -> sns.ITopic:
-    """Return the topic that the other stack makes."""
+    """Return the topic, which the other stack makes."""
     arn = cdk.Stack.of(scope).format_arn(service="sns", resource=env.named(names.TOPIC))
     return sns.Topic.from_topic_arn(scope, id, arn)
 
@@ -91,7 +93,7 @@ def metric(
 
 
 def queue_depth(queue_name: str) -> cw.Metric:
-    """Return the number of messages that wait in a queue."""
+    """Return the number of messages in a queue."""
     return metric("AWS/SQS", "ApproximateNumberOfMessagesVisible", statistic="Maximum", QueueName=queue_name)
 
 
@@ -105,10 +107,10 @@ def alarm(
     to: sns.ITopic,
     **other: Any,
 ) -> cw.Alarm:
-    """Make an alarm that tells the topic when it rings and when it is over.
+    """Make an alarm that notifies the topic when it goes to ALARM and when it returns to OK.
 
-    It rings at 1 or more in one period, and a period without data is a good one, unless ``other`` says
-    otherwise.
+    By default the threshold is 1 or more in one period, and a period without data is OK; ``other`` overrides
+    the arguments of `cw.Alarm`.
     """
     settings: dict[str, Any] = {
         "threshold": 1,
@@ -125,7 +127,7 @@ def alarm(
 
 
 def dead_letters_alarm(scope: Construct, env: Environment, name: str, queue: str, to: sns.ITopic) -> cw.Alarm:
-    """Make the alarm that rings while a dead letter waits."""
-    description = f"A message waits in {env.named(queue)}: an event or a run was given up (docs/operate.md)."
+    """Make the alarm that is in ALARM while a dead-letter queue holds a message."""
+    description = f"{env.named(queue)} holds a message: an event or a run failed for good (docs/operate.md)."
     depth = queue_depth(env.named(queue))
     return alarm(scope, "DeadLettersAlarm", env, name, depth, description, to)

@@ -1,1 +1,1 @@
-"""The two stacks of contract §7: each composes parts and defines nothing itself."""
+"""The two stacks of contract §7; each only composes parts."""

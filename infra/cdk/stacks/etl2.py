@@ -1,4 +1,4 @@
-"""ETL-2: CSV → Parquet → Athena, whenever a CSV arrives."""
+"""ETL-2: CSV → Parquet → Athena, for each new CSV."""
 
 from __future__ import annotations
 
@@ -12,30 +12,24 @@ from constructs import Construct
 import names
 from artefacts import Artefacts
 from environments import Environment
-from parts import job, metrics, start, watch
+from parts import metrics, start, watch
 from parts.catalogue import Catalogue, workgroup
+from parts.convert import convert_job
 from parts.dashboard import dashboard
 
 
 class Etl2Stack(cdk.Stack):
-    """Rule, state machine, Glue job with its script, catalogue, workgroup, alarms and the dashboard."""
+    """Rule, state machine, Glue job with its script, catalog, workgroup, alarms and dashboard."""
 
     def __init__(
         self, scope: Construct, id: str, environment: Environment, artefacts: Artefacts, **other: Any
     ) -> None:
         super().__init__(scope, id, description="ETL-2 of cat-normalize: CSV to Parquet and Athena", **other)
         env = environment
-        scripts = job.Scripts(
-            self, "Scripts", env, artefacts, watch.log_group(self, "ScriptsLog", env, names.LOGS_SCRIPTS)
-        )
-        convert = job.Job(self, "Convert", env, artefacts)
-        convert.node.add_dependency(scripts.deployment)
-        for name in job.glue_logs(env):
-            group = watch.log_group(self, f"GlueLog{name.rpartition('/')[2].title()}", env, name)
-            convert.node.add_dependency(group)
+        job = convert_job(self, "Convert", env, artefacts)
         log_group = watch.log_group(self, "StatesLog", env, names.LOGS_STATES)
-        machine = start.StateMachine(self, "Start", env, log_group).machine
-        machine.node.add_dependency(convert)
+        machine = start.ConvertNewCsv(self, "Start", env, log_group).machine
+        machine.node.add_dependency(job)
         failures = watch.dead_letters(self, "DeadLetters", env, names.DEAD_LETTERS_ETL2)
         start.rule(self, "CsvCreated", env, machine, failures)
         Catalogue(self, "Catalogue", env)
@@ -51,7 +45,7 @@ class Etl2Stack(cdk.Stack):
             env,
             names.ALARM_GLUE_FAILED,
             metrics.unsuccessful(machine_arn),
-            "A run of ETL-2 failed; the Parquet is the one before (docs/operate.md).",
+            "A run of ETL-2 failed; the Parquet is that of the last run (docs/operate.md).",
             topic,
         )
         letters = watch.dead_letters_alarm(
@@ -74,12 +68,9 @@ class Etl2Stack(cdk.Stack):
         return [failed, letters, age]
 
     def _alarms_of_etl1(self, env: Environment) -> list[cw.IAlarm]:
-        own = (
-            names.ALARM_LAMBDA_ERRORS,
-            names.ALARM_REJECTED_SHARE,
-            names.ALARM_REFUSED,
-            names.ALARM_DEAD_LETTERS_ETL1,
-        )
+        of_lambda = (names.ALARM_LAMBDA_ERRORS, names.ALARM_REJECTED_SHARE, names.ALARM_REFUSED)
+        own = (names.ALARM_SPARK_FAILED,) if env.etl1 == "spark" else of_lambda
         return [
-            cw.Alarm.from_alarm_name(self, f"Etl1Alarm{n}", env.named(name)) for n, name in enumerate(own)
+            cw.Alarm.from_alarm_name(self, f"Etl1Alarm{n}", env.named(name))
+            for n, name in enumerate((*own, names.ALARM_DEAD_LETTERS_ETL1))
         ]

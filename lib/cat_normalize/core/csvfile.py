@@ -1,8 +1,8 @@
-r"""The CSV of contract §4: how a row becomes a line, and what is wrong with a line that is none.
+r"""The CSV of contract §4: how a record is written and read, and where the fault is in a malformed one.
 
-The dialect is tiny: UTF-8, comma, `"` quoting with `""`, LF, one record a line. NULL is nothing
-between two commas; no field is an empty string, and none holds CR or LF. An error tells the place of a
-fault and never what stands there: it ends in a log, and what stands there may be a conversation.
+The dialect is small: UTF-8, commas, `"` quoting with `""`, LF, one record per line. NULL is nothing between
+two commas; no field is an empty string, and none contains CR or LF. An error gives the position of a fault
+and never quotes the field, because errors are logged and the field may be a conversation.
 """
 
 from __future__ import annotations
@@ -17,23 +17,16 @@ from cat_normalize.core.schema import COLUMNS, NAMES, Column, csv_header
 
 HEADER = (csv_header() + "\n").encode()
 
-
 Value = str | int | date | None
-"""A value as its column's type has it."""
+"""A value of its column's type."""
 Field = str | bytes | int | Iterable[bytes] | None
-"""A value to write; bytes are text in UTF-8, an iterable is a text in pieces."""
-_RECORD = re.compile(r'(?:"(?:[^"]|"")*"|[^",]*)(?:,(?:"(?:[^"]|"")*"|[^",]*))*')
-_FIELD = re.compile(r'(?:^|,)(?:"((?:[^"]|"")*)"|([^",]*))')
-# A whole record of bytes at once: possessive, so that it neither turns back nor recurses. It takes 3 ns a
-# byte, UTF-8 and all, where looking at each field takes 40; a record it does not know is then looked at so.
-_PLAIN = {
-    "string": rb'(?:"[^"]*+"(?:"[^"]*+")*+|[^",]*+)',
-    "int": rb'("-?[0-9]{1,10}"|-?[0-9]{1,10}|)',
-    "date": rb'("[0-9/]{10}"|[0-9/]{10}|)',
-}
-_plain = re.compile(b",".join(_PLAIN[column.kind] for column in COLUMNS)).fullmatch
-_TYPED = [column for column in COLUMNS if column.kind != "string"]
-_fields = re.compile(b",".join([rb'("[^"]*+"(?:"[^"]*+")*+|[^",]*+)'] * len(COLUMNS))).fullmatch
+"""A value of a record to write; bytes are text in UTF-8, an iterable is a text in pieces."""
+# All fields of a record at once. Possessive, so it neither backtracks nor recurses. With the check of UTF-8
+# it takes 3 ns per byte; `row`, which finds the fault, takes 40.
+_QUOTED = '"[^"]*+"(?:"[^"]*+")*+'
+_fields = re.compile(",".join([f'({_QUOTED}|[^",]*+)'] * len(COLUMNS)).encode()).fullmatch
+_field = re.compile(rf'({_QUOTED}|[^",]*+)(,|\Z)').match
+_TYPED = [index for index, column in enumerate(COLUMNS) if column.kind != "string"]
 _DATE = re.compile(r"(\d\d)/(\d\d)/(\d{4})", re.ASCII)
 _INT = re.compile(r"-?\d{1,10}", re.ASCII)
 
@@ -80,27 +73,11 @@ def format_day(value: date | None) -> str | None:
     return None if value is None else f"{value.day:02}/{value.month:02}/{value.year:04}"
 
 
-def parse(record: str) -> list[str | None] | None:
-    """Split one record (without LF) into its fields, or return None where a quote is out of place.
-
-    >>> parse('u1,,"a ""b"", c"')
-    ['u1', None, 'a "b", c']
-    >>> parse('u1,a"b') is None
-    True
-    """
-    if not _RECORD.fullmatch(record):
-        return None
-    return [
-        found[1].replace('""', '"') if found[1] is not None else (found[2] or None)
-        for found in _FIELD.finditer(record)
-    ]
-
-
 def cast(column: Column, value: str | None) -> Value:
-    """Give a field its column's type.
+    """Convert a field to its column's type.
 
     Raises:
-        ValueError: saying what the value is not; the value is not quoted.
+        ValueError: says what the value is not, without quoting it.
 
     >>> cast(COLUMNS[4], "18/08/2025")
     datetime.date(2025, 8, 18)
@@ -117,150 +94,149 @@ def cast(column: Column, value: str | None) -> Value:
     try:
         return date(int(found[3]), int(found[2]), int(found[1]))
     except ValueError:
-        raise ValueError("not a day that there is") from None
+        raise ValueError("not a day of the calendar") from None
 
 
 def rows(stream: Iterable[bytes], file: str) -> Iterator[list[Value]]:
-    """Read typed rows off the lines of a CSV, holding one line at a time.
+    """Yield the typed rows of a CSV, given by its lines; one line is in memory at a time.
 
     Raises:
-        MalformedCsvError: naming file, line (the header is 1) and column of the first fault (§5).
+        MalformedCsvError: names file, line (the header is 1) and column of the first fault (§5).
     """
-    number = 0
-    for number, raw in enumerate(stream, start=1):
-        if (found := _read(raw, file, number)) is not None:
-            yield found
-    _not_empty(number, file)
+    for number, raw in _records(stream, file):
+        yield row(raw, file, number)
 
 
 def columns(stream: Iterable[bytes], file: str, wanted: Sequence[str]) -> Iterator[list[Value]]:
-    r"""Read the typed values of some columns; the others are passed over as they are, however long.
+    r"""Yield the typed values of some columns; the others are skipped, however long they are.
 
     Raises:
-        MalformedCsvError: as `rows` does, except for what is wrong within a column that is passed over.
+        MalformedCsvError: as `rows` does, except for faults inside a skipped column.
 
     >>> list(columns([HEADER, b'u1,,,,,3,"[]",,0,,,\n'], "x.csv", ["usuario_id", "numero_conversaciones"]))
     [['u1', 3]]
     """
-    places = [NAMES.index(name) for name in wanted]
+    indexes = [NAMES.index(name) for name in wanted]
+    for number, raw in _records(stream, file):
+        values = _values(raw, indexes)
+        if values is None:
+            whole = row(raw, file, number)
+            values = [whole[index] for index in indexes]
+        yield values
+
+
+def check(stream: Iterable[bytes], file: str) -> int:
+    """Check dialect and types of a whole CSV, and return the number of its records.
+
+    Raises:
+        MalformedCsvError: as `rows` does.
+    """
+    number = 1
+    for number, raw in _records(stream, file):
+        if not _is_good(raw):
+            row(raw, file, number)
+    return number - 1
+
+
+def row(raw: bytes, file: str, number: int) -> list[Value]:
+    """Return the typed values of one record, which is the line of that number.
+
+    Raises:
+        MalformedCsvError: as `rows` does.
+    """
+
+    def fault(column: int, problem: str) -> MalformedCsvError:
+        name = NAMES[column] if column < len(NAMES) else str(column + 1)
+        return MalformedCsvError(file, number, name, problem)
+
+    last = len(NAMES) - 1
+    try:
+        text = raw[:-1].decode()
+    except UnicodeDecodeError as error:
+        column = min(raw[: error.start].count(b","), last)
+        raise fault(column, f"not UTF-8: {error.reason}") from error
+    fields, is_whole = _split(text)
+    if not is_whole:
+        raise fault(min(len(fields), last), "a quote is out of place or not closed")
+    if "\r" in text:
+        column = next((n for n, value in enumerate(fields[:last]) if value and "\r" in value), last)
+        raise fault(column, "a carriage return; lines end in LF alone")
+    if len(fields) < len(COLUMNS):
+        raise fault(len(fields), f"missing: {len(fields)} fields of {len(COLUMNS)}")
+    if len(fields) > len(COLUMNS):
+        raise fault(len(COLUMNS), f"{len(fields)} fields, not {len(COLUMNS)}")
+    typed: list[Value] = []
+    for column, value in enumerate(fields):
+        try:
+            typed.append(cast(COLUMNS[column], value))
+        except ValueError as error:
+            raise fault(column, str(error)) from error
+    return typed
+
+
+def _records(stream: Iterable[bytes], file: str) -> Iterator[tuple[int, bytes]]:
+    """Yield every line after the header with its number; check the header and that each line is whole."""
     number = 0
     for number, raw in enumerate(stream, start=1):
-        if number > 1 and (values := _some(raw, places)) is not None:
-            yield values
-        elif (whole := _read(raw, file, number)) is not None:
-            yield [whole[place] for place in places]
-    _not_empty(number, file)
+        if not raw.endswith(b"\n"):
+            raise MalformedCsvError(file, number, NAMES[-1], "the file ends within this line (no LF)")
+        if number > 1:
+            yield number, raw
+        elif raw != HEADER:
+            raise MalformedCsvError(file, 1, *_header_fault(raw))
+    if number == 0:
+        raise MalformedCsvError(file, 1, NAMES[0], "the file is empty; its header is missing")
 
 
-def _some(raw: bytes, places: Sequence[int]) -> list[Value] | None:
-    """Return the values at these places of a record, None where it needs a closer look."""
-    found = _fields(raw, 0, len(raw) - 1) if raw.endswith(b"\n") else None
+def _values(raw: bytes, indexes: Sequence[int]) -> list[Value] | None:
+    """Return the values of these columns of a record, or None if `row` must look at it."""
+    found = _fields(raw, 0, len(raw) - 1)
     try:
-        return found and [cast(COLUMNS[place], _unquoted(found[place + 1])) for place in places]
+        return found and [cast(COLUMNS[index], _unquoted(found[index + 1].decode())) for index in indexes]
     except ValueError:
         return None
 
 
-def _unquoted(field: bytes) -> str | None:
-    quoted = field.startswith(b'"')
-    return (field[1:-1].replace(b'""', b'"') if quoted else field).decode() or None
-
-
-def check(stream: Iterable[bytes], file: str) -> int:
-    """Read a CSV to its end, hold it to the dialect and the types, and return the number of its records.
-
-    Raises:
-        MalformedCsvError: as `rows` does.
-    """
-    number = 0
-    for number, raw in enumerate(stream, start=1):
-        if number == 1 or not _is_plain(raw):
-            _read(raw, file, number)
-    _not_empty(number, file)
-    return number - 1
-
-
-def _not_empty(lines: int, file: str) -> None:
-    if lines == 0:
-        raise MalformedCsvError(file, 1, NAMES[0], "the file is empty; its header is missing")
-
-
-def _is_plain(raw: bytes) -> bool:
-    """Tell a good record at a glance; one that is not told so may be good all the same."""
-    found = _plain(raw, 0, len(raw) - 1)
-    if found is None or not raw.endswith(b"\n") or b"\r" in raw:
+def _is_good(raw: bytes) -> bool:
+    """Return whether a record is good; if not, it may still be good, and `row` must look at it."""
+    if b"\r" in raw or _values(raw, _TYPED) is None:
         return False
     try:
         raw.decode()
-        for column, value in zip(_TYPED, found.groups(), strict=True):
-            cast(column, value.strip(b'"').decode() or None)
-    except ValueError:
+    except UnicodeDecodeError:
         return False
     return True
 
 
-def _read(raw: bytes, file: str, number: int) -> list[Value] | None:
-    """Read one line, the header as None."""
-    if not raw.endswith(b"\n"):
-        raise MalformedCsvError(file, number, NAMES[-1], "the file ends within this line (no LF)")
-    if number > 1:
-        return row(raw, file, number)
-    if raw != HEADER:
-        raise MalformedCsvError(file, 1, *_header_fault(raw))
-    return None
+def _split(text: str) -> tuple[list[str | None], bool]:
+    """Return the fields of a record up to the first quote out of place, and whether there is none.
 
-
-def row(raw: bytes, file: str, number: int) -> list[Value]:
-    """Read one record, the line of that number.
-
-    Raises:
-        MalformedCsvError: as `rows` does.
+    >>> _split('u1,,"a ""b"", c"'), _split('u1,a"b')
+    ((['u1', None, 'a "b", c'], True), (['u1'], False))
     """
-    try:
-        text = raw[:-1].decode()
-    except UnicodeDecodeError as error:
-        column = NAMES[min(raw[: error.start].count(b","), len(NAMES) - 1)]
-        raise MalformedCsvError(file, number, column, f"not UTF-8: {error.reason}") from error
-    fields = parse(text)
-    if fields is None:
-        column = _column_of_stray_quote(text)
-        raise MalformedCsvError(file, number, column, "a quote is out of place or not closed")
-    if "\r" in text:
-        column = next((n for n, v in zip(NAMES, fields, strict=False) if v and "\r" in v), NAMES[-1])
-        raise MalformedCsvError(file, number, column, "a carriage return; lines end in LF alone")
-    if len(fields) < len(COLUMNS):
-        missing = NAMES[len(fields)]
-        raise MalformedCsvError(file, number, missing, f"missing: {len(fields)} fields of {len(COLUMNS)}")
-    if len(fields) > len(COLUMNS):
-        raise MalformedCsvError(
-            file, number, str(len(COLUMNS) + 1), f"{len(fields)} fields, not {len(COLUMNS)}"
-        )
-    typed = []
-    for declared, value in zip(COLUMNS, fields, strict=True):
-        try:
-            typed.append(cast(declared, value))
-        except ValueError as error:
-            raise MalformedCsvError(file, number, declared.name, str(error)) from error
-    return typed
+    fields: list[str | None] = []
+    at = 0
+    while found := _field(text, at):
+        fields.append(_unquoted(found[1]))
+        if not found[2]:
+            return fields, True
+        at = found.end()
+    return fields, False
+
+
+def _unquoted(field: str) -> str | None:
+    return field[1:-1].replace('""', '"') if field.startswith('"') else field or None
 
 
 def _header_fault(raw: bytes) -> tuple[str, str]:
     if raw.startswith(BOM_UTF8):
         return NAMES[0], "a byte order mark before the header"
-    found = raw.rstrip(b"\r\n").decode(errors="replace").split(",")
-    for name, there in zip(NAMES, found, strict=False):
-        if name != there:
-            return name, "the header has another name here, or there is no header"
-    if len(found) < len(NAMES):
-        return NAMES[len(found)], "missing from the header"
-    if len(found) > len(NAMES):
-        return str(len(NAMES) + 1), f"the header has {len(found)} columns, not {len(NAMES)}"
+    names = raw.rstrip(b"\r\n").decode(errors="replace").split(",")
+    for expected, name in zip(NAMES, names, strict=False):
+        if name != expected:
+            return expected, "the header has another name here, or there is no header"
+    if len(names) < len(NAMES):
+        return NAMES[len(names)], "missing from the header"
+    if len(names) > len(NAMES):
+        return str(len(NAMES) + 1), f"the header has {len(names)} columns, not {len(NAMES)}"
     return NAMES[-1], "the header ends in CR LF; lines end in LF alone"
-
-
-def _column_of_stray_quote(text: str) -> str:
-    at, index = 0, 0
-    field = re.compile(r'(?:"(?:[^"]|"")*"|[^",]*)(?:,|$)')
-    while (found := field.match(text, at)) and found.end() > at:
-        at, index = found.end(), index + 1
-    return NAMES[min(index, len(NAMES) - 1)]

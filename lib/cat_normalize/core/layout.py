@@ -1,4 +1,4 @@
-"""The keys of the bucket and the names on AWS (contract §6, §7), each said once."""
+"""The keys of the bucket and the names on AWS (contract §6, §7)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STATE_MACHINE = "cat-prod-etl2-start"
 RULE = "cat-prod-etl2-csv-created"
 
 METRICS = "cat-normalize"
-"""The CloudWatch namespace of what ETL-1 counts; its one dimension, ``service``, is the Lambda's name."""
+"""The CloudWatch namespace of ETL-1's metrics; their dimension ``service`` is the Lambda's name."""
 ITEMS_READ = "ItemsRead"
 ITEMS_REJECTED = "ItemsRejected"
 RUNS_REFUSED = "RunsRefused"
@@ -57,7 +57,7 @@ def manifest_key(settings: Settings, process: int, run_date: date) -> str:
 
 
 def manifests_prefix(settings: Settings, process: int) -> str:
-    """Return what the keys of the manifests of ETL-``process`` begin with.
+    """Return the prefix of the keys of the manifests of ETL-``process``.
 
     >>> manifests_prefix(Settings(), 1)
     'manifests/etl-process1/'
@@ -75,7 +75,7 @@ def parquet_key(settings: Settings) -> str:
 
 
 def run_date_of(key: str) -> date | None:
-    """Return the run date a CSV's key or path carries, or None if it is not named by the contract.
+    """Return the run date in a CSV's key or path, or None if its name is not the contract's.
 
     >>> run_date_of("reports/etl-process1/data_20250901.csv"), run_date_of("copy.csv")
     (datetime.date(2025, 9, 1), None)
@@ -84,7 +84,7 @@ def run_date_of(key: str) -> date | None:
 
 
 def manifest_day(key: str) -> date | None:
-    """Return the run date a manifest's key carries, or None if it is not named by the contract.
+    """Return the run date in a manifest's key, or None if its name is not the contract's.
 
     >>> manifest_day("manifests/etl-process1/20250901.json"), manifest_day("manifests/etl-process1/x.json")
     (datetime.date(2025, 9, 1), None)
@@ -95,12 +95,12 @@ def manifest_day(key: str) -> date | None:
 def _day(found: re.Match[str] | None) -> date | None:
     try:
         return parse_day("key", found[1]) if found else None
-    except SettingsError:  # eight digits that are no day: not a name of the contract
+    except SettingsError:  # eight digits that are not a day
         return None
 
 
 def _digits(day: date) -> str:
-    """Write a day as ``YYYYMMDD``; ``%Y`` has fewer digits before the year 1000.
+    """Write a day as ``YYYYMMDD``; ``%Y`` writes fewer digits before the year 1000.
 
     >>> _digits(date(33, 4, 3))
     '00330403'
@@ -121,7 +121,7 @@ def split_s3(uri: str) -> tuple[str, str]:
     """Split an ``s3://bucket/key`` address.
 
     Raises:
-        SettingsError: it is not one.
+        SettingsError: it is not such an address.
 
     >>> split_s3("s3://b/k/x")
     ('b', 'k/x')
@@ -133,7 +133,7 @@ def split_s3(uri: str) -> tuple[str, str]:
 
 
 def is_s3(path: str) -> bool:
-    """Tell an S3 address from a path on disk.
+    """Return whether this is an S3 address, not a path on disk.
 
     >>> is_s3("s3://b/k"), is_s3("runs/data.csv")
     (True, False)

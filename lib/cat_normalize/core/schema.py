@@ -1,6 +1,6 @@
-"""The twelve columns, declared once (contract §2).
+"""The twelve columns (contract §2).
 
-CSV header, Spark schema, Arrow schema and Glue table are all made from `COLUMNS`.
+CSV header, Spark schema, Arrow schema and Glue table are all derived from `COLUMNS`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Kind = Literal["string", "date", "int"]
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: its name, its type (the same word in Spark, Glue and Athena) and what it means."""
+    """One column: its name, its type (the same word in Spark, Glue and Athena) and its meaning."""
 
     name: str
     kind: Kind
@@ -42,7 +42,7 @@ NAMES: tuple[str, ...] = tuple(column.name for column in COLUMNS)
 
 
 def csv_header() -> str:
-    """Return the CSV's first line, without its line end (contract §4).
+    """Return the CSV's first line, without its line break (contract §4).
 
     >>> csv_header()[:32]
     'usuario_id,nombre,gerencia,ciuda'
@@ -60,7 +60,7 @@ def spark_ddl() -> str:
 
 
 def glue_columns() -> list[dict[str, str]]:
-    """Return the columns as the Glue API's ``StorageDescriptor.Columns`` wants them.
+    """Return the columns in the form of the Glue API's ``StorageDescriptor.Columns``.
 
     >>> glue_columns()[5]
     {'Name': 'numero_conversaciones', 'Type': 'int', 'Comment': 'Conversations'}

@@ -1,61 +1,57 @@
-"""ETL-1 inside Spark: the same CSV, rejects and summary as `etl1`, for a table that one machine cannot hold.
+"""Run ETL-1 inside Spark, over a full DynamoDB export: the same bytes as `normalize.files` gives for it.
 
-Spark deals and sorts; what becomes of an item is `normalize`'s alone. Each task reads a chunk and deals
-its lines into bundles by `partitions.of_line`; a partition holds whole users, puts its bundles in reading
-order, and is normalised as a whole. Rows are then ranged by ``usuario_id`` and rejects by place, sorted
-range by range, and written as pieces that `compose` joins on S3: no driver, disk or merge carries the CSV.
-Spark's own readers are not used; they end lines where the contract does not.
+Spark moves and sorts; `normalize` alone decides what becomes of an item. A task reads one data file of the
+export. Lines are partitioned by user and sorted in reading order, each partition is normalized as a whole,
+then rows and rejects are sorted and written to staging as text. The driver streams what was written into
+one upload. Why so: docs/decisions/0003.
 """
 
 from __future__ import annotations
 
 import gc
+import hashlib
+import io
 import re
-from bisect import bisect_left
+import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import date
 from functools import partial
-from itertools import pairwise
+from itertools import chain
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from cat_normalize.core import csvfile, errors, layout, manifest, publish, s3path, staging
+from cat_normalize.core import aws, csvfile, errors, layout, manifest, publish, staging
 from cat_normalize.core.errors import InputError, PipelineError
+from cat_normalize.core.layout import is_s3, split_s3
 from cat_normalize.core.manifest import Etl1Manifest, Output, Summary
-from cat_normalize.core.scratch import private_folder
+from cat_normalize.core.s3path import S3Path
 from cat_normalize.core.settings import Rules, Settings, refuse_future_days
 from cat_normalize.core.settings import today as todays_date
+from cat_normalize.extract import partitions
+from cat_normalize.extract.export import SUMMARY as EXPORT_SUMMARY
+from cat_normalize.extract.export import DataFile, Export
 from cat_normalize.normalize import publish as guard
-from cat_normalize.normalize.dealing import Chunk, Sources, sources
-from cat_normalize.normalize.rows import Row, normalize
-from cat_normalize.scale.bundles import Bundle, deal, lines
-from cat_normalize.scale.compose import compose
-from cat_normalize.scale.source import Source, find
+from cat_normalize.normalize.rows import Line, normalize
 
 if TYPE_CHECKING:
     from pyspark import RDD
     from pyspark.sql import SparkSession
 
 PARTITION_BYTES = 64 << 20
-"""Raw bytes aimed at in one partition: a task holds a small multiple of it."""
-RANGES = 4000
-"""The most pieces of an output; each is two parts of an upload at most, and that has 10,000."""
-_MARKS = 16
-_RANGE_PARTITIONS = 4
-
-CSV, REJECTS = 0, 1
-Key = tuple[int, Any]
-"""Where a line of output goes: CSV and ``usuario_id`` in UTF-8, or REJECTS and place."""
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What a normalised partition tells: its counts, and keys with the bytes of the lines up to each."""
-
-    summary: Summary
-    marks: list[tuple[Key, int]]
+"""Raw bytes aimed at in one partition; a task holds a small multiple of it."""
+PIECE_BYTES = 256 << 20
+"""Bytes aimed at in one sorted piece of the output."""
+GZIP_RATIO = 8
+"""How much larger an export's items are than its packed files, about."""
+UPLOAD_PARTS = 10_000
+"""S3's limit: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html."""
+LINE_BITS = 40
+CSV, REJECTS, SUMMARY = 0, 1, 2
+Place = tuple[int, int]
+Record = tuple[int, Any, Any]
+"""CSV with ``usuario_id`` and line, REJECTS with place and line, or SUMMARY with sizes and counts."""
 
 
 def run(
@@ -68,11 +64,11 @@ def run(
     allow_future: bool = False,
     today: date | None = None,
 ) -> Etl1Manifest:
-    """Normalise raw items and publish rejects, CSV and manifest under the contract's keys (§6).
+    """Normalize an export and publish rejects, CSV and manifest under the contract's keys (§6).
 
     Args:
-        spark: any session; its executors have this library.
-        uri: an export, an extract's folder, or item files.
+        spark: any session whose executors have this library.
+        uri: the export's folder, ``s3://…/AWSDynamoDB/ID/`` or a copy on a disk that all executors see.
         settings: bucket, rules, the guard's share.
         run_date: the day that names the outputs.
         allow_shrink: publish however few the users are.
@@ -85,12 +81,12 @@ def run(
     Raises:
         FutureDateError: the run date is after today; nothing was read.
         GuardError: as `normalize.publish` does; no CSV was published.
-        PipelineError: as `normalize_files` does.
+        PipelineError: as `normalize_export` does.
     """
     today = today or todays_date(settings.rules.time_zone)
     if not allow_future:
         refuse_future_days(settings, run_date, today)
-    s3 = s3path.client(settings)
+    s3 = aws.client(settings, "s3")
 
     def check(summary: Summary) -> None:
         if not allow_shrink:
@@ -99,191 +95,182 @@ def run(
     csv = layout.s3_uri(settings.bucket, layout.csv_key(settings, run_date))
     rejects = layout.s3_uri(settings.bucket, layout.rejects_key(settings, run_date))
     accept = partial(guard.refuse_all_rejected, rejects=rejects)
-    summary, outputs = normalize_files(spark, uri, csv, rejects, settings, check=check, accept=accept)
-    made = Etl1Manifest(run_date, uri, settings, summary, [Output(**each) for each in outputs])
+    summary, outputs = normalize_export(spark, uri, csv, rejects, settings, check=check, accept=accept)
+    made = Etl1Manifest(run_date, uri, settings, summary, outputs)
     manifest.publish(made, s3)
     return made
 
 
-def normalize_files(
+def normalize_export(
     spark: SparkSession,
     uri: str,
     csv: str,
     rejects: str,
     settings: Settings,
-    partition_bytes: int = PARTITION_BYTES,
+    count: int | None = None,
     *,
     check: Callable[[Summary], None] = lambda _: None,
     accept: Callable[[Summary], None] = lambda _: None,
-) -> tuple[Summary, list[dict[str, Any]]]:
-    """Normalise raw items into a CSV (§4) and rejects (§3), each whole or not at all, the rejects first.
+) -> tuple[Summary, list[Output]]:
+    """Write the CSV (§4) and the rejects (§3) of an export, each whole or not at all, the rejects first.
 
     Args:
-        spark: any session; its executors have this library.
-        uri: an export, an extract's folder, or item files: a path or ``s3://…``.
+        spark: as for `run`.
+        uri: as for `run`.
         csv: where the CSV appears, a path or ``s3://bucket/key``.
-        rejects: where the rejects appear, beside the CSV or in its bucket.
+        rejects: where the rejects appear, in the same way.
         settings: rules, region and endpoint.
-        partition_bytes: raw bytes aimed at in one partition.
-        check: is called before anything has its name, and may raise.
-        accept: is called after the rejects have theirs and before the CSV gets its own, and may raise.
+        count: partitions of whole users; by default of about `PARTITION_BYTES`.
+        check: called before anything is published; it may raise.
+        accept: called between rejects and CSV; it may raise.
 
     Returns:
-        The counts; and address, size and SHA-256 of rejects and CSV.
+        The counts, and the outputs: rejects and CSV.
 
     Raises:
-        InputError: an input is missing, unreadable, cut short, or holds not as many items as was told.
-        ExtractError: an export is not what its manifests say.
-        PipelineError: Spark failed otherwise.
+        ExtractError: the export is not what its manifests say.
+        PipelineError: Spark failed otherwise, or lost bytes; nothing was published.
     """
-    s3 = s3path.client(settings) if layout.is_s3(csv) else None
-    with staging.staging(csv, s3) as folder, _told():
-        source = find(uri, settings, spark.sparkContext.defaultParallelism)
-        summary, pieces = _spread(spark, source, folder, settings, partition_bytes)
-        header = f"{folder}/header"
-        publish.put_bytes(csvfile.HEADER, header, s3)
+    s3 = aws.client(settings, "s3") if is_s3(uri) or is_s3(csv) else None
+    folder = uri.removesuffix(EXPORT_SUMMARY).rstrip("/")
+    with staging.staging(csv, s3) as staged, _without_items():
+        files = Export(uri, s3).files()
+        packed = _size(_files(f"{folder}/data", settings))
+        done = _normalized(spark, uri, files, settings, count or packed * GZIP_RATIO // PARTITION_BYTES + 1)
+        summary, made = Summary(), [0, 0]
+        try:
+            for _, sizes, counts in done.filter(_of(SUMMARY)).collect():
+                summary.add(counts)
+                made = [sum(pair) for pair in zip(made, sizes, strict=True)]
+            if summary.items_read != (items := sum(file.items for file in files)):
+                raise InputError(f"export {uri}: {items} items in its manifests, {summary.items_read} read")
+            pieces = [
+                _sorted(spark, done, kind, made[kind], f"{staged}/{kind}", settings)
+                for kind in (CSV, REJECTS)
+            ]
+        finally:
+            done.unpersist()
         check(summary)
-        outputs = [compose(pieces[REJECTS], rejects, s3)]
+        outputs = [_publish(b"", pieces[REJECTS], rejects, s3)]
         accept(summary)
-        outputs.append(compose([header, *pieces[CSV]], csv, s3))
+        outputs.append(_publish(csvfile.HEADER, pieces[CSV], csv, s3))
     return summary, outputs
 
 
-def _spread(
-    spark: SparkSession, source: Source, folder: str, settings: Settings, partition_bytes: int
-) -> tuple[Summary, list[list[str]]]:
-    """Return the counts, and of CSV and rejects the pieces in order."""
+def _normalized(
+    spark: SparkSession, uri: str, files: list[DataFile], settings: Settings, count: int
+) -> RDD[Record]:
     from pyspark import StorageLevel
 
-    context = spark.sparkContext
-    count = -(-source.raw_bytes // partition_bytes) or 1
-    chunks = context.parallelize(source.chunks, len(source.chunks))
-    names = sources(source.files, source.chunks, _lines_before(spark, source.chunks))
-    dealt = chunks.flatMap(partial(deal, parts=count)).partitionBy(count, int)
-    work = partial(_normalize, rules=settings.rules, source=names, mark=partition_bytes // _MARKS or 1)
-    done = dealt.values().mapPartitions(work).persist(StorageLevel.DISK_ONLY)
-    try:
-        told: list[Told] = done.filter(_tells).map(itemgetter(1)).collect()
-        summary = Summary()
-        for each in told:
-            summary.add(each.summary)
-        if source.items not in (None, summary.items_read):
-            raise InputError(f"{summary.items_read} items were read, and {source.items} are told of")
-        marks = [mark for each in told for mark in each.marks]
-        return summary, _pieces(done, marks, partition_bytes * _RANGE_PARTITIONS, folder, settings)
-    finally:
-        done.unpersist()
+    read = partial(_read, uri=uri, settings=settings, count=count)
+    lines: Any = spark.sparkContext.parallelize(list(enumerate(files)), len(files) or 1).flatMap(read)
+    work = partial(
+        _normalize, rules=settings.rules, names=[partitions.printable(file.name) for file in files]
+    )
+    done: RDD[Record] = lines.repartitionAndSortWithinPartitions(count, itemgetter(0)).mapPartitions(work)
+    return done.persist(StorageLevel.DISK_ONLY)
 
 
-def _lines_before(spark: SparkSession, chunks: list[Chunk]) -> list[int]:
-    """Return the lines of every chunk after which one of the same file comes; 0 for the others.
-
-    Places want to be told by line before the lines are dealt. Whole files need no counting.
-    """
-    ask = [one for one, following in pairwise(chunks) if one.file == following.file]
-    lines = [0] * len(chunks)
-    if ask:
-        counted = spark.sparkContext.parallelize(ask, len(ask)).map(_count).collect()
-        for chunk, number in zip(ask, counted, strict=True):
-            lines[chunk.index] = number
-    return lines
+def _read(
+    numbered: tuple[int, DataFile], uri: str, settings: Settings, count: int
+) -> Iterator[tuple[Place, bytes]]:
+    """Yield the lines of a data file, each with its partition and its place in reading order."""
+    number, file = numbered
+    export = Export(uri, aws.client(settings, "s3") if is_s3(uri) else None)
+    for place, line in enumerate(export.lines(file), (number << LINE_BITS) + 1):
+        yield (partitions.of_line(line, count), place), line
 
 
-def _count(chunk: Chunk) -> int:
-    return sum(1 for _ in chunk.raw_lines())
+def _normalize(lines: Iterable[tuple[Place, bytes]], rules: Rules, names: list[str]) -> Iterator[Record]:
+    def source(place: int) -> str:
+        return f"{names[place >> LINE_BITS]}:{place & ((1 << LINE_BITS) - 1)}"
 
-
-def _normalize(
-    bundles: Iterable[Bundle], rules: Rules, source: Sources, mark: int
-) -> Iterator[tuple[Key | None, bytes | Told]]:
-    """Yield the lines of CSV and rejects with their keys, and last, without one, what there is to tell."""
+    placed: Iterator[Line] = ((place, line) for (_, place), line in lines)
     gc.disable()  # what is read is kept, and holds no cycles
     try:
-        done = normalize(lines(bundles), rules, source)
+        done = normalize(placed, rules, source)
     finally:
         gc.enable()
-    marks: list[tuple[Key, int]] = []
-    for made in (map(_csv_line, done.rows), (((REJECTS, place), line) for place, line in done.rejects)):
-        held, key = 0, None
-        for key, line in made:
-            yield key, line
-            held += len(line)
-            if held >= mark:
-                marks.append((key, held))
-                held = 0
-        if key and held:
-            marks.append((key, held))
-    yield None, Told(done.summary, marks)
+    rows = ((CSV, str(row[0]).encode(), csvfile.line(row)) for row in done.rows)
+    rejects = ((REJECTS, place.to_bytes(8, "big"), line) for place, line in done.rejects)
+    sizes = [0, 0]
+    for kind, key, line in chain(rows, rejects):
+        sizes[kind] += len(line)
+        yield kind, key, line[:-1]
+    yield SUMMARY, sizes, done.summary
 
 
-def _csv_line(row: Row) -> tuple[Key, bytes]:
-    return (CSV, str(row[0]).encode()), csvfile.line(row)
+def _of(kind: int) -> Callable[[Record], bool]:
+    return lambda record: record[0] == kind
 
 
-def _tells(record: tuple[Key | None, Any]) -> bool:
-    return record[0] is None
-
-
-def _holds_line(record: tuple[Key | None, Any]) -> bool:
-    return record[0] is not None
-
-
-def _pieces(
-    done: RDD[Any], marks: list[tuple[Key, int]], wanted: int, folder: str, settings: Settings
-) -> list[list[str]]:
-    """Sort all lines, write a piece for every range of them, and return the pieces' addresses."""
-    size = sum(held for _, held in marks)
-    ends = ranges(marks, max(wanted, -(-size // RANGES)))
-    pieces: list[list[str]] = [[], []]
-    if ends:
-        ranged = done.filter(_holds_line).repartitionAndSortWithinPartitions(
-            len(ends), partial(bisect_left, ends)
-        )
-        write = partial(_write, folder=folder, settings=settings)
-        written = sum(ranged.mapPartitionsWithIndex(write).collect())
-        if written != size:
-            raise PipelineError(f"{written} bytes were sorted, and {size} were made; run again")
-        for number, (kind, _) in enumerate(ends):
-            pieces[kind].append(_piece(folder, number))
+def _sorted(
+    spark: SparkSession, done: RDD[Record], kind: int, size: int, folder: str, settings: Settings
+) -> list[Path]:
+    """Write all lines of a kind, sorted by key, into a folder; return its files in order."""
+    rows = done.filter(_of(kind)).map(itemgetter(1, 2))
+    frame = spark.createDataFrame(rows, "key binary, line binary", verifySchema=False)
+    ranges = frame.repartitionByRange(size // PIECE_BYTES + 1, "key").sortWithinPartitions("key")
+    writer = ranges.selectExpr("CAST(line AS STRING)").write  # the bytes as they are
+    writer.option("mapreduce.fileoutputcommitter.marksuccessfuljobs", "false").text(folder, lineSep="\n")
+    pieces = _files(folder, settings)
+    if (written := _size(pieces)) != size:
+        raise PipelineError(f"{written} bytes were sorted, and {size} were made; run again")
     return pieces
 
 
-def ranges(marks: Iterable[tuple[Key, int]], wanted: int) -> list[Key]:
-    """Return the last key of each range; a range has about `wanted` bytes, of CSV or of rejects.
-
-    >>> ranges([((CSV, b"d"), 4), ((CSV, b"b"), 5), ((CSV, b"c"), 5), ((REJECTS, 9), 1)], 8)
-    [(0, b'c'), (0, b'd'), (1, 9)]
-    """
-    ends: list[Key] = []
-    held = 0
-    ordered = sorted(marks)
-    for (key, size), following in zip(ordered, [*ordered[1:], None], strict=False):
-        held += size
-        if held >= wanted or following is None or following[0][0] != key[0]:
-            ends.append(key)
-            held = 0
-    return ends
+def _files(folder: str, settings: Settings) -> list[Path]:
+    """Return the files of a folder, on disk or on S3, in order of their names."""
+    place = cast(Path, S3Path(folder, settings)) if is_s3(folder) else Path(folder)
+    files = place.iterdir() if place.is_dir() else iter(())
+    return sorted(each for each in files if not each.name.startswith((".", "_")))
 
 
-def _piece(folder: str, number: int) -> str:
-    return f"{folder}/{number:05d}"
+def _size(files: Iterable[Path]) -> int:
+    return sum(each.stat().st_size for each in files)
 
 
-def _write(
-    number: int, records: Iterable[tuple[Key, bytes]], folder: str, settings: Settings
-) -> Iterator[int]:
-    target = _piece(folder, number)
-    with private_folder() as scratch:
-        with (scratch / "piece").open("xb") as file:
-            size = sum(file.write(line) for _, line in records)
-        s3 = s3path.client(settings) if layout.is_s3(target) else None
-        publish.put_file(scratch / "piece", target, s3)
-    yield size
+def _publish(header: bytes, pieces: list[Path], target: str, s3: Any) -> Output:
+    """Publish header and pieces as one object or file."""
+    whole = _Joined(chain([io.BytesIO(header)], (piece.open("rb") for piece in pieces)))
+    with io.BufferedReader(whole, 1 << 20) as reader:
+        if is_s3(target):
+            from boto3.s3.transfer import TransferConfig
+
+            part = max(8 << 20, _size(pieces) // (UPLOAD_PARTS - 1) + 1)
+            publish.abort_stale_uploads(s3, *split_s3(target))
+            s3.upload_fileobj(reader, *split_s3(target), Config=TransferConfig(multipart_chunksize=part))
+        else:
+            with publish.writing(Path(target)) as file:
+                shutil.copyfileobj(reader, file, 1 << 20)
+    return Output(target, whole.size, whole.digest.hexdigest())
+
+
+class _Joined(io.RawIOBase):
+    """Streams, one after the other, with the size and the SHA-256 of what was read."""
+
+    def __init__(self, streams: Iterator[BinaryIO]) -> None:
+        self._streams, self._stream = streams, next(streams, None)
+        self.size, self.digest = 0, hashlib.sha256()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while self._stream:
+            if data := self._stream.read(len(buffer)):
+                buffer[: len(data)] = data
+                self.digest.update(data)
+                self.size += len(data)
+                return len(data)
+            self._stream.close()
+            self._stream = next(self._streams, None)
+        return 0
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """Raise a task's own error again; of what is not the library's tell the kind: it may quote an item."""
+def _without_items() -> Iterator[None]:
+    """Raise a task's own error again; of any other tell only the kind, for its text may quote an item."""
     from py4j.protocol import Py4JError
     from pyspark.errors import PySparkException
 
@@ -294,15 +281,14 @@ def _told() -> Iterator[None]:
 
 
 def reason(text: str) -> PipelineError:
-    r"""Return the error that made a task fail, of what Spark says of it.
+    r"""Return the error that made a task fail, from Spark's message.
 
-    >>> reason("x\ncat_normalize.errors.InputError: a.gz ends early\n\n\tat org.apache")
-    InputError('a.gz ends early')
+    >>> reason("x\ncat_normalize.core.errors.ExtractError: a.gz is damaged\n\n\tat org.apache")
+    ExtractError('a.gz is damaged')
     >>> reason("x\nKeyError: 'María'\n")
     PipelineError('Spark failed: KeyError')
     """
-    own = re.findall(r"^cat_normalize\.errors\.(\w+): (.+)$", text, re.MULTILINE)
-    if own:
+    if own := re.findall(rf"^{errors.__name__}\.(\w+): (.+)$", text, re.MULTILINE):
         made: PipelineError = getattr(errors, own[-1][0])(own[-1][1])
         return made
     kinds = re.findall(r"^(?:Caused by: )?([\w.]+(?:Error|Exception))\b", text, re.MULTILINE)
