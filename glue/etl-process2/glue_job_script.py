@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from awsglue.utils import getResolvedOptions
 
-from cat_normalize.convert import parquet as convert
+from cat_normalize.convert import convert_csv, newest_csv
 from cat_normalize.core import aws, layout, manifest
 from cat_normalize.core.settings import Settings, parse_flag, today
 
@@ -33,7 +33,7 @@ def main(argv: list[str]) -> None:
     """Convert the CSV of that key, or the newest, and publish Parquet and manifest.
 
     Raises:
-        CatNormalizeError: as `convert.newest_csv` and `convert.convert` do; nothing was published.
+        CatNormalizeError: as `newest_csv` and `convert_csv` do; nothing was published.
     """
     from pyspark.sql import SparkSession
 
@@ -49,10 +49,11 @@ def main(argv: list[str]) -> None:
     dates = {"allow_future": parse_flag("--allow_future", given["allow_future"]), "today": day}
     s3 = aws.client(settings, "s3")
     place = replace(settings, bucket=given["input_bucket"])
-    key = given["input_key"] or convert.newest_csv(s3, place, **dates)
+    key = given["input_key"] or newest_csv(s3, place, **dates)
     source = layout.s3_uri(given["input_bucket"], key)
     target = layout.s3_uri(settings.bucket, layout.parquet_key(settings))
-    done = convert.convert(SparkSession.builder.getOrCreate(), source, target, s3, **dates)
+    spark, zone = SparkSession.builder.getOrCreate(), settings.rules.time_zone
+    done = convert_csv(spark, source, target, s3, time_zone=zone, **dates)
     made = manifest.publish_etl2(settings, done.run_date or day, done, s3)
     sys.stdout.write(json.dumps(made, ensure_ascii=False) + "\n")
 

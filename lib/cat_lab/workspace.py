@@ -21,10 +21,9 @@ from cat_lab import parameters as values
 from cat_lab import prerequisites as earlier
 from cat_normalize.core import aws, layout, manifest
 from cat_normalize.core.errors import UsageError
-from cat_normalize.core.publish import put_bytes, writing
+from cat_normalize.core.files import atomic_file, write_bytes
 from cat_normalize.core.settings import Rules, Settings, parse_day
-from cat_normalize.extract import partitions
-from cat_normalize.extract.table import Extracted, extract_files, extract_table
+from cat_normalize.extract import Extracted, extract_files, extract_table, partitions
 from cat_normalize.normalize.files import normalize_files
 from cat_normalize.normalize.rows import Summary
 
@@ -105,7 +104,7 @@ class Workspace:
     def normalize(self, workers: int = 1) -> Summary:
         """Normalise the raw partitions into `csv` and `rejects`."""
         values.check(workers=workers)
-        put_bytes(json.dumps(self.rules()).encode(), str(self.folder / _RULES))
+        write_bytes(self.folder / _RULES, json.dumps(self.rules()).encode())
         return normalize_files([self.raw], self.csv, self.rejects, self.settings.rules, workers)
 
     def rules(self) -> dict[str, Any]:
@@ -140,12 +139,12 @@ class Workspace:
     def convert(self, memory: str = "2g", allow_future: bool = False) -> dict[str, Any]:
         """Convert the day's CSV to the one Parquet object with Spark; return ETL-2's manifest, published."""
         from cat_lab import spark
-        from cat_normalize.convert import parquet as convert
+        from cat_normalize.convert import convert_csv
 
         values.check(memory=memory)
         s3 = self.client("s3")
         with spark.running(self.settings, memory) as session:
-            done = convert.convert(
+            done = convert_csv(
                 session,
                 self.csv_uri,
                 self.parquet_uri,
@@ -188,7 +187,7 @@ class Workspace:
     def fetch_parquet(self) -> Path:
         """Copy the published Parquet to `parquet`, whole or not at all."""
         bucket, key = layout.split_s3(self.parquet_uri)
-        with writing(self.parquet) as stream:
+        with atomic_file(self.parquet) as stream:
             self.client("s3").download_fileobj(bucket, key, stream)
         return self.parquet
 

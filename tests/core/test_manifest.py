@@ -8,7 +8,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from cat_normalize.convert.parquet import Converted
+from cat_normalize.convert import Converted
 from cat_normalize.core import manifest
 from cat_normalize.core.settings import Rules, Settings
 from cat_normalize.normalize.rows import Summary

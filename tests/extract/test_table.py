@@ -13,9 +13,7 @@ from moto.server import ThreadedMotoServer
 
 from cat_normalize.core.errors import ExtractError, InputError, UsageError
 from cat_normalize.core.settings import Settings
-from cat_normalize.extract import partitions, scan
-from cat_normalize.extract.export import Export
-from cat_normalize.extract.table import extract_export, extract_files, extract_table
+from cat_normalize.extract import Export, extract_export, extract_files, extract_table, partitions, scan
 
 TABLE = "talks"
 TEXT = 'á "quoted" \\ \n\t\x00\u2028😀 ' * 40
@@ -158,7 +156,7 @@ def test_a_table_of_other_keys_is_refused(client, tmp_path, keys, told):
 def test_what_somebody_put_beside_the_partitions_is_not_replaced(client, tmp_path):
     extract_table(client, TABLE, tmp_path / "raw")
     (tmp_path / "raw" / "notes").mkdir()
-    with pytest.raises(UsageError, match=r"holds other files than an extract's, such as notes"):
+    with pytest.raises(UsageError, match=r"has other files than an extract's, such as notes"):
         extract_table(client, TABLE, tmp_path / "raw")
     assert (tmp_path / "raw" / "notes").is_dir()
 
@@ -182,7 +180,7 @@ def test_many_partitions_are_many_open_files(client, tmp_path):
 
 def test_a_folder_of_something_else_is_not_replaced(client, tmp_path):
     (tmp_path / "thesis.txt").write_text("mine")
-    with pytest.raises(UsageError, match="holds other files than an extract's"):
+    with pytest.raises(UsageError, match="has other files than an extract's"):
         extract_table(client, TABLE, tmp_path)
     assert (tmp_path / "thesis.txt").read_text() == "mine"
 

@@ -12,7 +12,8 @@ from constructs import Construct
 
 import names
 from artefacts import Artefacts
-from cat_normalize.core import layout, staging
+from cat_normalize.core import layout
+from cat_normalize.core.storage import staging_prefix
 from cat_normalize.jobs import events as arrival
 from environments import Environment
 from parts import roles
@@ -115,7 +116,7 @@ def arguments(env: Environment, artefacts: Artefacts) -> dict[str, str]:
 
 def _calls(scope: Construct, env: Environment) -> list[Grant]:
     settings = env.settings
-    shelf = staging.staging_prefix(layout.parquet_key(settings))
+    shelf = staging_prefix(layout.parquet_key(settings))
     read = (settings.csv_prefix, settings.scripts_prefix, settings.parquet_prefix, shelf)
     bucket = settings.bucket
     return [

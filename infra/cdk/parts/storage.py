@@ -7,7 +7,8 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 import names
-from cat_normalize.core import layout, staging
+from cat_normalize.core import layout
+from cat_normalize.core.storage import staging_prefix
 from environments import Environment
 
 DAYS = cdk.Duration.days
@@ -35,7 +36,7 @@ class Storage(Construct):
 def lifecycle(env: Environment) -> list[s3.LifecycleRule]:
     """Return what is deleted by itself, and when."""
     settings = env.settings
-    shelf = staging.staging_prefix(layout.parquet_key(settings))
+    shelf = staging_prefix(layout.parquet_key(settings))
     return [
         s3.LifecycleRule(
             id="old-versions",

@@ -1,1 +1,5 @@
 """Stage 3: convert the CSV to one typed Parquet object with Spark (contract §5)."""
+
+from cat_normalize.convert.parquet import Converted, check_conversion, convert_csv, newest_csv
+
+__all__ = ["Converted", "check_conversion", "convert_csv", "newest_csv"]

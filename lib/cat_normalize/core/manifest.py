@@ -19,9 +19,10 @@ from msgspec.json import Decoder
 
 from cat_normalize.core import layout
 from cat_normalize.core.errors import PipelineError
-from cat_normalize.core.publish import abort_stale_uploads, put_bytes, put_file
 from cat_normalize.core.settings import Settings, refuse_future_days
 from cat_normalize.core.settings import today as todays_date
+from cat_normalize.core.storage import locate, write_bytes, write_file
+from cat_normalize.core.uploads import abort_stale_uploads
 from cat_normalize.normalize import guard
 from cat_normalize.normalize.rows import Summary
 
@@ -117,7 +118,7 @@ def publish_etl1(
 
 def _put(path: Path, uri: str, s3: Any) -> dict[str, Any]:
     abort_stale_uploads(s3, *layout.split_s3(uri))
-    put_file(path, uri, s3)
+    write_file(locate(uri, s3), path)
     return describe(path, uri)
 
 
@@ -225,4 +226,4 @@ def _plain(values: dict[str, Any]) -> dict[str, Any]:
 def _publish(settings: Settings, process: int, run_date: date, manifest: dict[str, Any], s3: Any) -> None:
     key = layout.manifest_key(settings, process, run_date)
     text = json.dumps(manifest, indent=1, ensure_ascii=False) + "\n"
-    put_bytes(text.encode(), layout.s3_uri(settings.bucket, key), s3)
+    write_bytes(locate(layout.s3_uri(settings.bucket, key), s3), text.encode())

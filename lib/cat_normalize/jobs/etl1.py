@@ -25,7 +25,7 @@ from cat_normalize.core import aws, layout, manifest
 from cat_normalize.core.errors import CatNormalizeError, OutOfTimeError, PipelineError, SettingsError
 from cat_normalize.core.settings import Settings, parse_day, refuse_future_days
 from cat_normalize.core.settings import today as todays_date
-from cat_normalize.extract.table import extract_table
+from cat_normalize.extract import extract_table
 from cat_normalize.normalize.files import normalize_files
 
 SEGMENTS = 4

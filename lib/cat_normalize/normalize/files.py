@@ -23,10 +23,15 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeVar
 
 from cat_normalize.core import csvfile
 from cat_normalize.core.errors import PipelineError, UsageError
-from cat_normalize.core.publish import check_target, synced_meanwhile, writing
-from cat_normalize.core.scratch import DISK_FULL, private_folder
+from cat_normalize.core.files import (
+    DISK_FULL,
+    atomic_file,
+    check_file_target,
+    private_folder,
+    sync_in_background,
+)
+from cat_normalize.core.processes import signals_deferred
 from cat_normalize.core.settings import Rules
-from cat_normalize.core.signals import held
 from cat_normalize.extract import partitions
 from cat_normalize.extract.partitions import PkOf
 from cat_normalize.normalize import parts, ranges
@@ -85,9 +90,9 @@ def normalize_files(
         _told_of_room(files, csv.parent),
         private_folder() as folder,
         _pool(workers) as run,
-        writing(csv) as table,
+        atomic_file(csv) as table,
     ):
-        with writing(rejects) as refused:  # appears first
+        with atomic_file(rejects) as refused:  # appears first
             job = _Job(_spooled(files, folder), rules, part_bytes, workers, run)
             try:
                 summary = job.do(table, refused, folder, partitions.likely_pk)
@@ -102,7 +107,7 @@ def normalize_files(
 def _check_outputs(inputs: Sequence[Path], files: Sequence[Path], outputs: Sequence[Path]) -> None:
     """Refuse outputs that would replace an input, or be read with the inputs the next time."""
     for output in outputs:
-        check_target(output)
+        check_file_target(output)
         if any(output.exists() and file.samefile(output) for file in files):
             raise UsageError(f"{output} is an input too; write the output elsewhere")
         for folder in filter(Path.is_dir, inputs):
@@ -149,7 +154,7 @@ class _Job:
             table.flush()
             work = Work(folder, Path(table.name), self.rules, source, self.part_bytes, pk_of)
             Lineup.create(work.lineup, len(dealt))
-            with synced_meanwhile(table):
+            with sync_in_background(table):
                 made = self.run(parts.work, [(dealt, work)] * self.workers)
             rejects = parts.merged([run for each in made for run in each.rejects])
             refused.writelines(line.partition(b"\t")[2] for line in rejects)
@@ -242,7 +247,7 @@ def _one_by_one(function: Callable[..., _Value], tasks: Sequence[tuple[Any, ...]
 def _side_by_side(
     pool: Executor, function: Callable[..., _Value], tasks: Sequence[tuple[Any, ...]]
 ) -> list[_Value]:
-    with held():  # the first call forks; an interruption within a fork is lost
+    with signals_deferred():  # the first call forks; an interruption within a fork is lost
         futures = [pool.submit(function, *task) for task in tasks]
     errors = [error for future in futures if (error := future.exception())]
     for error in sorted(errors, key=lambda error: isinstance(error, AbandonedError)):

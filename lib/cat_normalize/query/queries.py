@@ -34,7 +34,7 @@ from cat_normalize.core.errors import (
     UnknownQueryError,
     UntestedFunctionError,
 )
-from cat_normalize.core.scratch import private_folder
+from cat_normalize.core.files import private_folder
 from cat_normalize.core.settings import Settings
 
 if TYPE_CHECKING:

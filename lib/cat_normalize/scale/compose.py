@@ -17,8 +17,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from cat_normalize.core import publish
+from cat_normalize.core.files import atomic_file
 from cat_normalize.core.layout import is_s3, split_s3
+from cat_normalize.core.uploads import upload_in_parts
 
 LEAST = 8 << 20
 """Bytes from which on a part is copied; a range of an object of 5 MiB or less cannot be."""
@@ -81,7 +82,7 @@ def compose(
     digest = hashlib.sha256()
     if not is_s3(target):
         size = 0
-        with publish.writing(Path(target)) as whole:
+        with atomic_file(Path(target)) as whole:
             for piece in pieces:
                 with Path(piece).open("rb") as stream:
                     while data := stream.read(_READ):
@@ -136,7 +137,7 @@ def _upload(
 ) -> None:
     bucket, key = split_s3(target)
     if not parts:  # an upload in parts has one at least
-        publish.put_bytes(b"", target, s3)
+        s3.put_object(Bucket=bucket, Key=key, Body=b"")
         return
     place = {"Bucket": bucket, "Key": key}
 
@@ -151,7 +152,7 @@ def _upload(
         data = b"".join(_bytes(s3, pieces[each.piece], each.start, each.stop) for each in part)
         return {"PartNumber": number, "ETag": s3.upload_part(**where, Body=data)["ETag"]}
 
-    with publish.uploading(s3, bucket, key) as upload:
+    with upload_in_parts(s3, bucket, key) as upload:
         try:
             sent = list(pool.map(partial(send, upload), range(1, len(parts) + 1), parts))
         except BaseException:

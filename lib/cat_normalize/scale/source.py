@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
-from cat_normalize.core import s3path
+from cat_normalize.core.aws import S3Path
 from cat_normalize.core.errors import InputError
 from cat_normalize.core.layout import is_s3
-from cat_normalize.core.s3path import S3Path
 from cat_normalize.core.settings import Settings
+from cat_normalize.core.storage import locate
 from cat_normalize.extract import export, partitions
 from cat_normalize.extract.export import DataFile, Export
 from cat_normalize.normalize.dealing import Chunk, cut
@@ -87,7 +87,7 @@ def find(uri: str, settings: Settings, workers: int) -> Source:
             return _find_export(uri.removesuffix(export.SUMMARY), settings)
         files = partitions.expand([place])
         if is_s3(uri):
-            files = [cast(Path, cast(S3Path, path).looked_at()) for path in files]
+            files = [cast(Path, cast(S3Path, path).with_stat()) for path in files]
         chunks = cut(files, workers)
         if is_s3(uri):
             chunks = [_of_object(chunk) for chunk in chunks]
@@ -117,9 +117,9 @@ def _find_export(uri: str, settings: Settings) -> Source:
 
 
 def _export(uri: str, settings: Settings) -> Export:
-    return Export(uri, s3path.client(settings) if is_s3(uri) else None)
+    return Export(uri, settings)
 
 
 def _path(uri: str, settings: Settings) -> Path:
     """Return a path to read; one on S3 has what is asked of it here, though it is no `Path`."""
-    return cast(Path, S3Path(uri, settings)) if is_s3(uri) else Path(uri)
+    return cast(Path, locate(uri, settings))

@@ -21,11 +21,13 @@ from itertools import pairwise
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from cat_normalize.core import csvfile, errors, layout, manifest, publish, s3path, staging
+from cat_normalize.core import csvfile, errors, layout, manifest
+from cat_normalize.core.aws import s3_client
 from cat_normalize.core.errors import InputError, PipelineError
-from cat_normalize.core.scratch import private_folder
+from cat_normalize.core.files import private_folder
 from cat_normalize.core.settings import Rules, Settings, refuse_future_days
 from cat_normalize.core.settings import today as todays_date
+from cat_normalize.core.storage import locate, staging, write_bytes, write_file
 from cat_normalize.normalize import guard
 from cat_normalize.normalize.dealing import Chunk, Sources, sources
 from cat_normalize.normalize.rows import Row, Summary, normalize
@@ -89,7 +91,7 @@ def run(
     today = today or todays_date(settings.rules.time_zone)
     if not allow_future:
         refuse_future_days(settings, run_date, today)
-    s3 = s3path.client(settings)
+    s3 = s3_client(settings)
 
     def check(summary: Summary) -> None:
         if not allow_shrink:
@@ -133,12 +135,13 @@ def normalize_files(
         ExtractError: an export is not what its manifests say.
         PipelineError: Spark failed otherwise.
     """
-    s3 = s3path.client(settings) if layout.is_s3(csv) else None
-    with staging.staging(csv, s3) as folder, _told():
+    s3 = s3_client(settings) if layout.is_s3(csv) else None
+    with staging(locate(csv, settings)) as private, _told():
+        folder = str(private)
         source = find(uri, settings, spark.sparkContext.defaultParallelism)
         summary, pieces = _spread(spark, source, folder, settings, partition_bytes)
         header = f"{folder}/header"
-        publish.put_bytes(csvfile.HEADER, header, s3)
+        write_bytes(locate(header, settings), csvfile.HEADER)
         check(summary)
         outputs = [compose(pieces[REJECTS], rejects, s3)]
         accept(summary)
@@ -273,8 +276,7 @@ def _write(
     with private_folder() as scratch:
         with (scratch / "piece").open("xb") as file:
             size = sum(file.write(line) for _, line in records)
-        s3 = s3path.client(settings) if layout.is_s3(target) else None
-        publish.put_file(scratch / "piece", target, s3)
+        write_file(locate(target, settings), scratch / "piece")
     yield size
 
 

@@ -1,4 +1,4 @@
-"""What reads item files on disk reads them on S3: the same files, lines and errors."""
+"""Item files on S3, cut for many machines: the same files, lines and errors as on disk."""
 
 import gzip
 import pickle
@@ -7,11 +7,8 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from cat_normalize.core import s3path
 from cat_normalize.core.errors import InputError
-from cat_normalize.core.s3path import S3Path
 from cat_normalize.core.settings import Settings
-from cat_normalize.extract import partitions
 from cat_normalize.normalize.dealing import MIN_CHUNK
 from cat_normalize.scale import source
 
@@ -39,14 +36,6 @@ def s3(settings):
     made.put_object(Bucket="mine", Key="raw/", Body=b"")
     made.put_object(Bucket="mine", Key="raw/c.jsonl.gz", Body=gzip.compress(PLAIN))
     return made
-
-
-@pytest.mark.parametrize("uri", ["s3://mine/raw", "s3://mine/raw/"])
-def test_a_folder_holds_its_item_files_in_order(s3, settings, uri):
-    files = partitions.expand([S3Path(uri, settings)])
-    assert [path.name for path in files] == ["a.json", "b.jsonl", "c.jsonl.gz"]
-    assert [path.stat().st_size for path in files[:2]] == [len(PLAIN)] * 2
-    assert [partitions.is_packed(path) for path in files] == [False, False, True]
 
 
 @pytest.mark.parametrize("name", ["a.json", "c.jsonl.gz"])
@@ -94,16 +83,3 @@ def test_an_object_is_read_as_it_was_looked_at_or_not_at_all(s3, settings):
 def test_what_is_not_there_is_named(s3, settings, uri, says):
     with pytest.raises(InputError, match=says):
         source.find(uri, settings, 2)
-
-
-def test_seeking_and_modes(s3, settings):
-    path = S3Path("s3://mine/raw/a.json", settings)
-    with path.open() as stream:
-        stream.seek(-3, 2)
-        assert (stream.tell(), stream.read()) == (len(PLAIN) - 3, PLAIN[-3:])
-        stream.seek(5)
-        assert stream.read(4) == PLAIN[5:9]
-    with pytest.raises(ValueError, match="read"):
-        path.open("wb")
-    assert path.read_bytes() == PLAIN
-    assert s3path.client(settings) is s3path.client(settings)
