@@ -144,7 +144,7 @@ def test_another_writers_quotes_are_fine(spark: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["run[1]{a,b}*?.csv", "with space %20 #1.csv", "ñ\\x.csv", "k=v"])
-def test_names_are_taken_by_the_letter(spark: Any, tmp_path: Path, name: str) -> None:
+def test_names_are_taken_literally(spark: Any, tmp_path: Path, name: str) -> None:
     folder = tmp_path / name
     folder.mkdir()
     (folder / name).write_bytes(written([GOOD]))
@@ -261,7 +261,7 @@ HOSTILE: dict[str, tuple[bytes, int, str]] = {
 
 
 @pytest.mark.parametrize("case", HOSTILE)
-def test_hostile(spark: Any, tmp_path: Path, case: str) -> None:
+def test_a_csv_that_breaks_the_contract_is_refused(spark: Any, tmp_path: Path, case: str) -> None:
     data, at, column = HOSTILE[case]
     source, target = tmp_path / "data_20250901.csv", tmp_path / "data.parquet"
     source.write_bytes(data)
@@ -274,7 +274,7 @@ def test_hostile(spark: Any, tmp_path: Path, case: str) -> None:
 
 
 @pytest.mark.parametrize("source", ["nowhere.csv", ".", "s3://bucket/nowhere.csv", "s3://nowhere/x.csv"])
-def test_what_cannot_be_read(spark: Any, s3: Any, tmp_path: Path, source: str) -> None:
+def test_a_csv_that_cannot_be_read_is_named(spark: Any, s3: Any, tmp_path: Path, source: str) -> None:
     with pytest.raises(InputError, match=re.escape(source)):
         convert_csv(spark, source, str(tmp_path / "data.parquet"), s3)
     assert list(tmp_path.iterdir()) == []
@@ -294,7 +294,7 @@ def test_a_file_that_spark_skips_is_refused(spark: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["pipe", "folder"])
-def test_a_source_that_is_no_file_is_refused(spark: Any, tmp_path: Path, kind: str) -> None:
+def test_a_source_that_is_not_a_file_is_refused(spark: Any, tmp_path: Path, kind: str) -> None:
     path = tmp_path / "x.csv"
     os.mkfifo(path) if kind == "pipe" else path.mkdir()
     with pytest.raises(InputError, match=r"x\.csv is no file that can be read more than once"):
@@ -302,7 +302,7 @@ def test_a_source_that_is_no_file_is_refused(spark: Any, tmp_path: Path, kind: s
 
 
 @pytest.mark.parametrize("target", ["x.csv/data.parquet", "folder", "pipe"])
-def test_a_target_that_cannot_be_is_refused_and_stays(spark: Any, tmp_path: Path, target: str) -> None:
+def test_an_impossible_target_is_refused_and_unchanged(spark: Any, tmp_path: Path, target: str) -> None:
     (tmp_path / "x.csv").write_bytes(written([GOOD]))
     (tmp_path / "folder").mkdir()
     os.mkfifo(tmp_path / "pipe")
@@ -456,7 +456,7 @@ def test_a_library_in_a_zip_has_the_digest_of_the_same_library_in_a_folder(tmp_p
 
 
 @pytest.mark.parametrize("case", ["other header", "no final LF", "no such day", "not UTF-8"])
-def test_hostile_on_s3(spark: Any, s3: Any, case: str) -> None:
+def test_a_csv_on_s3_that_breaks_the_contract_is_refused(spark: Any, s3: Any, case: str) -> None:
     data, at, column = HOSTILE[case]
     put(s3, data)
     put(s3, b"older", PARQUET)
@@ -502,7 +502,7 @@ def test_what_killed_runs_left_on_s3_is_swept(s3: Any) -> None:
         assert "Uploads" not in s3.list_multipart_uploads(Bucket="bucket", Prefix="staging/")
 
 
-def test_staged_objects_that_may_not_be_deleted_are_named_and_the_parquet_is_published(
+def test_a_warning_names_staged_objects_that_may_not_be_deleted(
     spark: Any, s3: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     def refuse(request: Any, **_: Any) -> AWSResponse:
@@ -517,7 +517,7 @@ def test_staged_objects_that_may_not_be_deleted_are_named_and_the_parquet_is_pub
     assert "could not be swept, delete what is there by hand: An error occurred (AccessDenied)" in caplog.text
 
 
-def test_an_error_is_told_rather_than_that_its_staging_cannot_be_swept(s3: Any) -> None:
+def test_the_error_of_a_run_is_raised_and_not_that_of_sweeping(s3: Any) -> None:
     def fail(**_: Any) -> None:
         raise ClientError({"Error": {"Code": "AccessDenied"}}, "ListObjectsV2")
 
@@ -586,7 +586,7 @@ def test_today_is_that_of_the_configured_zone(spark: Any, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("name", ["data_20250901.csv", "other.csv"])
-def test_a_parquet_of_a_day_after_today_is_named_as_such(spark: Any, s3: Any, name: str) -> None:
+def test_a_parquet_of_a_day_after_today_is_an_error_of_its_own(spark: Any, s3: Any, name: str) -> None:
     put(s3, written([GOOD]), name)
     s3.put_object(Bucket="bucket", Key=PARQUET, Body=b"late", Metadata={RUN_DATE: "2035-09-01"})
     with pytest.raises(FutureParquetError, match=r"of 2035-09-01, .* mistyped run date.*docs/operate\.md"):
@@ -612,7 +612,7 @@ def documented(title: str) -> list[tuple[str, dict[str, str]]]:
     return made
 
 
-def test_the_documented_way_out_of_a_mistyped_day_lets_the_honest_csv_in(spark: Any, aws: Settings) -> None:
+def test_the_documented_remedy_of_a_mistyped_day_works(spark: Any, aws: Settings) -> None:
     own = replace(Settings(), endpoint_url=aws.endpoint_url)
     s3, parquet = client(own, "s3"), f"s3://{own.bucket}/{PARQUET}"
     s3.create_bucket(Bucket=own.bucket)

@@ -43,6 +43,45 @@ def test_an_error_of_the_block_is_raised_and_not_the_disks(tmp_path: Path) -> No
         raise ZeroDivisionError
 
 
+def test_a_file_is_synced_before_its_rename_and_its_folder_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced = []
+
+    def fsync(descriptor: int) -> None:
+        synced.append((Path(f"/proc/self/fd/{descriptor}").readlink().name, target.exists()))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    target = tmp_path / "x.bin"
+    files.write_bytes(target, b"one")
+    assert synced == [("x.bin", False), (tmp_path.name, True)]
+    synced.clear()
+    with files.atomic_folder(tmp_path / "raw"):
+        pass
+    assert synced == [(tmp_path.name, True)]
+
+
+def test_an_earlier_folder_is_restored_after_an_error_of_its_rename(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with files.atomic_folder(tmp_path / "raw") as folder:
+        (folder / "older").touch()
+    rename, failed = Path.rename, []
+
+    def rename_once(source: Path, target: Path) -> Path:
+        if source.name == "made":
+            failed.append(source)
+            raise PermissionError("no")
+        return rename(source, target)
+
+    monkeypatch.setattr(Path, "rename", rename_once)
+    with pytest.raises(PermissionError), files.atomic_folder(tmp_path / "raw") as folder:
+        (folder / "newer").touch()
+    assert failed
+    assert names(tmp_path / "raw") == ["older"]
+    assert names(tmp_path) == ["raw"]
+
+
 def test_a_file_appears_whole_in_a_new_folder(tmp_path: Path) -> None:
     target = tmp_path / "a" / "b" / "x.bin"
     with files.atomic_file(target) as file:

@@ -45,7 +45,7 @@ def limited(rate):
         max_size=20,
     ),
 )
-def test_in_any_span_the_units_are_the_rates_and_one_page_more(rate, pages):
+def test_in_any_interval_the_units_are_at_most_the_rate_and_one_page_more(rate, pages):
     at, limiter = limited(rate)
     started, waiting = [], []
     for position, (idle, units, after) in enumerate(pages):
@@ -67,7 +67,7 @@ def test_in_any_span_the_units_are_the_rates_and_one_page_more(rate, pages):
     rate=st.floats(1, 10_000),
     units=st.lists(st.floats(0, FULL_PAGE), min_size=1, max_size=20),
 )
-def test_who_stays_under_the_rate_never_sleeps(rate, units):
+def test_a_scan_below_the_rate_never_sleeps(rate, units):
     at, limiter = limited(rate)
     for each in units:
         limiter.charge(limiter.acquire(), each, 1)
@@ -75,7 +75,7 @@ def test_who_stays_under_the_rate_never_sleeps(rate, units):
     assert at.slept == []
 
 
-def test_a_page_that_has_not_come_counts_as_a_full_one_and_less_once_it_has():
+def test_a_page_under_way_counts_as_a_full_one_until_it_is_charged():
     at, limiter = limited(64)
     page = limiter.acquire()
     limiter.acquire()
@@ -89,7 +89,7 @@ def test_a_page_that_has_not_come_counts_as_a_full_one_and_less_once_it_has():
     assert sum(at.slept) == pytest.approx(16 / 64)
 
 
-def test_pages_dearer_than_any_are_waited_for_too():
+def test_pages_above_the_full_size_are_waited_for():
     at, limiter = limited(100)
     limiter.charge(limiter.acquire(), 300.0, 1)
     limiter.acquire()
@@ -110,20 +110,20 @@ def test_pages_dearer_than_any_are_waited_for_too():
         (1, 50.0, 1, 1),
     ],
 )
-def test_a_page_of_a_slow_scan_is_about_a_second(rate, units, items, limit):
+def test_a_slow_scan_limits_a_page_to_about_one_second(rate, units, items, limit):
     _, limiter = limited(rate)
     limiter.charge(limiter.acquire(), units, items)
     assert limiter.item_limit() == limit
 
 
-def test_without_a_rate_nothing_waits():
+def test_without_a_rate_no_page_waits():
     at, limiter = limited(math.inf)
     for _ in range(100):
         limiter.acquire()
     assert at.slept == []
 
 
-def test_what_sleep_raises_ends_the_wait():
+def test_an_error_of_sleep_ends_the_wait():
     def stopped(_):
         raise InterruptedError
 
@@ -141,7 +141,7 @@ class Slow(float):
         return float(other) - float(self)
 
 
-def test_threads_keep_it_together():
+def test_threads_share_the_limit():
     """Each page starts at its own time, a page's worth after the one before, whichever threads ask."""
     lock, now, started = threading.Lock(), [0.0], []
 

@@ -197,7 +197,7 @@ class Time:
         self.now += seconds
 
 
-def test_a_scan_keeps_its_pace_and_throttled_requests_cost_none_of_it(table, client):
+def test_a_scan_keeps_its_rate_and_throttled_requests_consume_nothing(table, client):
     time = Time()
     pages = [page(1, units=128), page(2, units=64), error(THROTTLED[0]), page(3, units=128, last=True)]
     table.script[0] = pages
@@ -207,7 +207,7 @@ def test_a_scan_keeps_its_pace_and_throttled_requests_cost_none_of_it(table, cli
     assert not any("Limit" in request for request in table.asked[0])
 
 
-def test_a_slow_scan_asks_for_few_items_at_a_time(table, client):
+def test_a_slow_scan_requests_few_items_at_a_time(table, client):
     time = Time()
     table.script[0] = [
         page(1, units=0.5),
@@ -221,7 +221,7 @@ def test_a_slow_scan_asks_for_few_items_at_a_time(table, client):
     assert time.now == pytest.approx(0.05 + 1 + FULL_PAGE / 10)
 
 
-def test_all_segments_share_one_pace(table, client, tmp_path):
+def test_all_segments_share_one_limit(table, client, tmp_path):
     """While a page is under way at 10 units a second nobody else asks: it could cost 12 seconds' worth."""
     lock, second, alone = threading.Lock(), threading.Event(), []
 
@@ -238,7 +238,7 @@ def test_all_segments_share_one_pace(table, client, tmp_path):
     assert (done.items, done.read_units, alone[0]) == (4, 2, True)
 
 
-def test_the_segments_follow_each_other_whichever_ends_first(table, client, tmp_path):
+def test_the_order_of_the_segments_does_not_depend_on_which_ends_first(table, client, tmp_path):
     ended = threading.Event()
 
     def slow(asked):
@@ -255,7 +255,7 @@ def test_the_segments_follow_each_other_whichever_ends_first(table, client, tmp_
     assert [json.loads(line) for line in lines] == [item(number) for number in range(1, 7)]
 
 
-def test_the_pace_does_not_change_the_bytes(table, client, tmp_path):
+def test_the_rate_limit_does_not_change_the_bytes(table, client, tmp_path):
     def pages(segment):
         return [page(*range(n, n + 5)) for n in range(segment * 100, segment * 100 + 20, 5)] + [
             page(last=True)
@@ -297,7 +297,7 @@ def test_a_segment_that_fails_stops_the_others(table, client, tmp_path, busy):
 
 
 @pytest.mark.parametrize("max_rcu", [1, 1e6])
-def test_an_error_of_the_progress_stops_all(table, client, tmp_path, max_rcu):
+def test_an_error_of_the_progress_function_stops_all_segments(table, client, tmp_path, max_rcu):
     """The others would read on for ever, or wait for their turn."""
 
     def fail(_):

@@ -70,6 +70,16 @@ def test_large_pieces_are_copied_on_the_server(s3):
     assert (calls.count("UploadPart"), calls.count("UploadPartCopy")) == (1, 3)
 
 
+def test_by_default_no_part_is_smaller_than_s3_allows(s3):
+    data = [Random(n).randbytes(3 * MIB) for n in range(5)]
+    for n, each in enumerate(data):
+        s3.put_object(Bucket="mine", Key=f"staging/{n}", Body=each)
+    compose.compose([f"s3://mine/staging/{n}" for n in range(5)], "s3://mine/x", s3)
+    assert s3.get_object(Bucket="mine", Key="x")["Body"].read() == b"".join(data)
+    sizes = [s3.head_object(Bucket="mine", Key="x", PartNumber=n)["ContentLength"] for n in (1, 2)]
+    assert sizes == [8 * MIB, 7 * MIB]
+
+
 @pytest.mark.parametrize("failing", ["UploadPart", "UploadPartCopy", "CompleteMultipartUpload"])
 def test_what_fails_leaves_the_older_object_and_no_upload(s3, failing):
     s3.put_object(Bucket="mine", Key="x", Body=b"older")
