@@ -11,7 +11,7 @@ import shutil
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, Protocol, Self, cast
@@ -182,11 +182,11 @@ class Origin:
 
     Args:
         run_date: the day of the run, None if unknown.
-        inputs: whatever else decides the content, such as the digest of the input.
+        inputs: whatever else decides the content, by name, such as the digest of the input.
     """
 
-    run_date: date | None = None
-    inputs: Mapping[str, str] = field(default_factory=dict)
+    run_date: date | None
+    inputs: Mapping[str, str]
 
     def metadata(self) -> dict[str, str]:
         """Return the metadata without the content's own digest."""
@@ -269,7 +269,7 @@ def _unchanged(
     metadata = dict(found["Metadata"])
     _refuse_older(target, metadata.get(RUN_DATE, ""), origin.run_date, today)
     digest = metadata.pop(SHA256, None)
-    if digest is None or not origin.inputs or metadata != origin.metadata():
+    if digest is None or metadata != origin.metadata():
         return None
     return Published(found["ContentLength"], digest, found["ETag"])
 
