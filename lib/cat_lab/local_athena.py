@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from cat_lab.errors import UntestedFunctionError
 from cat_normalize.core.errors import InputError, QueryError
-from cat_normalize.core.scratch import private_folder
+from cat_normalize.core.files import private_folder
 from cat_normalize.query import load
 
 if TYPE_CHECKING:

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from cat_normalize.core.errors import ConvertError
-from cat_normalize.core.scratch import private_folder
+from cat_normalize.core.files import private_folder
+from cat_normalize.core.processes import signals_deferred
 from cat_normalize.core.settings import Settings
-from cat_normalize.core.signals import held
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -62,7 +62,7 @@ def session(settings: Settings, memory: str = "2g") -> SparkSession:
         builder = SparkSession.builder.master("local[*]").appName("cat-normalize")
         builder = builder.config(map=_configuration(settings, memory, scratch))
         try:
-            with _environment(its_own), _temporary_files_in(scratch), held():
+            with _environment(its_own), _temporary_files_in(scratch), signals_deferred():
                 builder.getOrCreate()
         except PySparkRuntimeError as error:
             raise ConvertError(

@@ -23,11 +23,10 @@ from cat_lab import parameters as values
 from cat_lab import prerequisites as earlier
 from cat_normalize.core import aws, layout
 from cat_normalize.core.errors import UsageError
+from cat_normalize.core.files import atomic_file, write_bytes
 from cat_normalize.core.manifest import Etl1Manifest, Etl2Manifest, Summary
-from cat_normalize.core.publish import put_bytes, writing
 from cat_normalize.core.settings import Rules, Settings, parse_day
-from cat_normalize.extract import partitions
-from cat_normalize.extract.table import Extracted, extract_files, extract_table
+from cat_normalize.extract import Extracted, extract_files, extract_table, partitions
 from cat_normalize.normalize.files import normalize_files
 from cat_normalize.normalize.publish import publish
 
@@ -108,7 +107,7 @@ class Workspace:
     def normalize(self, workers: int = 1) -> Summary:
         """Normalise the raw partitions into `csv` and `rejects`."""
         values.check(workers=workers)
-        put_bytes(msgspec.json.encode(self.settings.rules), str(self.folder / _RULES))
+        write_bytes(self.folder / _RULES, msgspec.json.encode(self.settings.rules))
         return normalize_files([self.raw], self.csv, self.rejects, self.settings.rules, workers)
 
     def with_kept_rules(self) -> Workspace:
@@ -138,12 +137,12 @@ class Workspace:
     def convert(self, memory: str = "2g", allow_future: bool = False) -> Etl2Manifest:
         """Convert the day's CSV to the one Parquet object with Spark; return ETL-2's manifest, published."""
         from cat_lab import spark
-        from cat_normalize.convert import parquet as convert
+        from cat_normalize.convert import convert_csv, publish_manifest
 
         values.check(memory=memory)
         s3 = self.client("s3")
         with spark.running(self.settings, memory) as session:
-            done = convert.convert(
+            done = convert_csv(
                 session,
                 self.csv_uri,
                 self.parquet_uri,
@@ -152,7 +151,7 @@ class Workspace:
                 allow_future=allow_future,
                 time_zone=self.settings.rules.time_zone,
             )
-        return convert.publish_manifest(self.settings, self.run_date, done, s3)
+        return publish_manifest(self.settings, self.run_date, done, s3)
 
     def compare(self) -> int:
         """Return how many rows the day's CSV and the copy of the Parquet have, equal and in order.
@@ -186,7 +185,7 @@ class Workspace:
     def fetch_parquet(self) -> Path:
         """Copy the published Parquet to `parquet`, whole or not at all."""
         bucket, key = layout.split_s3(self.parquet_uri)
-        with writing(self.parquet) as stream:
+        with atomic_file(self.parquet) as stream:
             self.client("s3").download_fileobj(bucket, key, stream)
         return self.parquet
 

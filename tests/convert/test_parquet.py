@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -23,9 +24,9 @@ from moto.server import ThreadedMotoServer
 from msgspec.structs import replace
 
 from cat_lab.spark import session
-from cat_normalize.convert import parquet as module
-from cat_normalize.convert.parquet import Converted, convert, newest_csv, publish_manifest
-from cat_normalize.core import csvfile, layout, publish
+from cat_normalize.convert import Converted, convert_csv, newest_csv, parquet
+from cat_normalize.convert.parquet import publish_manifest
+from cat_normalize.core import csvfile, layout
 from cat_normalize.core.aws import client
 from cat_normalize.core.errors import (
     ConvertError,
@@ -36,10 +37,10 @@ from cat_normalize.core.errors import (
     StaleInputError,
     UsageError,
 )
+from cat_normalize.core.files import PREFIX, sweep
 from cat_normalize.core.schema import COLUMNS, arrow_schema
-from cat_normalize.core.scratch import PREFIX, sweep
 from cat_normalize.core.settings import Settings, today
-from cat_normalize.core.staging import staging
+from cat_normalize.core.storage import RUN_DATE, SHA256, locate, staging
 
 Row = list[str | int | date | None]
 GOOD: Row = ["u1", "Ana", "G", None, date(2025, 8, 18), 2, '[{"sk":"x, y"}]', None, 0, "a | b", "like", None]
@@ -115,7 +116,7 @@ EDGES: list[Row] = [
 def test_edges_come_back_with_their_types(spark: Any, tmp_path: Path) -> None:
     source, target = tmp_path / "data_20250901.csv", tmp_path / "new" / "data.parquet"
     source.write_bytes(written(EDGES))
-    done = convert(spark, str(source), str(target))
+    done = convert_csv(spark, str(source), str(target))
     assert arrow_rows(target) == EDGES
     assert duckdb_rows(target) == EDGES
     assert pq.read_schema(target).remove_metadata() == arrow_schema()
@@ -128,7 +129,7 @@ def test_edges_come_back_with_their_types(spark: Any, tmp_path: Path) -> None:
 
 def test_a_header_alone_is_no_rows(spark: Any, tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_bytes(csvfile.HEADER)
-    assert convert(spark, str(tmp_path / "x.csv"), str(tmp_path / "x.parquet")).rows == 0
+    assert convert_csv(spark, str(tmp_path / "x.csv"), str(tmp_path / "x.parquet")).rows == 0
     assert pq.read_schema(tmp_path / "x.parquet").remove_metadata() == arrow_schema()
     assert arrow_rows(tmp_path / "x.parquet") == []
 
@@ -138,24 +139,24 @@ def test_another_writers_quotes_are_fine(spark: Any, tmp_path: Path) -> None:
         f'"{value}"' for value in ("u", "n", "g", "c", "18/08/2025", "007", "", "", "-0", "", "", "")
     )
     (tmp_path / "x.csv").write_bytes(csvfile.HEADER + quoted.encode() + b"\n")
-    convert(spark, str(tmp_path / "x.csv"), str(tmp_path / "x.parquet"))
+    convert_csv(spark, str(tmp_path / "x.csv"), str(tmp_path / "x.parquet"))
     with (tmp_path / "x.csv").open("rb") as file:
         assert arrow_rows(tmp_path / "x.parquet") == list(csvfile.rows(file, "x.csv"))
 
 
 @pytest.mark.parametrize("name", ["run[1]{a,b}*?.csv", "with space %20 #1.csv", "ñ\\x.csv", "k=v"])
-def test_names_are_taken_by_the_letter(spark: Any, tmp_path: Path, name: str) -> None:
+def test_names_are_taken_literally(spark: Any, tmp_path: Path, name: str) -> None:
     folder = tmp_path / name
     folder.mkdir()
     (folder / name).write_bytes(written([GOOD]))
-    convert(spark, str(folder / name), str(folder / "data.parquet"))
+    convert_csv(spark, str(folder / name), str(folder / "data.parquet"))
     assert arrow_rows(folder / "data.parquet") == [GOOD]
 
 
 def test_a_relative_path(spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("x.csv").write_bytes(written([GOOD]))
-    convert(spark, "x.csv", "x.parquet")
+    convert_csv(spark, "x.csv", "x.parquet")
     assert arrow_rows(Path("x.parquet")) == [GOOD]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["x.csv", "x.parquet"]
 
@@ -171,7 +172,7 @@ def test_many_splits_keep_the_order_and_the_bytes(spark: Any, tmp_path: Path) ->
     sums = set()
     for again in range(2):
         target = tmp_path / f"{again}.parquet"
-        sums.add(convert(spark, str(source), str(target), group_bytes=4_000_000).sha256)
+        sums.add(convert_csv(spark, str(source), str(target), group_bytes=4_000_000).sha256)
         assert pq.read_table(target, columns=["numero_conversaciones"])[0].to_pylist() == list(range(24_000))
         assert pq.ParquetFile(target).num_row_groups == 4
     assert len(sums) == 1
@@ -181,7 +182,7 @@ def test_many_splits_keep_the_order_and_the_bytes(spark: Any, tmp_path: Path) ->
 def test_small_splits_lose_nothing(spark: Any, tmp_path: Path, split: int) -> None:
     rows = [changed(numero_conversaciones=n, nombre="ñ" * (n % 90 + 1)) for n in range(30)]
     (tmp_path / "x.csv").write_bytes(written(rows))
-    convert(spark, str(tmp_path / "x.csv"), str(tmp_path / "x.parquet"), group_bytes=split)
+    convert_csv(spark, str(tmp_path / "x.csv"), str(tmp_path / "x.parquet"), group_bytes=split)
     assert arrow_rows(tmp_path / "x.parquet") == rows
 
 
@@ -200,7 +201,7 @@ a_row = st.tuples(*(fields[column.kind] for column in COLUMNS)).map(list)
 def test_any_rows_come_back(spark: Any, tmp_path_factory: pytest.TempPathFactory, rows: list[Row]) -> None:
     folder = tmp_path_factory.mktemp("law")
     (folder / "x.csv").write_bytes(written(rows))
-    convert(spark, str(folder / "x.csv"), str(folder / "x.parquet"))
+    convert_csv(spark, str(folder / "x.csv"), str(folder / "x.parquet"))
     assert arrow_rows(folder / "x.parquet") == rows
     assert duckdb_rows(folder / "x.parquet") == rows
     shutil.rmtree(folder)
@@ -261,53 +262,53 @@ HOSTILE: dict[str, tuple[bytes, int, str]] = {
 
 
 @pytest.mark.parametrize("case", HOSTILE)
-def test_hostile(spark: Any, tmp_path: Path, case: str) -> None:
+def test_a_csv_that_breaks_the_contract_is_refused(spark: Any, tmp_path: Path, case: str) -> None:
     data, at, column = HOSTILE[case]
     source, target = tmp_path / "data_20250901.csv", tmp_path / "data.parquet"
     source.write_bytes(data)
     target.write_bytes(b"older")
     with pytest.raises(MalformedCsvError) as caught:
-        convert(spark, str(source), str(target))
+        convert_csv(spark, str(source), str(target))
     assert (caught.value.file, caught.value.line, caught.value.column) == (str(source), at, column)
     assert target.read_bytes() == b"older"
     assert len(list(tmp_path.iterdir())) == 2
 
 
 @pytest.mark.parametrize("source", ["nowhere.csv", ".", "s3://bucket/nowhere.csv", "s3://nowhere/x.csv"])
-def test_what_cannot_be_read(spark: Any, s3: Any, tmp_path: Path, source: str) -> None:
+def test_a_csv_that_cannot_be_read_is_named(spark: Any, s3: Any, tmp_path: Path, source: str) -> None:
     with pytest.raises(InputError, match=re.escape(source)):
-        convert(spark, source, str(tmp_path / "data.parquet"), s3)
+        convert_csv(spark, source, str(tmp_path / "data.parquet"), s3)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(("source", "target"), [("s3://b/x.csv", "x"), ("x", "s3://b/x.parquet")])
 def test_s3_needs_a_client(source: str, target: str) -> None:
     with pytest.raises(UsageError, match="client"):
-        convert(None, source, target)  # type: ignore[arg-type]
+        convert_csv(None, source, target)  # type: ignore[arg-type]
 
 
 def test_a_file_that_spark_skips_is_refused(spark: Any, tmp_path: Path) -> None:
     (tmp_path / "_x.csv").write_bytes(written([GOOD]))
     with pytest.raises(ConvertError, match="Spark read 0 of 1 records"):
-        convert(spark, str(tmp_path / "_x.csv"), str(tmp_path / "data.parquet"))
+        convert_csv(spark, str(tmp_path / "_x.csv"), str(tmp_path / "data.parquet"))
     assert [path.name for path in tmp_path.iterdir()] == ["_x.csv"]
 
 
 @pytest.mark.parametrize("kind", ["pipe", "folder"])
-def test_a_source_that_is_no_file_is_refused(spark: Any, tmp_path: Path, kind: str) -> None:
+def test_a_source_that_is_not_a_file_is_refused(spark: Any, tmp_path: Path, kind: str) -> None:
     path = tmp_path / "x.csv"
     os.mkfifo(path) if kind == "pipe" else path.mkdir()
     with pytest.raises(InputError, match=r"x\.csv is no file that can be read more than once"):
-        convert(spark, str(path), str(tmp_path / "x.parquet"))
+        convert_csv(spark, str(path), str(tmp_path / "x.parquet"))
 
 
 @pytest.mark.parametrize("target", ["x.csv/data.parquet", "folder", "pipe"])
-def test_a_target_that_cannot_be_is_refused_and_stays(spark: Any, tmp_path: Path, target: str) -> None:
+def test_an_impossible_target_is_refused_and_unchanged(spark: Any, tmp_path: Path, target: str) -> None:
     (tmp_path / "x.csv").write_bytes(written([GOOD]))
     (tmp_path / "folder").mkdir()
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(UsageError, match=target.partition("/")[0]):
-        convert(spark, str(tmp_path / "x.csv"), str(tmp_path / target))
+        convert_csv(spark, str(tmp_path / "x.csv"), str(tmp_path / target))
     assert (tmp_path / "pipe").is_fifo()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "pipe", "x.csv"]
 
@@ -315,7 +316,7 @@ def test_a_target_that_cannot_be_is_refused_and_stays(spark: Any, tmp_path: Path
 def test_a_link_as_target_is_followed(spark: Any, tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_bytes(written([GOOD]))
     (tmp_path / "link").symlink_to("data.parquet")
-    convert(spark, str(tmp_path / "x.csv"), str(tmp_path / "link"))
+    convert_csv(spark, str(tmp_path / "x.csv"), str(tmp_path / "link"))
     assert (tmp_path / "link").is_symlink()
     assert arrow_rows(tmp_path / "data.parquet") == [GOOD]
 
@@ -324,11 +325,12 @@ def test_a_link_as_target_is_followed(spark: Any, tmp_path: Path) -> None:
 
 KILLED = """
 import sys
-from cat_normalize.convert.parquet import convert
+from cat_normalize.convert import convert_csv
 from cat_normalize.core.settings import Settings, today
+from cat_normalize.core.storage import RUN_DATE, SHA256, locate, staging
 from cat_lab.spark import session
 spark = session(Settings())
-convert(spark, sys.argv[1], sys.argv[2])
+convert_csv(spark, sys.argv[1], sys.argv[2])
 """
 
 
@@ -345,7 +347,7 @@ def test_a_killed_run_leaves_the_older_one_and_is_swept_later(spark: Any, tmp_pa
     target.write_bytes(b"older")
     command = [sys.executable, "-c", KILLED, str(source), str(target)]
     with subprocess.Popen(
-        command, env=os.environ | {"PYTHONPATH": str(Path(module.__file__).parents[2])}
+        command, env=os.environ | {"PYTHONPATH": str(Path(parquet.__file__).parents[2])}
     ) as child:
         wait_for(lambda: list(tmp_path.glob(f"{PREFIX}*/staging")))
         (left,) = tmp_path.glob(f"{PREFIX}*")
@@ -354,7 +356,7 @@ def test_a_killed_run_leaves_the_older_one_and_is_swept_later(spark: Any, tmp_pa
         os.kill(child.pid, signal.SIGKILL)
     assert target.read_bytes() == b"older"
     source.write_bytes(written([GOOD]))
-    convert(spark, str(source), str(target))
+    convert_csv(spark, str(source), str(target))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data.parquet", "x.csv"]
     assert arrow_rows(target) == [GOOD]
 
@@ -371,7 +373,7 @@ def put(s3: Any, data: bytes, key: str = CSV) -> None:
 
 
 def run(spark: Any, s3: Any, key: str = CSV, run_date: date | None = None) -> Converted:
-    return convert(spark, f"s3://bucket/{key}", f"s3://bucket/{PARQUET}", s3, run_date)
+    return convert_csv(spark, f"s3://bucket/{key}", f"s3://bucket/{PARQUET}", s3, run_date)
 
 
 def test_s3_to_s3_leaves_two_objects(spark: Any, s3: Any, tmp_path: Path) -> None:
@@ -379,8 +381,8 @@ def test_s3_to_s3_leaves_two_objects(spark: Any, s3: Any, tmp_path: Path) -> Non
     done = run(spark, s3)
     assert keys(s3) == [CSV, PARQUET]
     found = s3.head_object(Bucket="bucket", Key=PARQUET)
-    about = {name: found["Metadata"][name] for name in (publish.RUN_DATE, publish.SHA256)}
-    assert about == {publish.RUN_DATE: "2025-09-01", publish.SHA256: done.sha256}
+    about = {name: found["Metadata"][name] for name in (RUN_DATE, SHA256)}
+    assert about == {RUN_DATE: "2025-09-01", SHA256: done.sha256}
     assert (done.bytes, done.etag) == (found["ContentLength"], found["ETag"])
     assert done.source_etag == s3.head_object(Bucket="bucket", Key=CSV)["ETag"]
     s3.download_file("bucket", PARQUET, str(tmp_path / "x"))
@@ -389,9 +391,9 @@ def test_s3_to_s3_leaves_two_objects(spark: Any, s3: Any, tmp_path: Path) -> Non
 
 def test_from_disk_to_s3_and_back_is_the_same_object(spark: Any, s3: Any, tmp_path: Path) -> None:
     (tmp_path / "data_20250901.csv").write_bytes(written(EDGES))
-    up = convert(spark, str(tmp_path / "data_20250901.csv"), f"s3://bucket/{PARQUET}", s3)
+    up = convert_csv(spark, str(tmp_path / "data_20250901.csv"), f"s3://bucket/{PARQUET}", s3)
     put(s3, written(EDGES))
-    down = convert(spark, f"s3://bucket/{CSV}", str(tmp_path / "data.parquet"), s3)
+    down = convert_csv(spark, f"s3://bucket/{CSV}", str(tmp_path / "data.parquet"), s3)
     assert up.sha256 == down.sha256
     assert keys(s3) == [CSV, PARQUET]
 
@@ -407,11 +409,55 @@ def test_an_older_csv_is_refused_and_the_same_day_again_is_not(spark: Any, s3: A
     put(s3, written([GOOD, GOOD, GOOD]))
     assert run(spark, s3).rows == 3
     assert run(spark, s3, older, run_date=date(2025, 9, 2)).rows == 2
-    assert s3.head_object(Bucket="bucket", Key=PARQUET)["Metadata"][publish.RUN_DATE] == "2025-09-02"
+    assert s3.head_object(Bucket="bucket", Key=PARQUET)["Metadata"][RUN_DATE] == "2025-09-02"
+
+
+def published(s3: Any) -> tuple[str, datetime, dict[str, str]]:
+    found = s3.head_object(Bucket="bucket", Key=PARQUET)
+    return found["ETag"], found["LastModified"], found["Metadata"]
+
+
+def test_the_same_csv_again_leaves_the_parquet_unchanged_and_does_not_run_spark(spark: Any, s3: Any) -> None:
+    put(s3, written([GOOD] * 3))
+    done, before = run(spark, s3), published(s3)
+    no_spark: Any = None
+    assert run(no_spark, s3) == done
+    assert published(s3) == before
+
+
+@pytest.mark.parametrize("name", ["csv-sha256", "library-sha256", "time-zone", SHA256])
+def test_a_parquet_of_another_origin_is_converted_again(spark: Any, s3: Any, name: str) -> None:
+    """Here the object's metadata are those that another CSV, library or zone would have left, or none."""
+    put(s3, written([GOOD]))
+    run(spark, s3)
+    _, _, metadata = published(s3)
+    other = metadata | {name: "another"} if name != SHA256 else {RUN_DATE: metadata[RUN_DATE]}
+    s3.put_object(Bucket="bucket", Key=PARQUET, Body=b"other", Metadata=other)
+    assert run(spark, s3).rows == 1
+    assert published(s3)[2] == metadata
+
+
+def test_a_library_in_a_zip_has_the_digest_of_the_same_library_in_a_folder(tmp_path: Path) -> None:
+    """Glue may import the wheel without unpacking it."""
+    folder = Path(parquet.__file__).parents[1]
+    with zipfile.ZipFile(tmp_path / "library.zip", "w") as packed:
+        for path in folder.rglob("*"):
+            if "__pycache__" not in path.parts:
+                packed.write(path, path.relative_to(folder.parent))
+    code = (
+        "import cat_normalize, cat_normalize.convert.parquet as module;"
+        "print(cat_normalize.__file__, module.library_digest())"
+    )
+    found = subprocess.check_output(
+        [sys.executable, "-c", code],
+        env=os.environ | {"PYTHONPATH": str(tmp_path / "library.zip")},
+        text=True,
+    )
+    assert found.split() == [f"{tmp_path}/library.zip/cat_normalize/__init__.py", parquet.library_digest()]
 
 
 @pytest.mark.parametrize("case", ["other header", "no final LF", "no such day", "not UTF-8"])
-def test_hostile_on_s3(spark: Any, s3: Any, case: str) -> None:
+def test_a_csv_on_s3_that_breaks_the_contract_is_refused(spark: Any, s3: Any, case: str) -> None:
     data, at, column = HOSTILE[case]
     put(s3, data)
     put(s3, b"older", PARQUET)
@@ -449,15 +495,15 @@ def test_what_killed_runs_left_on_s3_is_swept(s3: Any) -> None:
     put(s3, b"", left)
     s3.create_multipart_upload(Bucket="bucket", Key="staging/reports/etl-process2/abc/part-1.parquet")
     s3.meta.events.register("after-call.s3.ListMultipartUploads", begun_now)
-    with staging(f"s3://bucket/{PARQUET}", s3):
+    with staging(locate(f"s3://bucket/{PARQUET}", s3)):
         assert keys(s3) == [left]
         assert len(s3.list_multipart_uploads(Bucket="bucket", Prefix="staging/")["Uploads"]) == 1
-    with staging(f"s3://bucket/{PARQUET}", s3, stale=timedelta(seconds=-5)):
+    with staging(locate(f"s3://bucket/{PARQUET}", s3), stale=timedelta(seconds=-5)):
         assert keys(s3) == []
         assert "Uploads" not in s3.list_multipart_uploads(Bucket="bucket", Prefix="staging/")
 
 
-def test_staged_objects_that_may_not_be_deleted_are_named_and_the_parquet_is_published(
+def test_a_warning_names_staged_objects_that_may_not_be_deleted(
     spark: Any, s3: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     def refuse(request: Any, **_: Any) -> AWSResponse:
@@ -472,12 +518,12 @@ def test_staged_objects_that_may_not_be_deleted_are_named_and_the_parquet_is_pub
     assert "could not be swept, delete what is there by hand: An error occurred (AccessDenied)" in caplog.text
 
 
-def test_an_error_is_told_rather_than_that_its_staging_cannot_be_swept(s3: Any) -> None:
+def test_the_error_of_a_run_is_raised_and_not_that_of_sweeping(s3: Any) -> None:
     def fail(**_: Any) -> None:
         raise ClientError({"Error": {"Code": "AccessDenied"}}, "ListObjectsV2")
 
     s3.meta.events.register("before-call.s3.ListObjectsV2", fail)
-    with pytest.raises(ZeroDivisionError), staging(f"s3://bucket/{PARQUET}", s3):
+    with pytest.raises(ZeroDivisionError), staging(locate(f"s3://bucket/{PARQUET}", s3)):
         raise ZeroDivisionError
 
 
@@ -515,15 +561,17 @@ def test_a_day_after_today_is_refused_before_anything_is_read(s3: Any, tmp_path:
     for other in ({"source": "s3://bucket/data_20250916.csv"}, {"run_date": date(2025, 9, 16)}):
         arguments = {"source": "s3://bucket/x.csv", "target": "s3://bucket/p", "s3": s3} | other
         with pytest.raises(FutureDateError, match="run date 2025-09-16 is after today, 2025-09-15"):
-            convert(nowhere, **arguments, today=TODAY)
+            convert_csv(nowhere, **arguments, today=TODAY)
     with pytest.raises(FutureDateError):
-        convert(nowhere, str(tmp_path / "data_99991231.csv"), str(tmp_path / "data.parquet"))
+        convert_csv(nowhere, str(tmp_path / "data_99991231.csv"), str(tmp_path / "data.parquet"))
     assert keys(s3) == []
 
 
 def test_a_day_after_today_is_converted_if_that_is_allowed(spark: Any, s3: Any, aws: Settings) -> None:
     put(s3, written([GOOD]), LATE)
-    done = convert(spark, f"s3://bucket/{LATE}", f"s3://bucket/{PARQUET}", s3, allow_future=True, today=TODAY)
+    done = convert_csv(
+        spark, f"s3://bucket/{LATE}", f"s3://bucket/{PARQUET}", s3, allow_future=True, today=TODAY
+    )
     assert done.run_date == date(2035, 9, 1)
     assert newest_csv(s3, aws, allow_future=True, today=TODAY) == LATE
 
@@ -534,16 +582,16 @@ def test_today_is_that_of_the_configured_zone(spark: Any, tmp_path: Path) -> Non
     source = tmp_path / f"data_{today(ahead):%Y%m%d}.csv"
     source.write_bytes(written([GOOD]))
     with pytest.raises(FutureDateError):
-        convert(spark, str(source), str(tmp_path / "x.parquet"), time_zone=behind)
-    assert convert(spark, str(source), str(tmp_path / "x.parquet"), time_zone=ahead).rows == 1
+        convert_csv(spark, str(source), str(tmp_path / "x.parquet"), time_zone=behind)
+    assert convert_csv(spark, str(source), str(tmp_path / "x.parquet"), time_zone=ahead).rows == 1
 
 
 @pytest.mark.parametrize("name", ["data_20250901.csv", "other.csv"])
-def test_a_parquet_of_a_day_after_today_is_named_as_such(spark: Any, s3: Any, name: str) -> None:
+def test_a_parquet_of_a_day_after_today_is_an_error_of_its_own(spark: Any, s3: Any, name: str) -> None:
     put(s3, written([GOOD]), name)
-    s3.put_object(Bucket="bucket", Key=PARQUET, Body=b"late", Metadata={publish.RUN_DATE: "2035-09-01"})
+    s3.put_object(Bucket="bucket", Key=PARQUET, Body=b"late", Metadata={RUN_DATE: "2035-09-01"})
     with pytest.raises(FutureParquetError, match=r"of 2035-09-01, .* mistyped run date.*docs/operate\.md"):
-        convert(spark, f"s3://bucket/{name}", f"s3://bucket/{PARQUET}", s3, today=TODAY)
+        convert_csv(spark, f"s3://bucket/{name}", f"s3://bucket/{PARQUET}", s3, today=TODAY)
     assert s3.get_object(Bucket="bucket", Key=PARQUET)["Body"].read() == b"late"
 
 
@@ -565,7 +613,7 @@ def documented(title: str) -> list[tuple[str, dict[str, str]]]:
     return made
 
 
-def test_the_documented_way_out_of_a_mistyped_day_lets_the_honest_csv_in(spark: Any, aws: Settings) -> None:
+def test_the_documented_remedy_of_a_mistyped_day_works(spark: Any, aws: Settings) -> None:
     own = replace(Settings(), endpoint_url=aws.endpoint_url)
     s3, parquet = client(own, "s3"), f"s3://{own.bucket}/{PARQUET}"
     s3.create_bucket(Bucket=own.bucket)
@@ -580,12 +628,12 @@ def test_the_documented_way_out_of_a_mistyped_day_lets_the_honest_csv_in(spark: 
         for key, data in body.items():
             s3.put_object(Bucket=own.bucket, Key=key, Body=data)
         source = f"s3://{own.bucket}/{newest_csv(s3, own, allow_future=allow_future, today=day)}"
-        done = convert(spark, source, parquet, s3, allow_future=allow_future, today=TODAY)
+        done = convert_csv(spark, source, parquet, s3, allow_future=allow_future, today=TODAY)
         publish_manifest(own, day, done, s3)
         return done
 
     def dated() -> str:
-        return str(s3.head_object(Bucket=own.bucket, Key=PARQUET)["Metadata"][publish.RUN_DATE])
+        return str(s3.head_object(Bucket=own.bucket, Key=PARQUET)["Metadata"][RUN_DATE])
 
     night(date(2025, 9, 14), [GOOD])
     for count in (2, 3):  # tried again before it was noticed
@@ -595,7 +643,7 @@ def test_the_documented_way_out_of_a_mistyped_day_lets_the_honest_csv_in(spark: 
 
     (look, where), (end, version), *others = documented("A run date in the future")
     assert (look, end) == ("head_object", "delete_object")
-    while (seen := getattr(s3, look)(**where))["Metadata"][publish.RUN_DATE] > TODAY.isoformat():
+    while (seen := getattr(s3, look)(**where))["Metadata"][RUN_DATE] > TODAY.isoformat():
         assert version["VersionId"] == "VERSION"
         getattr(s3, end)(**version | {"VersionId": seen["VersionId"]})
     assert dated() == "2025-09-14"

@@ -4,11 +4,11 @@ import gzip
 
 import boto3
 import pytest
+from cat_normalize.core.s3path import S3Path
 from moto.server import ThreadedMotoServer
 
 from cat_normalize.core import s3path
 from cat_normalize.core.errors import InputError
-from cat_normalize.core.s3path import S3Path
 from cat_normalize.core.settings import Settings
 from cat_normalize.extract import partitions
 

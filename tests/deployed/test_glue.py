@@ -16,7 +16,7 @@ from cat_lab import spark
 from cat_lab.local import glue_job as job_
 from cat_lab.local import running
 from cat_lab.sample import generator as seed
-from cat_normalize.convert import parquet as convert
+from cat_normalize.convert import convert_csv
 from cat_normalize.core import csvfile, layout
 from cat_normalize.core.errors import (
     FutureDateError,
@@ -69,7 +69,7 @@ def session(aws):
 @pytest.fixture(scope="module")
 def expected(csv, session):
     """Convert the same CSV here, on disk."""
-    done = convert.convert(session, str(csv), str(csv.with_suffix(".parquet")))
+    done = convert_csv(session, str(csv), str(csv.with_suffix(".parquet")))
     assert done.rows > 300
     return csv.with_suffix(".parquet")
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import exported
-from cat_normalize.core import scratch
+from cat_normalize.core import files
 from cat_normalize.core.errors import InputError, UsageError
 from cat_normalize.extract import partitions
 from cat_normalize.extract.lines import MAX_LINE
@@ -141,7 +141,7 @@ def test_an_extracts_folder_that_was_changed_is_refused(extract, spoil, says):
 
 
 def test_an_extract_killed_between_its_two_renames_is_found(extract):
-    left = extract.with_name(f"{scratch.PREFIX}killed") / scratch.EARLIER
+    left = extract.with_name(f"{files.PREFIX}killed") / files.EARLIER
     left.mkdir(parents=True)
     (left.parent / "lock").touch()
     extract.rename(left / "raw")

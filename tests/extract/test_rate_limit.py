@@ -1,4 +1,4 @@
-"""Pace: what a scan takes stays under its rate whatever its pages cost, and nobody waits for nothing."""
+"""RateLimiter: a scan stays under its rate whatever its pages cost, and waits no longer than needed."""
 
 import math
 import threading
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cat_normalize.core.errors import UsageError
-from cat_normalize.extract.rate_limit import PAGE, Pace
+from cat_normalize.extract.rate_limit import FULL_PAGE, RateLimiter
 
 
 class Time:
@@ -28,9 +28,9 @@ class Time:
         self.now += seconds
 
 
-def paced(rate):
+def limited(rate):
     at = Time()
-    return at, Pace(rate, at.clock, at.sleep)
+    return at, RateLimiter(rate, at.clock, at.sleep)
 
 
 @given(
@@ -38,63 +38,63 @@ def paced(rate):
     pages=st.lists(
         st.tuples(
             st.floats(0, 3),  # seconds until somebody asks for it
-            st.floats(0, PAGE),  # units it takes
+            st.floats(0, FULL_PAGE),  # units it takes
             st.integers(0, 5),  # how many start before its cost is known
         ),
         min_size=2,
         max_size=20,
     ),
 )
-def test_in_any_span_the_units_are_the_rates_and_one_page_more(rate, pages):
-    at, pace = paced(rate)
+def test_in_any_interval_the_units_are_at_most_the_rate_and_one_page_more(rate, pages):
+    at, limiter = limited(rate)
     started, waiting = [], []
     for position, (idle, units, after) in enumerate(pages):
         at.now += idle
-        page = pace.start()
+        page = limiter.acquire()
         started.append((at.now, units))
         waiting.append((position + after, page, units))
         for each in sorted(each for each in waiting if each[0] <= position):
-            pace.paid(each[1], each[2], 1)
+            limiter.charge(each[1], each[2], 1)
             waiting.remove(each)
     for first in range(len(started)):
         taken = 0.0
         for moment, units in started[first:]:
             taken += units
-            assert taken <= rate * (moment - started[first][0]) + PAGE + 1e-6
+            assert taken <= rate * (moment - started[first][0]) + FULL_PAGE + 1e-6
 
 
 @given(
     rate=st.floats(1, 10_000),
-    units=st.lists(st.floats(0, PAGE), min_size=1, max_size=20),
+    units=st.lists(st.floats(0, FULL_PAGE), min_size=1, max_size=20),
 )
-def test_who_stays_under_the_rate_never_sleeps(rate, units):
-    at, pace = paced(rate)
+def test_a_scan_below_the_rate_never_sleeps(rate, units):
+    at, limiter = limited(rate)
     for each in units:
-        pace.paid(pace.start(), each, 1)
+        limiter.charge(limiter.acquire(), each, 1)
         at.now += each / rate + 1e-6
     assert at.slept == []
 
 
-def test_a_page_that_has_not_come_counts_as_a_full_one_and_less_once_it_has():
-    at, pace = paced(64)
-    page = pace.start()
-    pace.start()
-    assert at.now - 1000 == pytest.approx(PAGE / 64)
-    pace.paid(page, 1.0, 1)  # long since paid for: gives nothing back
+def test_a_page_under_way_counts_as_a_full_one_until_it_is_charged():
+    at, limiter = limited(64)
+    page = limiter.acquire()
+    limiter.acquire()
+    assert at.now - 1000 == pytest.approx(FULL_PAGE / 64)
+    limiter.charge(page, 1.0, 1)  # long since paid for: gives nothing back
     at.slept.clear()
-    pace.paid(pace.start(), 16.0, 1)
-    assert sum(at.slept) == pytest.approx(PAGE / 64)
+    limiter.charge(limiter.acquire(), 16.0, 1)
+    assert sum(at.slept) == pytest.approx(FULL_PAGE / 64)
     at.slept.clear()
-    pace.start()
+    limiter.acquire()
     assert sum(at.slept) == pytest.approx(16 / 64)
 
 
-def test_pages_dearer_than_any_are_waited_for_too():
-    at, pace = paced(100)
-    pace.paid(pace.start(), 300.0, 1)
-    pace.start()
+def test_pages_above_the_full_size_are_waited_for():
+    at, limiter = limited(100)
+    limiter.charge(limiter.acquire(), 300.0, 1)
+    limiter.acquire()
     assert at.now - 1000 == pytest.approx(3)
-    pace.start()
+    limiter.acquire()
     assert at.now - 1000 == pytest.approx(6)
 
 
@@ -110,27 +110,27 @@ def test_pages_dearer_than_any_are_waited_for_too():
         (1, 50.0, 1, 1),
     ],
 )
-def test_a_page_of_a_slow_scan_is_about_a_second(rate, units, items, limit):
-    _, pace = paced(rate)
-    pace.paid(pace.start(), units, items)
-    assert pace.limit() == limit
+def test_a_slow_scan_limits_a_page_to_about_one_second(rate, units, items, limit):
+    _, limiter = limited(rate)
+    limiter.charge(limiter.acquire(), units, items)
+    assert limiter.item_limit() == limit
 
 
-def test_without_a_rate_nothing_waits():
-    at, pace = paced(math.inf)
+def test_without_a_rate_no_page_waits():
+    at, limiter = limited(math.inf)
     for _ in range(100):
-        pace.start()
+        limiter.acquire()
     assert at.slept == []
 
 
-def test_what_sleep_raises_ends_the_wait():
+def test_an_error_of_sleep_ends_the_wait():
     def stopped(_):
         raise InterruptedError
 
-    pace = Pace(1, lambda: 0.0, stopped)
-    pace.start()
+    limiter = RateLimiter(1, lambda: 0.0, stopped)
+    limiter.acquire()
     with pytest.raises(InterruptedError):
-        pace.start()
+        limiter.acquire()
 
 
 class Slow(float):
@@ -141,7 +141,7 @@ class Slow(float):
         return float(other) - float(self)
 
 
-def test_threads_keep_it_together():
+def test_threads_share_the_limit():
     """Each page starts at its own time, a page's worth after the one before, whichever threads ask."""
     lock, now, started = threading.Lock(), [0.0], []
 
@@ -149,11 +149,11 @@ def test_threads_keep_it_together():
         with lock:
             now[0] += seconds
 
-    pace = Pace(64, lambda: Slow(now[0]), sleep)
+    limiter = RateLimiter(64, lambda: Slow(now[0]), sleep)
 
     def read():
         for _ in range(10):
-            number = pace.start()
+            number = limiter.acquire()
             with lock:
                 started.append(number)
 
@@ -163,10 +163,10 @@ def test_threads_keep_it_together():
     for thread in threads:
         thread.join()
     assert sorted(started) == list(range(1, 81))
-    assert now[0] >= 79 * PAGE / 64 - 1e-6
+    assert now[0] >= 79 * FULL_PAGE / 64 - 1e-6
 
 
 @pytest.mark.parametrize("rate", [0, 0.5, -3])
 def test_a_rate_below_one_is_refused(rate):
     with pytest.raises(UsageError, match="give at least 1 read unit a second"):
-        Pace(rate)
+        RateLimiter(rate)

@@ -13,9 +13,8 @@ import pytest
 from botocore.config import Config
 
 from cat_normalize.core.errors import ExtractError, UsageError
-from cat_normalize.extract import partitions, scan
-from cat_normalize.extract.rate_limit import PAGE, Pace
-from cat_normalize.extract.table import extract_table
+from cat_normalize.extract import extract_table, partitions, scan
+from cat_normalize.extract.rate_limit import FULL_PAGE, RateLimiter
 
 THROTTLED = ["ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded"]
 
@@ -107,10 +106,12 @@ def client(table):
     made.close()
 
 
-def read(client, pace=None, rest=lambda _: None):
+def read(client, limiter=None, sleep=lambda _: None):
     with scan.raw_bodies(client):
         return [
-            json.loads(bytes(raw)) for page in scan.pages(client, "t", 0, 1, pace, rest) for raw in page.items
+            json.loads(bytes(raw))
+            for page in scan.pages(client, "t", 0, 1, limiter, sleep)
+            for raw in page.items
         ]
 
 
@@ -119,7 +120,7 @@ def read(client, pace=None, rest=lambda _: None):
 def test_throttling_is_waited_out_longer_and_longer(table, client, code, times):
     table.script[0] = [page(1), *[error(code)] * times, page(2), error(code), page(3, last=True)]
     waits = []
-    assert read(client, rest=waits.append) == [item(1), item(2), item(3)]
+    assert read(client, sleep=waits.append) == [item(1), item(2), item(3)]
     assert len(waits) == times + 4
     waits = [wait for wait in waits if wait]
     *first, after = waits
@@ -136,7 +137,7 @@ def test_throttling_without_end_is_an_error_that_says_what_to_do(table, client):
     with pytest.raises(
         ExtractError, match=r"table t was throttled for 600 seconds on end: .*more read capacity"
     ):
-        read(client, rest=waits.append)
+        read(client, sleep=waits.append)
     assert scan.PATIENCE <= sum(waits) <= scan.PATIENCE + scan.LONGEST_WAIT
 
 
@@ -146,7 +147,7 @@ def test_segments_do_not_wait_in_step(table, client):
         table.script[segment] = [*[error(THROTTLED[0])] * 5, page(last=True)]
         waits[segment] = []
         with scan.raw_bodies(client):
-            assert len(list(scan.pages(client, "t", segment, 2, rest=waits[segment].append))) == 1
+            assert len(list(scan.pages(client, "t", segment, 2, sleep=waits[segment].append))) == 1
     assert waits[0] != waits[1]
 
 
@@ -165,7 +166,7 @@ def test_anything_else_fails_at_once(table, client, answer):
     table.script[0] = [answer]
     waits = []
     with pytest.raises(ExtractError, match="table t could not be scanned"):
-        read(client, rest=waits.append)
+        read(client, sleep=waits.append)
     assert waits == [0.0]
     assert len(table.asked[0]) == 1
 
@@ -196,17 +197,17 @@ class Time:
         self.now += seconds
 
 
-def test_a_scan_keeps_its_pace_and_throttled_requests_cost_none_of_it(table, client):
+def test_a_scan_keeps_its_rate_and_throttled_requests_consume_nothing(table, client):
     time = Time()
     pages = [page(1, units=128), page(2, units=64), error(THROTTLED[0]), page(3, units=128, last=True)]
     table.script[0] = pages
     waits = []
-    assert len(read(client, Pace(128, time.clock, time.sleep), waits.append)) == 3
+    assert len(read(client, RateLimiter(128, time.clock, time.sleep), waits.append)) == 3
     assert time.now == pytest.approx(1.5)  # for the first two pages; nobody waits after the last
     assert not any("Limit" in request for request in table.asked[0])
 
 
-def test_a_slow_scan_asks_for_few_items_at_a_time(table, client):
+def test_a_slow_scan_requests_few_items_at_a_time(table, client):
     time = Time()
     table.script[0] = [
         page(1, units=0.5),
@@ -214,13 +215,13 @@ def test_a_slow_scan_asks_for_few_items_at_a_time(table, client):
         page(3, units=None),
         page(4, last=True),
     ]
-    read(client, Pace(10, time.clock, time.sleep))
+    read(client, RateLimiter(10, time.clock, time.sleep))
     assert [request["Limit"] for request in table.asked[0]] == [1, 20, 20, 20]
     # a page that does not say what it took counts as a full one
-    assert time.now == pytest.approx(0.05 + 1 + PAGE / 10)
+    assert time.now == pytest.approx(0.05 + 1 + FULL_PAGE / 10)
 
 
-def test_all_segments_share_one_pace(table, client, tmp_path):
+def test_all_segments_share_one_limit(table, client, tmp_path):
     """While a page is under way at 10 units a second nobody else asks: it could cost 12 seconds' worth."""
     lock, second, alone = threading.Lock(), threading.Event(), []
 
@@ -237,7 +238,7 @@ def test_all_segments_share_one_pace(table, client, tmp_path):
     assert (done.items, done.read_units, alone[0]) == (4, 2, True)
 
 
-def test_the_segments_follow_each_other_whichever_ends_first(table, client, tmp_path):
+def test_the_order_of_the_segments_does_not_depend_on_which_ends_first(table, client, tmp_path):
     ended = threading.Event()
 
     def slow(asked):
@@ -254,7 +255,7 @@ def test_the_segments_follow_each_other_whichever_ends_first(table, client, tmp_
     assert [json.loads(line) for line in lines] == [item(number) for number in range(1, 7)]
 
 
-def test_the_pace_does_not_change_the_bytes(table, client, tmp_path):
+def test_the_rate_limit_does_not_change_the_bytes(table, client, tmp_path):
     def pages(segment):
         return [page(*range(n, n + 5)) for n in range(segment * 100, segment * 100 + 20, 5)] + [
             page(last=True)
@@ -296,12 +297,12 @@ def test_a_segment_that_fails_stops_the_others(table, client, tmp_path, busy):
 
 
 @pytest.mark.parametrize("max_rcu", [1, 1e6])
-def test_an_error_of_the_progress_stops_all(table, client, tmp_path, max_rcu):
+def test_an_error_of_the_progress_function_stops_all_segments(table, client, tmp_path, max_rcu):
     """The others would read on for ever, or wait for their turn."""
 
     def fail(_):
         raise RuntimeError("no")
 
-    table.script = {segment: lambda _: page(1, units=PAGE) for segment in range(4)}
+    table.script = {segment: lambda _: page(1, units=FULL_PAGE) for segment in range(4)}
     with pytest.raises(RuntimeError, match="no"):
         extract_table(client, "t", tmp_path / "raw", 4, 2, fail, max_rcu)

@@ -13,9 +13,7 @@ from moto.server import ThreadedMotoServer
 
 from cat_normalize.core.errors import ExtractError, InputError, UsageError
 from cat_normalize.core.settings import Settings
-from cat_normalize.extract import partitions, scan
-from cat_normalize.extract.export import Export
-from cat_normalize.extract.table import extract_export, extract_files, extract_table
+from cat_normalize.extract import Export, extract_export, extract_files, extract_table, partitions, scan
 
 TABLE = "talks"
 TEXT = 'á "quoted" \\ \n\t\x00\u2028😀 ' * 40
@@ -155,15 +153,15 @@ def test_a_table_of_other_keys_is_refused(client, tmp_path, keys, told):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_somebody_put_beside_the_partitions_is_not_replaced(client, tmp_path):
+def test_an_extract_with_other_files_next_to_it_is_not_replaced(client, tmp_path):
     extract_table(client, TABLE, tmp_path / "raw")
     (tmp_path / "raw" / "notes").mkdir()
-    with pytest.raises(UsageError, match=r"holds other files than an extract's, such as notes"):
+    with pytest.raises(UsageError, match=r"has other files than an extract's, such as notes"):
         extract_table(client, TABLE, tmp_path / "raw")
     assert (tmp_path / "raw" / "notes").is_dir()
 
 
-def test_what_is_extracted_is_its_users_alone(client, tmp_path):
+def test_the_extracted_files_are_private(client, tmp_path):
     extract_table(client, TABLE, tmp_path / "raw")
     modes = {
         path.name: path.stat().st_mode & 0o077 for path in [tmp_path / "raw", *(tmp_path / "raw").iterdir()]
@@ -180,9 +178,9 @@ def test_many_partitions_are_many_open_files(client, tmp_path):
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def test_a_folder_of_something_else_is_not_replaced(client, tmp_path):
+def test_a_folder_that_is_no_extract_is_not_replaced(client, tmp_path):
     (tmp_path / "thesis.txt").write_text("mine")
-    with pytest.raises(UsageError, match="holds other files than an extract's"):
+    with pytest.raises(UsageError, match="has other files than an extract's"):
         extract_table(client, TABLE, tmp_path)
     assert (tmp_path / "thesis.txt").read_text() == "mine"
 
@@ -221,7 +219,7 @@ def test_an_export_gives_its_items_whole(tmp_path):
     assert (done.items, done.read_units) == (90, 0.0)
 
 
-def test_an_export_on_s3_is_one_on_disk(tmp_path, client):
+def test_an_export_on_s3_gives_the_same_as_on_disk(tmp_path, client):
     make_export(tmp_path / "export", parts())
     s3 = boto3.client(
         "s3",
@@ -239,6 +237,12 @@ def test_an_export_on_s3_is_one_on_disk(tmp_path, client):
     assert read_back(tmp_path / "a") == read_back(tmp_path / "b")
     with pytest.raises(ExtractError, match=r"s3://exports/nowhere/manifest-summary\.json cannot be read"):
         extract_export(Export("s3://exports/nowhere/", s3), tmp_path / "c")
+
+
+def damage(path):
+    """Overwrite bytes in the middle of a gzip file."""
+    data = path.read_bytes()
+    path.write_bytes(data[:10] + b"\xff" * 100 + data[110:])
 
 
 def change(path, old, new):
@@ -265,6 +269,7 @@ def change(path, old, new):
             lambda f: (f / "data/file0.json.gz").write_bytes((f / "data/file0.json.gz").read_bytes()[:-20]),
             "data/file0.json.gz is damaged",
         ),
+        (lambda f: damage(f / "data/file0.json.gz"), "data/file0.json.gz is damaged"),
         (
             lambda f: (f / "data/file0.json.gz").write_bytes((f / "data/file2.json.gz").read_bytes()),
             "has not the checksum",
@@ -305,7 +310,7 @@ def item_files(folder):
     return [str(folder / "a.jsonl"), str(folder / "more")]
 
 
-def test_item_files_are_dealt_as_a_table_is(tmp_path):
+def test_item_files_are_partitioned_like_a_table(tmp_path):
     given = item_files(tmp_path)
     done = extract_files(given, tmp_path / "raw", 5)
     assert (done.items, done.read_units, done.source) == (91, 0.0, ", ".join(given))
@@ -350,7 +355,7 @@ def test_an_export_is_given_alone(tmp_path):
         extract_files([*given, str(tmp_path / "export")], tmp_path / "raw")
 
 
-def test_item_files_on_s3_are_those_on_disk(tmp_path, client, monkeypatch):
+def test_item_files_on_s3_give_the_same_as_on_disk(tmp_path, client, monkeypatch):
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
     settings = Settings(endpoint_url=client.meta.endpoint_url)
@@ -364,6 +369,15 @@ def test_item_files_on_s3_are_those_on_disk(tmp_path, client, monkeypatch):
     assert (here.items, here.bytes, here.files) == (there.items, there.bytes, there.files)
     for name in here.files:
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_a_packed_item_file_that_is_damaged_inside_is_named_and_an_earlier_extract_stays(tmp_path):
+    given = item_files(tmp_path)
+    before = extract_files(given, tmp_path / "raw", 1)
+    damage(tmp_path / "more" / "b.jsonl.gz")
+    with pytest.raises(InputError, match=r"b\.jsonl\.gz cannot be read to its end"):
+        extract_files(given, tmp_path / "raw", 1)
+    assert (tmp_path / "raw" / "part-00000.jsonl").stat().st_size == before.bytes
 
 
 def test_a_missing_input_is_named_and_an_earlier_extract_stays(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 
 from cat_lab.local import running
 from cat_lab.workspace import open_workspace
-from cat_normalize.convert.parquet import Converted, publish_manifest
+from cat_normalize.convert import Converted, publish_manifest
 from cat_normalize.core import layout
 from cat_normalize.core.errors import InputError, UsageError
 from cat_normalize.core.settings import Settings

@@ -13,7 +13,8 @@ from aws_cdk import aws_s3_deployment as deployment
 from constructs import Construct
 
 from artefacts import Artefacts, GlueScript
-from cat_normalize.core import layout, staging
+from cat_normalize.core import layout
+from cat_normalize.core.storage import staging_prefix
 from environments import Environment
 from parts import roles, watch
 from parts.roles import Grant, acknowledge
@@ -147,7 +148,7 @@ class Job(Construct):
 
 def staged(bucket: str, key: str) -> list[Grant]:
     """Let Spark write, and the job read and clean up, the staging folder of a key (`staging`)."""
-    prefix = staging.staging_prefix(key)
+    prefix = staging_prefix(key)
     folder = roles.objects(bucket, prefix)
     return [
         roles.listing(bucket, prefix),

@@ -7,7 +7,8 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 import names
-from cat_normalize.core import layout, staging
+from cat_normalize.core import layout
+from cat_normalize.core.storage import staging_prefix
 from environments import Environment
 
 DAYS = cdk.Duration.days
@@ -42,13 +43,13 @@ def lifecycle(env: Environment) -> list[s3.LifecycleRule]:
             expired_object_delete_marker=True,
             abort_incomplete_multipart_upload_after=DAYS(1),
         ),
-        _expire("staging", staging.staging_prefix(layout.parquet_key(settings)), DAYS(2)),
+        _expire("staging", staging_prefix(layout.parquet_key(settings)), DAYS(2)),
         _expire("rejects", settings.rejects_prefix, DAYS(env.rejects_days)),
         _expire("athena-results", settings.athena_prefix, DAYS(7)),
     ]
     if env.etl1 == "spark":
         rules += [
-            _expire("staging-etl1", staging.staging_prefix(settings.csv_prefix), DAYS(2)),
+            _expire("staging-etl1", staging_prefix(settings.csv_prefix), DAYS(2)),
             _expire("exports", names.EXPORTS_PREFIX, DAYS(env.export_days)),
         ]
     return rules

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -28,7 +28,7 @@ from cat_lab.cli.app import (
 from cat_lab.parameters import RANGES
 from cat_normalize.core import aws, layout
 from cat_normalize.core.errors import PipelineError, UsageError
-from cat_normalize.core.settings import Settings, parse_day, refuse_future_days, today
+from cat_normalize.core.settings import parse_day, refuse_future_days, today
 
 
 @command("cat-normalize extract --output raw --segments 8")
@@ -55,20 +55,19 @@ def extract(
     as_json: AsJson = False,
 ) -> None:
     """Copy a table, or an export of it, to raw partitions of whole users."""
-    from cat_normalize.extract import table as stage
-    from cat_normalize.extract.export import Export
+    from cat_normalize.extract import Export, extract_export, extract_table
 
     where = settings(table_name=table)
     if export:
         if max_rcu:
             raise UsageError("--max-rcu is for a table; reading an export takes no read units")
-        s3 = _s3(where) if layout.is_s3(export) else None
-        done = stage.extract_export(Export(export, s3), output, partitions, _count_up())
+        _need_credentials_for(export)
+        done = extract_export(Export(export, where), output, partitions, _count_up())
     else:
         _need_credentials()
         with _settling():
             client = aws.client(where, "dynamodb")
-        done = stage.extract_table(
+        done = extract_table(
             client, where.table_name, output, segments, partitions, _count_up(), max_rcu or math.inf
         )
     summary = {**done.as_dict(), "files": len(done.files)}
@@ -134,15 +133,15 @@ def convert(
     """Convert the CSV to one typed Parquet object, with Spark."""
     from cat_lab import parameters as values
     from cat_lab import spark
-    from cat_normalize.convert import parquet as stage
+    from cat_normalize.convert import check_conversion, convert_csv
 
     values.check(memory=memory)
     where = settings()
-    s3 = _s3(where) if layout.is_s3(source) or layout.is_s3(output) else None
+    _need_credentials_for(source, output)
     day, zone = layout.run_date_of(source), where.rules.time_zone
-    stage.check(source, output, s3, day, today(zone), allow_future=allow_future)
+    check_conversion(source, output, where, day, today(zone), allow_future=allow_future)
     with spark.running(where, memory) as session:
-        done = stage.convert(session, source, output, s3, time_zone=zone, allow_future=allow_future)
+        done = convert_csv(session, source, output, where, time_zone=zone, allow_future=allow_future)
     print_summary(
         {"rows": done.rows, "bytes": done.bytes, "sha256": done.sha256, "output": done.target}, as_json
     )
@@ -173,9 +172,9 @@ def query(
         typer.echo(frame.to_string(index=False))
 
 
-def _s3(where: Settings) -> Any:
-    _need_credentials()
-    return aws.client(where, "s3")
+def _need_credentials_for(*uris: str) -> None:
+    if any(map(layout.is_s3, uris)):
+        _need_credentials()
 
 
 def _need_credentials() -> None:

@@ -16,8 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from cat_normalize.core.errors import InputError
-from cat_normalize.core.publish import writing_folder
-from cat_normalize.core.scratch import sweep
+from cat_normalize.core.files import atomic_folder, sweep
 
 SIDECAR = "_metadata.json"
 _HASHED = "_objects"
@@ -27,10 +26,10 @@ _KEPT = ("ContentType", "ContentEncoding")
 def save(s3: Any, bucket: str, folder: Path) -> int:
     """Copy the bucket's current objects to a folder, replaced whole; return how many there are.
 
-    The folder holds the old state or the new one, also when this is killed (`publish.writing_folder`).
+    The folder holds the old state or the new one, also when this is killed (`files.atomic_folder`).
     Older versions of an object are not kept.
     """
-    with _locked(folder), writing_folder(folder) as new:
+    with _locked(folder), atomic_folder(folder) as new:
         keys = list(_keys(s3, bucket))
         files = _files(keys)
         about = {key: {"file": files[key]} | _fetch(s3, bucket, key, new / files[key]) for key in keys}

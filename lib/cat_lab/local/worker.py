@@ -15,7 +15,7 @@ from cat_lab.local import glue_job as job
 from cat_lab.local.events import Queues
 from cat_normalize.core import layout
 from cat_normalize.core.errors import InputError
-from cat_normalize.core.scratch import private_folder
+from cat_normalize.core.files import private_folder
 from cat_normalize.jobs import events as arrival
 
 if TYPE_CHECKING:

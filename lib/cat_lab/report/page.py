@@ -13,7 +13,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from cat_normalize.core.publish import put_bytes
+from cat_normalize.core.files import write_bytes
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -63,7 +63,7 @@ def write(folder: Path, record: Mapping[str, Any], target: Path) -> None:
         notebooks=notebooks,
         code_style=HtmlFormatter().get_style_defs(".highlight"),
     )
-    put_bytes(text.encode("utf-8", "replace"), str(target))
+    write_bytes(target, text.encode("utf-8", "replace"))
 
 
 def _with_errors(stages: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -17,7 +17,7 @@ from papermill.log import logger
 from traitlets import Any as AnyTrait
 from traitlets.config import Config
 
-from cat_normalize.core.scratch import private_folder
+from cat_normalize.core.files import private_folder
 
 if TYPE_CHECKING:
     from cat_lab.runs.notebooks import OnCell

@@ -19,7 +19,7 @@ from typing import Any
 
 from cat_lab.errors import NotebookError
 from cat_normalize.core.errors import ParameterError
-from cat_normalize.core.publish import put_bytes
+from cat_normalize.core.files import write_bytes
 
 ENGINE = "cat-normalize"
 MASK = "********"
@@ -217,7 +217,7 @@ class _Copies:
         path = path.removeprefix(_SCHEME)
         notebook["metadata"].get("papermill", {})["output_path"] = path
         text = json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
-        put_bytes(text.encode("utf-8", "backslashreplace"), path)
+        write_bytes(Path(path), text.encode("utf-8", "backslashreplace"))
 
     def pretty_path(self, path: str) -> str:
         return path.removeprefix(_SCHEME)

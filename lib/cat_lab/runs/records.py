@@ -14,7 +14,7 @@ from typing import Any
 
 from cat_lab.workspace import STAGES
 from cat_normalize.core.errors import InputError
-from cat_normalize.core.publish import put_bytes
+from cat_normalize.core.files import write_bytes
 
 RECORD = "manifest.json"
 
@@ -48,7 +48,7 @@ def readable(runs: Path) -> Iterator[tuple[Path, dict[str, Any] | str]]:
 def write(folder: Path, record: Mapping[str, Any]) -> None:
     """Write the record, whole or not at all; a name that is not UTF-8 is written as JSON escapes it."""
     text = json.dumps(record, indent=1, ensure_ascii=False) + "\n"
-    put_bytes(text.encode("utf-8", "backslashreplace"), str(folder / RECORD))
+    write_bytes(folder / RECORD, text.encode("utf-8", "backslashreplace"))
 
 
 def _is_one(record: Any) -> bool:

@@ -26,7 +26,7 @@ from cat_lab.runs.plan import NOTEBOOKS, Plan
 from cat_lab.workspace import STAGES, Stage
 from cat_normalize.core import aws, layout
 from cat_normalize.core.errors import CatNormalizeError, UsageError
-from cat_normalize.core.scratch import sweep
+from cat_normalize.core.files import sweep
 from cat_normalize.core.settings import Settings
 
 REPORT = "report.html"

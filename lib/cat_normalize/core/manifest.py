@@ -16,8 +16,8 @@ from msgspec import Struct, field
 
 from cat_normalize.core import layout
 from cat_normalize.core.errors import InputError, SettingsError
-from cat_normalize.core.publish import put_bytes
 from cat_normalize.core.settings import Settings
+from cat_normalize.core.storage import locate, write_bytes
 
 T = TypeVar("T")
 
@@ -145,4 +145,4 @@ def publish(manifest: Etl1Manifest | Etl2Manifest, s3: Any) -> None:
     """Publish a manifest under its key; its outputs must be published already."""
     settings, process = manifest.settings, 1 if isinstance(manifest, Etl1Manifest) else 2
     key = layout.manifest_key(settings, process, manifest.run_date)
-    put_bytes(encode(manifest), layout.s3_uri(settings.bucket, key), s3)
+    write_bytes(locate(layout.s3_uri(settings.bucket, key), s3), encode(manifest))

@@ -1,7 +1,7 @@
 """A DynamoDB export to S3 as a source: manifest, checksums and item counts, read as a stream.
 
 The layout is AWS's: ``manifest-summary.json`` and ``manifest-files.json`` in the export's folder, and
-``data/*.json.gz`` under it, each line ``{"Item":{…}}``. A copy of that folder on disk does as well.
+``data/*.json.gz`` under it, each line ``{"Item":{…}}``. A copy of that folder on disk is read the same way.
 Source: DynamoDB developer guide, "DynamoDB table export output format".
 """
 
@@ -14,15 +14,15 @@ import io
 import zlib
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO, Protocol, cast
+from pathlib import PurePosixPath
+from typing import Any, BinaryIO, cast
 
 import msgspec
 
 from cat_normalize.core.errors import ExtractError
-from cat_normalize.core.layout import is_s3, s3_uri, split_s3
+from cat_normalize.core.storage import ReadablePath, locate
 from cat_normalize.extract.lines import bounded
 
 SUMMARY = "manifest-summary.json"
@@ -41,12 +41,6 @@ class _Entry(msgspec.Struct, rename={"md5": "md5Checksum", "items": "itemCount",
     md5: str
 
 
-class _Readable(Protocol):
-    def read(self, size: int = -1, /) -> bytes: ...
-
-    def close(self) -> None: ...
-
-
 @dataclass(frozen=True, slots=True)
 class DataFile:
     """One data file of an export, as its manifest describes it."""
@@ -61,31 +55,24 @@ class Export:
     """An export's folder, on S3 or on disk, with its data files in the manifest's order.
 
     Args:
-        uri: ``s3://bucket/…/AWSDynamoDB/<id>/`` or a path; naming the summary in it does as well.
-        s3: a boto3 S3 client; needed for an address on S3.
+        uri: ``s3://bucket/…/AWSDynamoDB/<id>/`` or a path; its summary's address is accepted too.
+        access: settings or a boto3 S3 client; required for an address on S3.
     """
 
     uri: str
-    s3: Any = None
-
-    def _open(self, name: str) -> _Readable:
-        folder = self.uri.removesuffix(SUMMARY).rstrip("/")
-        if not is_s3(self.uri):
-            try:
-                return (Path(folder) / name).open("rb")
-            except OSError as error:
-                raise ExtractError(f"export {self.uri}: {name} cannot be read: {error}") from error
-        from botocore.exceptions import ClientError
-
-        bucket, key = split_s3(f"{folder}/{name}")
-        try:
-            return cast(_Readable, self.s3.get_object(Bucket=bucket, Key=key)["Body"])
-        except ClientError as error:
-            raise ExtractError(f"export {self.uri}: {s3_uri(bucket, key)} cannot be read: {error}") from error
+    access: Any = None
 
     def _read(self, name: str) -> bytes:
-        with closing(self._open(name)) as stream:
-            return stream.read()
+        with self._readable(name) as path:
+            return path.read_bytes()
+
+    @contextmanager
+    def _readable(self, name: str) -> Iterator[ReadablePath]:
+        path = locate(self.uri.removesuffix(SUMMARY).rstrip("/"), self.access) / name
+        try:
+            yield path
+        except OSError as error:
+            raise ExtractError(f"export {self.uri}: {path} cannot be read: {error}") from error
 
     def files(self) -> list[DataFile]:
         """Read both manifests.
@@ -93,6 +80,7 @@ class Export:
         Raises:
             ExtractError: one is missing or damaged, the export is not a full one in DynamoDB JSON, or they
                 disagree.
+            UsageError: an S3 address without ``access``.
         """
         try:
             summary = msgspec.json.decode(self._read(SUMMARY), type=_Summary)
@@ -114,20 +102,21 @@ class Export:
         return files
 
     def lines(self, file: DataFile) -> Iterator[bytes]:
-        """Yield the lines of one data file; at its end its checksum and item count must be the manifest's.
+        """Yield the lines of one data file, then compare its checksum and item count with the manifest's.
 
         Raises:
-            ExtractError: they are not, or the file is missing, damaged or cut short.
+            ExtractError: they differ, or the file is missing, damaged or cut short.
             InputError: a line is longer than an item can be.
         """
         count = 0
+        with self._readable(f"data/{file.name}") as path:
+            packed = path.open("rb")
+        stream = _Digesting(packed)
         try:
-            with closing(self._open(f"data/{file.name}")) as packed:
-                stream = _Digesting(packed)
-                with gzip.open(cast(BinaryIO, io.BufferedReader(stream, 1 << 18))) as unpacked:
-                    for line in bounded(cast(BinaryIO, unpacked), f"{self.uri}: data/{file.name}"):
-                        count += not line.isspace()
-                        yield line
+            with packed, gzip.open(cast(BinaryIO, io.BufferedReader(stream, 1 << 18))) as unpacked:
+                for line in bounded(cast(BinaryIO, unpacked), f"{self.uri}: data/{file.name}"):
+                    count += not line.isspace()
+                    yield line
         except (EOFError, OSError, zlib.error) as error:
             raise ExtractError(f"export {self.uri}: data/{file.name} is damaged: {error}") from error
         if stream.md5() != file.md5:
@@ -139,9 +128,9 @@ class Export:
 
 
 class _Digesting(io.RawIOBase):
-    """Reads a stream and knows the MD5 of all that went through, as S3 writes it (base64)."""
+    """Pass a stream through and compute its MD5, written as S3 does (base64)."""
 
-    def __init__(self, stream: _Readable) -> None:
+    def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
         self._digest = hashlib.md5(usedforsecurity=False)
 

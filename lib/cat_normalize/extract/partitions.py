@@ -21,7 +21,7 @@ from msgspec import UNSET, DecodeError, Raw, Struct, UnsetType, json
 from msgspec.json import Decoder
 
 from cat_normalize.core.errors import InputError, UsageError
-from cat_normalize.core.scratch import sweep
+from cat_normalize.core.files import sweep
 from cat_normalize.extract.export import SUMMARY
 from cat_normalize.extract.lines import bounded
 

@@ -1,9 +1,9 @@
-"""A DynamoDB scan that hands out raw items: botocore signs, sends and retries, but does not parse them.
+"""A DynamoDB scan that yields raw items: botocore signs, sends and retries, but does not parse them.
 
-botocore turns a page into dicts with a shape-driven parser, which costs several times what reading the
-JSON does (docs/decisions/0002). Here the page's body is taken off its ``before-parse`` event and botocore
-is left an empty one. Its errors, retries and checksums are as ever; where it gives up on a throttled
-request, the scan goes on for a while yet.
+botocore's parser turns a page into dicts, which takes several times as long as reading the JSON
+(docs/decisions/0002). Here the body is taken at the ``before-parse`` event, and botocore parses an empty one.
+Its errors, retries and checksums are unchanged; after it gives up on a throttled request, the scan retries
+for some minutes more.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from msgspec import DecodeError, Raw, Struct, field
 from msgspec.json import Decoder, format
 
 from cat_normalize.core.errors import ExtractError
-from cat_normalize.extract.rate_limit import Pace
+from cat_normalize.extract.rate_limit import RateLimiter
 
 PATIENCE = 600.0
-"""Seconds waited in all for one page that is throttled, besides what botocore waits of its own."""
+"""Seconds to wait in total for one throttled page, on top of botocore's own waits."""
 LONGEST_WAIT = 10.0
-"""Seconds waited at a time."""
+"""Seconds to wait at a time."""
 _THROTTLED = {"ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded"}
 _BODY = "cat_normalize.body"
 _Key = dict[str, dict[str, str]]
@@ -34,7 +34,7 @@ class _Capacity(Struct):
 
 
 class Page(Struct):
-    """One page of a scan: raw items of one line each, and the read units it took."""
+    """One page of a scan: raw items of one line each, and the read units it consumed."""
 
     items: list[Raw] = field(name="Items")
     count: int = field(name="Count")
@@ -47,10 +47,10 @@ _KEYS = [("PK", "HASH", "S"), ("SK", "RANGE", "S")]
 
 
 def describe(client: Any, table: str) -> dict[str, Any]:
-    """Return what DynamoDB says of a table that is keyed as the contract's is (§1).
+    """Return DynamoDB's description of a table whose keys are the contract's (§1).
 
     Raises:
-        ExtractError: it is keyed otherwise, does not exist, or may not be described.
+        ExtractError: the table has other keys, does not exist, or may not be described.
     """
     from botocore.exceptions import BotoCoreError, ClientError
 
@@ -76,8 +76,8 @@ def pages(
     table: str,
     segment: int = 0,
     segments: int = 1,
-    pace: Pace | None = None,
-    rest: Callable[[float], object] = time.sleep,
+    limiter: RateLimiter | None = None,
+    sleep: Callable[[float], object] = time.sleep,
 ) -> Iterator[Page]:
     """Yield the pages of one segment of a table, in the table's order.
 
@@ -85,16 +85,17 @@ def pages(
         client: a boto3 DynamoDB client inside `raw_bodies`.
         table: its name.
         segment: which segment, from 0.
-        segments: how many the table is read in, side by side.
-        pace: how fast to read; all segments share one.
-        rest: waits so many seconds, none before every page; what it raises ends the scan.
+        segments: how many segments are read in parallel.
+        limiter: limits the read units per second; all segments share one.
+        sleep: is called with the seconds to wait before every request, also with 0; an error it raises ends
+            the scan.
 
     Raises:
         ExtractError: the table does not exist, may not be read, or kept failing beyond the retries.
     """
     from botocore.exceptions import BotoCoreError, ClientError
 
-    pace = pace or Pace()
+    limiter = limiter or RateLimiter()
     request: dict[str, Any] = {
         "TableName": table,
         "Segment": segment,
@@ -103,7 +104,7 @@ def pages(
     }
     while True:
         try:
-            page = _next(client, request, pace, rest)
+            page = _next_page(client, request, limiter, sleep)
         except (BotoCoreError, ClientError, DecodeError) as error:
             raise ExtractError(f"table {table} could not be scanned: {error}") from error
         if len(page.items) != page.count:
@@ -114,27 +115,29 @@ def pages(
         request["ExclusiveStartKey"] = page.next_key
 
 
-def _next(client: Any, request: dict[str, Any], pace: Pace, rest: Callable[[float], object]) -> Page:
-    """Ask for one page until it comes; each segment waits by chances of its own."""
+def _next_page(
+    client: Any, request: dict[str, Any], limiter: RateLimiter, sleep: Callable[[float], object]
+) -> Page:
+    """Request one page until it arrives; each segment has random waits of its own."""
     from botocore.exceptions import ClientError
 
     throttled: ClientError | None = None
     for wait in _waits(random.Random(request["Segment"])):
-        rest(wait)
-        number = pace.start()
-        if limit := pace.limit():
+        sleep(wait)
+        number = limiter.acquire()
+        if limit := limiter.item_limit():
             request["Limit"] = limit
         try:
             body = client.scan(**request)[_BODY]
         except ClientError as error:
             if error.response["Error"]["Code"] not in _THROTTLED:
                 raise
-            pace.paid(number, 0.0, 0)
+            limiter.charge(number, 0.0, 0)
             throttled = error
             continue
         page = _page.decode(format(body, indent=-1) if b"\n" in body else body)
         if page.capacity:
-            pace.paid(number, page.capacity.CapacityUnits, page.count)
+            limiter.charge(number, page.capacity.CapacityUnits, page.count)
         return page
     raise ExtractError(
         f"table {request['TableName']} was throttled for {PATIENCE:.0f} seconds on end: {throttled}; "
@@ -142,23 +145,23 @@ def _next(client: Any, request: dict[str, Any], pace: Pace, rest: Callable[[floa
     ) from throttled
 
 
-def _waits(chance: random.Random) -> Iterator[float]:
-    """Yield the waits before each try of one page: none, then ever longer, until patience is at its end.
+def _waits(rng: random.Random) -> Iterator[float]:
+    """Yield the seconds to wait before each try of one page: 0, then longer and longer, `PATIENCE` in total.
 
     >>> [round(wait) for wait in _waits(random.Random(0))][:7]
     [0, 1, 2, 3, 5, 8, 7]
     """
     yield 0.0
-    waited, most = 0.0, 1.0
+    waited, longest = 0.0, 1.0
     while waited < PATIENCE:
-        wait = chance.uniform(most / 2, most)
+        wait = rng.uniform(longest / 2, longest)
         yield wait
-        waited, most = waited + wait, min(2 * most, LONGEST_WAIT)
+        waited, longest = waited + wait, min(2 * longest, LONGEST_WAIT)
 
 
 @contextmanager
 def raw_bodies(client: Any) -> Iterator[None]:
-    """Have a client's ``scan`` return the body it got, and not what botocore would make of it."""
+    """Make a client's ``scan`` return the raw body instead of the parsed response."""
     event = "before-parse.dynamodb.Scan"
     client.meta.events.register(event, _take_body, unique_id=_BODY)
     try:

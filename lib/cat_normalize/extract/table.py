@@ -1,7 +1,7 @@
-"""Extract: a table or an export to raw partitions on disk (contract §8). Items are moved, not interpreted.
+"""Extract a table, an export or item files to raw partitions on disk (contract §8), items unchanged.
 
-The partitions hold whole users, in an order that depends on the source and on ``segments`` alone. The
-folder appears whole, with a record of what was read, when everything has arrived.
+A partition has all items of its users, in an order that depends only on the source and on ``segments``.
+The folder appears whole, with a record of what was read, once everything has been read.
 """
 
 from __future__ import annotations
@@ -18,19 +18,16 @@ from pathlib import Path
 from threading import Event
 from typing import Any, cast
 
-from cat_normalize.core import s3path
 from cat_normalize.core.errors import PipelineError, UsageError
-from cat_normalize.core.layout import is_s3
-from cat_normalize.core.publish import put_bytes, writing_folder
-from cat_normalize.core.s3path import S3Path
-from cat_normalize.core.scratch import DISK_FULL
+from cat_normalize.core.files import DISK_FULL, atomic_folder, write_bytes
 from cat_normalize.core.settings import Settings
+from cat_normalize.core.storage import ReadablePath, locate
 from cat_normalize.extract import export, partitions, scan
 from cat_normalize.extract.export import Export
-from cat_normalize.extract.rate_limit import Pace
+from cat_normalize.extract.rate_limit import RateLimiter
 
 Progress = Callable[[int], None]
-"""Is told the number of items that have just arrived."""
+"""Is called with the number of items that have just been read."""
 _MEGABYTE = 1 << 20
 _OTHER_FILES = 256
 _BLANK = 1 << 12
@@ -38,7 +35,7 @@ _BLANK = 1 << 12
 
 @dataclass(frozen=True, slots=True)
 class Extracted:
-    """What an extract moved; its `record` lies beside the partitions."""
+    """What was read; `bytes` are those of the items. It is also recorded next to the partitions."""
 
     source: str
     items: int
@@ -67,49 +64,49 @@ def extract_table(
         table: the table's name.
         output: the folder to make; an earlier extract there is replaced.
         segments: parallel scans, each a thread.
-        count: partitions to deal the items into.
-        progress: is told of every page.
-        max_rcu: read units a second that all segments together may take.
+        count: how many partitions to write.
+        progress: is called after every page.
+        max_rcu: read units per second that all segments together may consume.
 
     Raises:
         ExtractError: the table is not keyed by ``PK`` and ``SK``, or could not be read whole; nothing is left
             in ``output`` then.
         PipelineError: a disk is full.
-        UsageError: ``output`` holds something else than an extract, or ``max_rcu`` is below 1.
+        UsageError: ``output`` has other files than an extract's, or ``max_rcu`` is below 1.
     """
     stop = Event()
 
-    def rest(seconds: float) -> None:
+    def sleep(seconds: float) -> None:
         if stop.wait(seconds):
             raise _StoppedError
 
-    pace = Pace(max_rcu, sleep=rest)
+    limiter = RateLimiter(max_rcu, sleep=sleep)
 
-    def read(segment: int, folder: Path) -> _Read:
-        done = _Read()
+    def read(segment: int, folder: Path) -> _SegmentTotals:
+        totals = _SegmentTotals()
         with partitions.Writer(folder, count) as writer:
-            for page in scan.pages(client, table, segment, segments, pace, rest):
-                done.bytes += _deal(page.items, writer, count)
-                done.items += page.count
-                done.units += page.capacity.CapacityUnits if page.capacity else 0.0
+            for page in scan.pages(client, table, segment, segments, limiter, sleep):
+                totals.bytes += _write_items(page.items, writer, count)
+                totals.items += page.count
+                totals.units += page.capacity.CapacityUnits if page.capacity else 0.0
                 if progress:
                     progress(page.count)
-        return done
+        return totals
 
-    _want_files(segments * count)
+    _allow_open_files(segments * count)
     with _output(output, count) as folder:
         scan.describe(client, table)
         later = [folder / f".segment-{number}" for number in range(1, segments)]
         for each in later:
             each.mkdir()
         with scan.raw_bodies(client):
-            parts = _side_by_side(read, [folder, *later], stop)
+            read_of = _run_segments(read, [folder, *later], stop)
         _append(later, folder, count)
         done = Extracted(
             f"dynamodb://{table}",
-            sum(part.items for part in parts),
-            sum(part.bytes for part in parts),
-            sum(part.units for part in parts),
+            sum(each.items for each in read_of),
+            sum(each.bytes for each in read_of),
+            sum(each.units for each in read_of),
             [partitions.name(number) for number in range(count)],
         )
         _write_record(folder, done)
@@ -124,19 +121,19 @@ def extract_export(
     Args:
         export: the export, on S3 or on disk.
         output: the folder to make; an earlier extract there is replaced.
-        count: partitions to deal the items into.
-        progress: is told of every data file.
+        count: how many partitions to write.
+        progress: is called after every data file.
 
     Raises:
         ExtractError: a file is missing, damaged, or not what the manifest says.
-        UsageError: ``output`` holds something else than an extract.
+        UsageError: ``output`` has other files than an extract's.
     """
     items = size = 0
     with _output(output, count) as folder:
         with partitions.Writer(folder, count) as writer:
             for file in export.files():
                 for lines in _batches(line.strip() for line in export.lines(file)):
-                    size += _deal(lines, writer, count)
+                    size += _write_items(lines, writer, count)
                 items += file.items
                 if progress:
                     progress(file.items)
@@ -157,31 +154,30 @@ def extract_files(
     Args:
         paths: item files, folders of them, or the folder of one full export; paths or ``s3://…``.
         output: the folder to make; an earlier extract there is replaced.
-        count: partitions to deal the items into.
-        progress: is told of every megabyte or so.
-        settings: region and endpoint, for what is on S3.
+        count: how many partitions to write.
+        progress: is called after about every megabyte.
+        settings: region and endpoint, for inputs on S3.
 
     Raises:
         InputError: an input is missing, or cannot be read to its end.
         ExtractError: an export is not whole.
-        UsageError: ``output`` holds something else than an extract, or an export is not given alone.
+        UsageError: ``output`` has other files than an extract's, or an export is not given alone.
     """
     settings = settings or Settings()
-    places = [cast(Path, S3Path(path, settings)) if is_s3(path) else Path(path) for path in paths]
-    exports = [path for path, place in zip(paths, places, strict=True) if _is_export(place)]
+    locations = [locate(path, settings) for path in paths]
+    exports = [path for path, found in zip(paths, locations, strict=True) if _is_export(found)]
     if exports and len(paths) > 1:
         raise UsageError(f"{exports[0]} is an export; give it alone")
     if exports:
-        s3 = s3path.client(settings) if is_s3(exports[0]) else None
-        return extract_export(Export(exports[0], s3), output, count, progress)
+        return extract_export(Export(exports[0], settings), output, count, progress)
     items = size = 0
-    files = partitions.expand(places)
+    files = partitions.expand(cast(list[Path], locations))
     with _output(output, count) as folder:
         with partitions.Writer(folder, count) as writer:
             for file in files:
                 lines = (line.rstrip(b"\r\n") for line in partitions.read_lines(file) if not _is_blank(line))
                 for batch in _batches(lines):
-                    size += _deal(batch, writer, count)
+                    size += _write_items(batch, writer, count)
                     items += len(batch)
                     if progress:
                         progress(len(batch))
@@ -191,8 +187,8 @@ def extract_files(
     return done
 
 
-def _is_export(place: Path) -> bool:
-    return place.name == export.SUMMARY or (place / export.SUMMARY).is_file()
+def _is_export(path: ReadablePath) -> bool:
+    return path.name == export.SUMMARY or (path / export.SUMMARY).is_file()
 
 
 def _is_blank(line: bytes) -> bool:
@@ -200,7 +196,7 @@ def _is_blank(line: bytes) -> bool:
 
 
 @dataclass(slots=True)
-class _Read:
+class _SegmentTotals:
     items: int = 0
     bytes: int = 0
     units: float = 0.0
@@ -210,10 +206,12 @@ class _StoppedError(Exception):
     """Another segment has failed, or the run was interrupted."""
 
 
-def _side_by_side(read: Callable[[int, Path], _Read], folders: list[Path], stop: Event) -> list[_Read]:
+def _run_segments(
+    read: Callable[[int, Path], _SegmentTotals], folders: list[Path], stop: Event
+) -> list[_SegmentTotals]:
     """Read each segment in a thread of its own; when one fails the others stop at their next page."""
 
-    def guarded(segment: int, folder: Path) -> _Read:
+    def stop_on_error(segment: int, folder: Path) -> _SegmentTotals:
         try:
             return read(segment, folder)
         except BaseException:
@@ -221,7 +219,7 @@ def _side_by_side(read: Callable[[int, Path], _Read], folders: list[Path], stop:
             raise
 
     with ThreadPoolExecutor(len(folders)) as pool:
-        running = [pool.submit(guarded, segment, folder) for segment, folder in enumerate(folders)]
+        running = [pool.submit(stop_on_error, segment, folder) for segment, folder in enumerate(folders)]
         try:
             wait(running)
         except BaseException:
@@ -246,35 +244,35 @@ def _batches(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
     yield batch
 
 
-def _deal(lines: Iterable[bytes], writer: partitions.Writer, count: int) -> int:
-    """Write raw items, one a line, to their partitions; return the bytes written."""
-    dealt: dict[int, list[bytes]] = {}
+def _write_items(lines: Iterable[bytes], writer: partitions.Writer, count: int) -> int:
+    """Write raw items, one per line, to their partitions; return the bytes written."""
+    by_partition: dict[int, list[bytes]] = {}
     for line in lines:
-        dealt.setdefault(partitions.of_line(line, count), []).append(line)
+        by_partition.setdefault(partitions.of_line(line, count), []).append(line)
     size = 0
-    for number, together in dealt.items():
-        together.append(b"")
-        data = b"\n".join(together)
+    for number, items in by_partition.items():
+        items.append(b"")
+        data = b"\n".join(items)
         writer.write(number, data)
         size += len(data)
     return size
 
 
-def _want_files(count: int) -> None:
-    """Let this process have so many files open, and those it has anyway.
+def _allow_open_files(count: int) -> None:
+    """Raise this process's limit of open files to ``count`` more than its other files need.
 
     Raises:
         UsageError: the system does not allow it.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = count + _OTHER_FILES
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        if hard != resource.RLIM_INFINITY and hard < wanted:
+    needed = count + _OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        if hard != resource.RLIM_INFINITY and hard < needed:
             raise UsageError(
                 f"segments times partitions are {count} open files, and the system allows {hard} (ulimit "
                 "-Hn); give fewer of either"
             )
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
 
 @contextmanager
@@ -285,11 +283,11 @@ def _output(output: Path, count: int) -> Iterator[Path]:
         raise UsageError(f"{output} is a file; give a folder to make")
     if output.is_dir() and (others := partitions.not_of_extract(output)):
         raise UsageError(
-            f"{output} holds other files than an extract's, such as {partitions.printable(others[0])}; give "
+            f"{output} has other files than an extract's, such as {partitions.printable(others[0])}; give "
             "another folder, or empty it"
         )
     try:
-        with writing_folder(output) as folder:
+        with atomic_folder(output) as folder:
             yield folder
     except OSError as error:
         if error.errno not in DISK_FULL:
@@ -301,17 +299,17 @@ def _output(output: Path, count: int) -> Iterator[Path]:
 
 
 def _append(later: list[Path], folder: Path, count: int) -> None:
-    """Put what the later segments read behind the first's, partition by partition, in the segments' order."""
+    """Append the later segments' partitions to the first segment's, in the segments' order."""
     for number in range(count):
         name = partitions.name(number)
         with (folder / name).open("ab") as whole:
-            for part in later:
-                with (part / name).open("rb") as stream:
+            for segment in later:
+                with (segment / name).open("rb") as stream:
                     shutil.copyfileobj(stream, whole, _MEGABYTE)
-                (part / name).unlink()
-    for part in later:
-        part.rmdir()
+                (segment / name).unlink()
+    for segment in later:
+        segment.rmdir()
 
 
 def _write_record(folder: Path, done: Extracted) -> None:
-    put_bytes(f"{json.dumps(done.as_dict(), indent=1)}\n".encode(), str(folder / partitions.RECORD))
+    write_bytes(folder / partitions.RECORD, f"{json.dumps(done.as_dict(), indent=1)}\n".encode())

@@ -26,7 +26,7 @@ from cat_normalize.core.errors import CatNormalizeError, OutOfTimeError, Pipelin
 from cat_normalize.core.manifest import Etl1Manifest, plain
 from cat_normalize.core.settings import Settings, parse_day, refuse_future_days
 from cat_normalize.core.settings import today as todays_date
-from cat_normalize.extract.table import extract_table
+from cat_normalize.extract import extract_table
 from cat_normalize.normalize.files import normalize_files
 from cat_normalize.normalize.publish import publish
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
-from cat_normalize.convert.parquet import convert, newest_csv, publish_manifest
+from cat_normalize.convert import convert_csv, newest_csv, publish_manifest
 from cat_normalize.core import aws, layout
 from cat_normalize.core.manifest import Etl2Manifest
 from cat_normalize.core.settings import Settings, parse_flag, today
@@ -37,7 +37,7 @@ def run(arguments: Mapping[str, str], environment: Mapping[str, str]) -> Etl2Man
     )
     target = layout.s3_uri(settings.bucket, layout.parquet_key(settings))
     spark = SparkSession.builder.getOrCreate()
-    done = convert(spark, layout.s3_uri(bucket, key), target, s3, allow_future=allow_future, today=day)
+    done = convert_csv(spark, layout.s3_uri(bucket, key), target, s3, allow_future=allow_future, today=day)
     return publish_manifest(settings, done.run_date or day, done, s3)
 
 

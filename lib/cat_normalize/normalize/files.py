@@ -20,9 +20,8 @@ from typing import BinaryIO
 
 from cat_normalize.core import csvfile
 from cat_normalize.core.errors import InputError, PipelineError, UsageError
+from cat_normalize.core.files import DISK_FULL, atomic_file, check_file_target, private_folder
 from cat_normalize.core.manifest import Summary
-from cat_normalize.core.publish import check_target, writing
-from cat_normalize.core.scratch import DISK_FULL, private_folder
 from cat_normalize.core.settings import Rules
 from cat_normalize.extract import partitions
 from cat_normalize.normalize.rows import Line, normalize
@@ -119,9 +118,9 @@ def normalize_files(
         _explaining_full_disk(files, csv.parent),
         private_folder() as folder,
         worker_pool(workers) as run,
-        writing(csv) as table,
+        atomic_file(csv) as table,
     ):
-        with writing(rejects) as rejected:
+        with atomic_file(rejects) as rejected:
             files = _copy_pipes(files, folder)
             job = _Job(folder, rules, Sources(files), partition_bytes)
             if len(inputs) == 1 and (inputs[0] / partitions.RECORD).is_file():
@@ -262,7 +261,7 @@ def _partition_count(size: int, wanted: int) -> int:
 def _check_outputs(inputs: Sequence[Path], files: Sequence[Path], outputs: Sequence[Path]) -> None:
     """Refuse outputs that would replace an input, or be read with the inputs by the next run."""
     for output in outputs:
-        check_target(output)
+        check_file_target(output)
         if any(output.exists() and file.samefile(output) for file in files):
             raise UsageError(f"{output} is an input too; write the output elsewhere")
         for folder in filter(Path.is_dir, inputs):

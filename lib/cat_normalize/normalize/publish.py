@@ -13,9 +13,9 @@ from msgspec import Struct
 from cat_normalize.core import layout, manifest
 from cat_normalize.core.errors import AllRejectedError, InputError, PipelineError, ShrunkError
 from cat_normalize.core.manifest import Etl1Manifest, Output, Summary
-from cat_normalize.core.publish import abort_stale_uploads, put_file
 from cat_normalize.core.settings import Rules, Settings, refuse_future_days
 from cat_normalize.core.settings import today as todays_date
+from cat_normalize.core.storage import locate, write_stream
 
 logger = logging.getLogger(__name__)
 
@@ -67,8 +67,8 @@ def publish(
 
 
 def _put(path: Path, uri: str, s3: Any) -> Output:
-    abort_stale_uploads(s3, *layout.split_s3(uri))
-    put_file(path, uri, s3)
+    with path.open("rb") as stream:
+        write_stream(locate(uri, s3), stream, path.stat().st_size)
     return Output.of(path, uri)
 
 

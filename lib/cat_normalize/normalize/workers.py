@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
 from cat_normalize.core.errors import PipelineError
-from cat_normalize.core.signals import held
+from cat_normalize.core.processes import signals_deferred
 
 _Result = TypeVar("_Result")
 
@@ -46,7 +46,7 @@ def worker_pool(workers: int) -> Iterator[Run]:
     others = set(multiprocessing.active_children())
 
     def run(function: Callable[..., _Result], tasks: Sequence[tuple[Any, ...]]) -> list[_Result]:
-        with held():  # the first call forks; an interruption within a fork is lost
+        with signals_deferred():  # the first call forks; an interruption within a fork is lost
             futures = [pool.submit(function, *task) for task in tasks]
         return _results(futures)
 

@@ -12,23 +12,20 @@ import gc
 import hashlib
 import io
 import re
-import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from functools import partial
 from itertools import chain
 from operator import itemgetter
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-from cat_normalize.core import aws, csvfile, errors, layout, manifest, publish, staging
+from cat_normalize.core import aws, csvfile, errors, layout, manifest
 from cat_normalize.core.errors import InputError, PipelineError
-from cat_normalize.core.layout import is_s3, split_s3
 from cat_normalize.core.manifest import Etl1Manifest, Output, Summary
-from cat_normalize.core.s3path import S3Path
 from cat_normalize.core.settings import Rules, Settings, refuse_future_days
 from cat_normalize.core.settings import today as todays_date
+from cat_normalize.core.storage import Location, locate, spark_address, staging, write_stream
 from cat_normalize.extract import partitions
 from cat_normalize.extract.export import SUMMARY as EXPORT_SUMMARY
 from cat_normalize.extract.export import DataFile, Export
@@ -45,8 +42,6 @@ PIECE_BYTES = 256 << 20
 """Bytes aimed at in one sorted piece of the output."""
 GZIP_RATIO = 8
 """How much larger an export's items are than its packed files, about."""
-UPLOAD_PARTS = 10_000
-"""S3's limit: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html."""
 LINE_BITS = 40
 CSV, REJECTS, SUMMARY = 0, 1, 2
 Place = tuple[int, int]
@@ -131,11 +126,10 @@ def normalize_export(
         ExtractError: the export is not what its manifests say.
         PipelineError: Spark failed otherwise, or lost bytes; nothing was published.
     """
-    s3 = aws.client(settings, "s3") if is_s3(uri) or is_s3(csv) else None
-    folder = uri.removesuffix(EXPORT_SUMMARY).rstrip("/")
-    with staging.staging(csv, s3) as staged, _without_items():
-        files = Export(uri, s3).files()
-        packed = _size(_files(f"{folder}/data", settings))
+    folder = locate(uri.removesuffix(EXPORT_SUMMARY).rstrip("/"), settings)
+    with staging(locate(csv, settings)) as staged, _without_items():
+        files = Export(uri, settings).files()
+        packed = _size(_files(folder / "data"))
         done = _normalized(spark, uri, files, settings, count or packed * GZIP_RATIO // PARTITION_BYTES + 1)
         summary, made = Summary(), [0, 0]
         try:
@@ -144,16 +138,13 @@ def normalize_export(
                 made = [sum(pair) for pair in zip(made, sizes, strict=True)]
             if summary.items_read != (items := sum(file.items for file in files)):
                 raise InputError(f"export {uri}: {items} items in its manifests, {summary.items_read} read")
-            pieces = [
-                _sorted(spark, done, kind, made[kind], f"{staged}/{kind}", settings)
-                for kind in (CSV, REJECTS)
-            ]
+            pieces = [_sorted(spark, done, kind, made[kind], staged / str(kind)) for kind in (CSV, REJECTS)]
         finally:
             done.unpersist()
         check(summary)
-        outputs = [_publish(b"", pieces[REJECTS], rejects, s3)]
+        outputs = [_publish(b"", pieces[REJECTS], locate(rejects, settings))]
         accept(summary)
-        outputs.append(_publish(csvfile.HEADER, pieces[CSV], csv, s3))
+        outputs.append(_publish(csvfile.HEADER, pieces[CSV], locate(csv, settings)))
     return summary, outputs
 
 
@@ -176,8 +167,7 @@ def _read(
 ) -> Iterator[tuple[Place, bytes]]:
     """Yield the lines of a data file, each with its partition and its place in reading order."""
     number, file = numbered
-    export = Export(uri, aws.client(settings, "s3") if is_s3(uri) else None)
-    for place, line in enumerate(export.lines(file), (number << LINE_BITS) + 1):
+    for place, line in enumerate(Export(uri, settings).lines(file), (number << LINE_BITS) + 1):
         yield (partitions.of_line(line, count), place), line
 
 
@@ -204,46 +194,37 @@ def _of(kind: int) -> Callable[[Record], bool]:
     return lambda record: record[0] == kind
 
 
-def _sorted(
-    spark: SparkSession, done: RDD[Record], kind: int, size: int, folder: str, settings: Settings
-) -> list[Path]:
+def _sorted(spark: SparkSession, done: RDD[Record], kind: int, size: int, folder: Location) -> list[Location]:
     """Write all lines of a kind, sorted by key, into a folder; return its files in order."""
     rows = done.filter(_of(kind)).map(itemgetter(1, 2))
     frame = spark.createDataFrame(rows, "key binary, line binary", verifySchema=False)
     ranges = frame.repartitionByRange(size // PIECE_BYTES + 1, "key").sortWithinPartitions("key")
     writer = ranges.selectExpr("CAST(line AS STRING)").write  # the bytes as they are
-    writer.option("mapreduce.fileoutputcommitter.marksuccessfuljobs", "false").text(folder, lineSep="\n")
-    pieces = _files(folder, settings)
+    writer.option("mapreduce.fileoutputcommitter.marksuccessfuljobs", "false").text(
+        spark_address(folder), lineSep="\n"
+    )
+    pieces = _files(folder)
     if (written := _size(pieces)) != size:
         raise PipelineError(f"{written} bytes were sorted, and {size} were made; run again")
     return pieces
 
 
-def _files(folder: str, settings: Settings) -> list[Path]:
-    """Return the files of a folder, on disk or on S3, in order of their names."""
-    place = cast(Path, S3Path(folder, settings)) if is_s3(folder) else Path(folder)
-    files = place.iterdir() if place.is_dir() else iter(())
-    return sorted(each for each in files if not each.name.startswith((".", "_")))
+def _files(folder: Location) -> list[Location]:
+    """Return the files of a folder in order of their names."""
+    files: Iterable[Location] = folder.iterdir() if folder.is_dir() else ()
+    return sorted((each for each in files if not each.name.startswith((".", "_"))), key=str)
 
 
-def _size(files: Iterable[Path]) -> int:
+def _size(files: Iterable[Location]) -> int:
     return sum(each.stat().st_size for each in files)
 
 
-def _publish(header: bytes, pieces: list[Path], target: str, s3: Any) -> Output:
+def _publish(header: bytes, pieces: list[Location], target: Location) -> Output:
     """Publish header and pieces as one object or file."""
     whole = _Joined(chain([io.BytesIO(header)], (piece.open("rb") for piece in pieces)))
     with io.BufferedReader(whole, 1 << 20) as reader:
-        if is_s3(target):
-            from boto3.s3.transfer import TransferConfig
-
-            part = max(8 << 20, _size(pieces) // (UPLOAD_PARTS - 1) + 1)
-            publish.abort_stale_uploads(s3, *split_s3(target))
-            s3.upload_fileobj(reader, *split_s3(target), Config=TransferConfig(multipart_chunksize=part))
-        else:
-            with publish.writing(Path(target)) as file:
-                shutil.copyfileobj(reader, file, 1 << 20)
-    return Output(target, whole.size, whole.digest.hexdigest())
+        write_stream(target, reader, _size(pieces))
+    return Output(str(target), whole.size, whole.digest.hexdigest())
 
 
 class _Joined(io.RawIOBase):

@@ -14,7 +14,7 @@ import pytest
 from cat_lab.local import LocalAws
 from cat_lab.local import bucket_snapshot as mirror
 from cat_normalize.core.errors import InputError
-from cat_normalize.core.scratch import EARLIER, PREFIX
+from cat_normalize.core.files import EARLIER, PREFIX
 
 NUMBERS = itertools.count()
 KEYS = (
@@ -36,7 +36,7 @@ import os, sys
 from pathlib import Path
 from cat_normalize.core.aws import client
 from cat_lab.local import bucket_snapshot as mirror
-from cat_normalize.core.scratch import EARLIER, PREFIX
+from cat_normalize.core.files import EARLIER, PREFIX
 from cat_normalize.core.settings import Settings
 
 class Deadly:

@@ -19,7 +19,7 @@ from cat_lab.local import events as loop
 from cat_lab.local.provision import client
 from cat_lab.local.worker import Ended, Worker
 from cat_normalize.core import layout
-from cat_normalize.core.scratch import sweep
+from cat_normalize.core.files import sweep
 from cat_normalize.core.settings import Settings
 from faults.kit import COMMAND, alive, environment, soon
 

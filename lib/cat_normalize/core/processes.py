@@ -1,4 +1,4 @@
-"""Signals that have to wait: while a process starts another, an interruption would lose sight of it."""
+"""Defer signals: an interruption while a process starts another one would lose track of it."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_HELD = (signal.SIGINT, signal.SIGTERM)
+_DEFERRED = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
-def held() -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM wait until the end of the block; the handlers from before it get them.
+def signals_deferred() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM wait until the end of the block, then pass them to the earlier handlers.
 
     Outside of the main thread, where Python handles no signal, it does nothing.
 
     >>> before = signal.signal(signal.SIGINT, signal.default_int_handler)
     >>> try:
-    ...     with held():
+    ...     with signals_deferred():
     ...         signal.raise_signal(signal.SIGINT)
     ...         print("done first")
     ... except KeyboardInterrupt:
@@ -32,7 +32,7 @@ def held() -> Iterator[None]:
         return
     arrived: list[int] = []
     before = {
-        number: signal.signal(number, lambda number, _frame: arrived.append(number)) for number in _HELD
+        number: signal.signal(number, lambda number, _frame: arrived.append(number)) for number in _DEFERRED
     }
     try:
         yield
