@@ -158,11 +158,7 @@ def parse_list(name: str, text: str) -> tuple[str, ...]:
 
 
 def parse_percent(name: str, text: str) -> int:
-    """Parse a whole number from 0 to 100.
-
-    >>> parse_percent("CAT_MIN_USERS_PERCENT", "50")
-    50
-    """
+    """Parse a whole number from 0 to 100."""
     if not re.fullmatch(r"0*([0-9]{1,2}|100)", text.strip()):
         raise SettingsError(f"{name}: {text!r} is not a whole number from 0 to 100; write 50 for half")
     return int(text)
@@ -189,10 +185,7 @@ def refuse_future_days(settings: Settings, run_date: date, today: date) -> None:
 
 
 def refuse_future(run_date: date, today: date) -> None:
-    """Raise FutureDateError if the run date is after today: a mistyped one would block the later ones (§6).
-
-    >>> refuse_future(date(2025, 9, 1), date(2025, 9, 1))
-    """
+    """Raise FutureDateError if the run date is after today: a mistyped one would block later ones (§6)."""
     if run_date > today:
         raise FutureDateError(
             f"run date {run_date} is after today, {today}; nothing was published. Correct the date; if it is "

@@ -60,8 +60,7 @@ def publish(
     outputs = [_put(rejects, layout.s3_uri(settings.bucket, layout.rejects_key(settings, run_date)), s3)]
     refuse_all_rejected(summary, outputs[0].uri)
     outputs.append(_put(csv, layout.s3_uri(settings.bucket, layout.csv_key(settings, run_date)), s3))
-    source = source or f"dynamodb://{settings.table_name}"
-    made = Etl1Manifest(run_date, source, settings, summary, outputs)
+    made = Etl1Manifest(run_date, source or f"dynamodb://{settings.table_name}", settings, summary, outputs)
     manifest.publish(made, s3)
     return made
 
@@ -73,14 +72,7 @@ def _put(path: Path, uri: str, s3: Any) -> Output:
 
 
 def refuse_all_rejected(summary: Summary, rejects: str = "the rejects") -> None:
-    """Refuse a run in which items were read and every one was rejected; an empty table is not refused.
-
-    Args:
-        summary: the run's counts.
-        rejects: the address of the rejects, for the message.
-
-    Raises:
-        AllRejectedError: with the counts by reason.
+    """Raise AllRejectedError if items were read and every one was rejected; the message names ``rejects``.
 
     >>> refuse_all_rejected(Summary(items_read=2, registrations=2))
     """
