@@ -1,6 +1,6 @@
-"""What the values of parameters may be, whoever gives them: an option, a notebook, papermill alone.
+"""Check the values of parameters, whether an option, a notebook or papermill gives them (contract §8).
 
-A rule is known by the parameter's name; a parameter of another name is nobody's business here.
+The name of a parameter decides its rule; a parameter of another name may have any value.
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ from cat_normalize.core.errors import CatNormalizeError, ParameterError
 from cat_normalize.core.settings import Rules, parse_day
 
 RANGES = {"segments": (1, 64), "partitions": (1, 512), "workers": (1, 256), "top": (1, 1_000_000)}
-"""The least and the most of each whole number."""
+"""The least and the greatest value of each whole number."""
 LEAST_MEMORY = 512 << 20
-"""Spark refuses a Java with a heap below 450 MiB."""
+"""Bytes; Spark refuses a Java heap below 450 MiB."""
 _MEMORY = re.compile(r"([0-9]{1,9})([mMgGtT])")
 _UNITS = {"m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
 def memory_bytes(text: str) -> int:
-    """Read a size of memory as both Spark and Java take it.
+    """Return the bytes of a memory size in the form that both Spark and Java accept.
 
     Raises:
-        ParameterError: it is none, or below what Spark wants.
+        ParameterError: it has another form, or is below what Spark needs.
 
     >>> memory_bytes("1g")
     1073741824
     """
     found = _MEMORY.fullmatch(text)
     if found is None:
-        raise ParameterError(f"memory: {text!r} is no size; write it as 1g or 512m")
+        raise ParameterError(f"memory: {text!r} is not a memory size; write it as 1g or 512m")
     size = int(found[1]) * _UNITS[found[2].lower()]
     if size < LEAST_MEMORY:
         raise ParameterError(f"memory: {text} is too little for Spark; give at least 512m")
@@ -40,11 +40,11 @@ def memory_bytes(text: str) -> int:
 
 
 def problems(given: Mapping[str, Any]) -> list[str]:
-    """Return what is wrong with some parameters, all of it; blank texts and lists count as not given.
+    """Return every problem of some parameters; a blank text or list counts as not given.
 
     >>> problems({"since": "yesterday", "memory": "1x", "top": 8})  # doctest: +NORMALIZE_WHITESPACE
     ["since: 'yesterday' is not a day; write it as 2025-08-18 or 20250818",
-     "memory: '1x' is no size; write it as 1g or 512m"]
+     "memory: '1x' is not a memory size; write it as 1g or 512m"]
     """
     found: list[str] = []
     days: dict[str, date] = {}
@@ -61,10 +61,10 @@ def problems(given: Mapping[str, Any]) -> list[str]:
 
 
 def check(**given: Any) -> None:
-    """Refuse parameters of which one cannot be.
+    """Raise an error if a parameter has an impossible value.
 
     Raises:
-        ParameterError: what is wrong, all of it.
+        ParameterError: the message names every problem.
 
     >>> check(segments=0)
     Traceback (most recent call last):
@@ -95,7 +95,7 @@ def _zone(_name: str, value: str) -> None:
 def _cities(name: str, value: list[Any]) -> None:
     for each in value:
         if not isinstance(each, str):
-            raise ParameterError(f"{name}: {each!r} is not a text; give expressions such as ['^Prueba']")
+            raise ParameterError(f"{name}: {each!r} is not a string; give expressions such as ['^Prueba']")
         Rules(exclude_cities=(each,))
 
 
