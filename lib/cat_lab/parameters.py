@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any
 
-from cat_normalize.core.errors import CatNormalizeError, ParameterError
+from cat_normalize.core.errors import CatNormalizeError, ParameterError, SettingsError
 from cat_normalize.core.settings import Rules, parse_day
 
 RANGES = {"segments": (1, 64), "partitions": (1, 512), "workers": (1, 256), "top": (1, 1_000_000)}
@@ -39,10 +39,10 @@ def memory_bytes(text: str) -> int:
     return size
 
 
-def problems(given: Mapping[str, Any]) -> list[str]:
+def find_problems(given: Mapping[str, Any]) -> list[str]:
     """Return every problem of some parameters; a blank text or list counts as not given.
 
-    >>> problems({"since": "yesterday", "memory": "1x", "top": 8})  # doctest: +NORMALIZE_WHITESPACE
+    >>> find_problems({"since": "yesterday", "memory": "1x", "top": 8})  # doctest: +NORMALIZE_WHITESPACE
     ["since: 'yesterday' is not a day; write it as 2025-08-18 or 20250818",
      "memory: '1x' is not a memory size; write it as 1g or 512m"]
     """
@@ -55,22 +55,24 @@ def problems(given: Mapping[str, Any]) -> list[str]:
             found.append(str(error))
         else:
             days |= {name: read} if isinstance(read, date) else {}
-    if {"since", "until"} <= days.keys() and days["since"] > days["until"]:
-        found.append(f"since {days['since']} is after until {days['until']}: nothing could be kept")
+    try:
+        Rules(since=days.get("since"), until=days.get("until"))
+    except SettingsError as error:
+        found.append(str(error))
     return found
 
 
-def check(**given: Any) -> None:
+def check_parameters(**given: Any) -> None:
     """Raise an error if a parameter has an impossible value.
 
     Raises:
         ParameterError: the message names every problem.
 
-    >>> check(segments=0)
+    >>> check_parameters(segments=0)
     Traceback (most recent call last):
     cat_normalize.core.errors.ParameterError: segments: 0 is not within 1 to 64
     """
-    if found := problems(given):
+    if found := find_problems(given):
         raise ParameterError("; ".join(found))
 
 

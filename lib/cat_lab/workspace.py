@@ -17,7 +17,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cat_lab import parameters as values
+from cat_lab.parameters import check_parameters
 from cat_lab.prerequisites import build_prerequisites
 from cat_lab.stages import Stage
 from cat_normalize.core import aws, layout, manifest
@@ -85,7 +85,7 @@ class Workspace:
 
     def extract(self, segments: int = 4, count: int = 16, paths: Sequence[str] = ()) -> Extracted:
         """Copy the table, or the item files or export at `paths`, to `count` raw partitions."""
-        values.check(segments=segments, partitions=count)
+        check_parameters(segments=segments, partitions=count)
         if paths:
             return extract_files(paths, self.raw, count, settings=self.settings)
         client = self.client("dynamodb")
@@ -98,7 +98,7 @@ class Workspace:
 
     def normalize(self, workers: int = 1) -> Summary:
         """Normalize the raw partitions into `csv` and `rejects`."""
-        values.check(workers=workers)
+        check_parameters(workers=workers)
         rules = manifest.settings_of(self.settings)["rules"]
         put_bytes(json.dumps(rules).encode(), str(self.folder / _RULES))
         return normalize_files([self.raw], self.csv, self.rejects, self.settings.rules, workers)
@@ -132,7 +132,7 @@ class Workspace:
         from cat_lab import spark
         from cat_normalize.convert import parquet
 
-        values.check(memory=memory)
+        check_parameters(memory=memory)
         s3 = self.client("s3")
         with spark.running(self.settings, memory) as session:
             done = parquet.convert(
@@ -215,7 +215,7 @@ def open_workspace(stage: Stage, local: bool, run_date: str, work_dir: str, **gi
         InputError: on an AWS account, an input of the stage is missing, or of another table or CSV.
         LocalAwsError: the local AWS did not start.
     """
-    values.check(run_date=run_date, **given)
+    check_parameters(run_date=run_date, **given)
     settings = Settings.from_environment(os.environ, **_read_settings(given))
     folder = Path(work_dir)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -2,39 +2,39 @@
 
 import pytest
 
-from cat_lab import parameters as values
+from cat_lab.parameters import RANGES, find_problems
 from cat_lab.workspace import open_workspace
 from cat_normalize.core.errors import ParameterError
 
 
 @pytest.mark.parametrize("memory", ["512m", "1g", "2G", "1t"])
 def test_memory_sizes_that_spark_and_java_accept(memory):
-    assert values.problems({"memory": memory}) == []
+    assert find_problems({"memory": memory}) == []
 
 
 @pytest.mark.parametrize(
     "memory", ["1", "1gb", "1x", "g", "-1g", "1 g", "1.5g", "0g", "511m", "1k", "١g", "1g\n"]
 )
 def test_memory_sizes_that_java_would_refuse_later(memory):
-    (problem,) = values.problems({"memory": memory})
+    (problem,) = find_problems({"memory": memory})
     assert problem.startswith("memory: ")
 
 
-@pytest.mark.parametrize("name", values.RANGES)
+@pytest.mark.parametrize("name", RANGES)
 def test_whole_numbers_within_their_ranges(name):
-    least, most = values.RANGES[name]
-    assert values.problems({name: least}) == values.problems({name: most}) == []
+    least, most = RANGES[name]
+    assert find_problems({name: least}) == find_problems({name: most}) == []
     for each in (least - 1, most + 1):
-        assert values.problems({name: each}) == [f"{name}: {each} is not within {least} to {most}"]
+        assert find_problems({name: each}) == [f"{name}: {each} is not within {least} to {most}"]
 
 
 def test_blank_values_and_unknown_names_are_not_checked():
-    assert values.problems({"since": "", "exclude_cities": [], "colour": "blue"}) == []
+    assert find_problems({"since": "", "exclude_cities": [], "colour": "blue"}) == []
 
 
 def test_since_and_until():
-    assert values.problems({"since": "2025-08-01", "until": "20250801"}) == []
-    (problem,) = values.problems({"since": "2025-08-02", "until": "20250801"})
+    assert find_problems({"since": "2025-08-01", "until": "20250801"}) == []
+    (problem,) = find_problems({"since": "2025-08-02", "until": "20250801"})
     assert "since 2025-08-02 is after until 2025-08-01" in problem
 
 

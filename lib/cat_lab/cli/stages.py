@@ -26,7 +26,7 @@ from cat_lab.cli.app import (
     print_summary,
 )
 from cat_lab.credentials import find_credentials
-from cat_lab.parameters import RANGES
+from cat_lab.parameters import RANGES, check_parameters
 from cat_normalize.core import aws, layout
 from cat_normalize.core.errors import UsageError
 from cat_normalize.core.settings import Settings, parse_day, refuse_future_days, today
@@ -135,11 +135,10 @@ def convert(
     as_json: AsJson = False,
 ) -> None:
     """Convert the CSV to one typed Parquet object, with Spark."""
-    from cat_lab import parameters as values
     from cat_lab import spark
     from cat_normalize.convert import parquet as stage
 
-    values.check(memory=memory)
+    check_parameters(memory=memory)
     settings = Settings.from_environment(os.environ)
     s3 = _s3(settings) if layout.is_s3(source) or layout.is_s3(output) else None
     day, zone = layout.run_date_of(source), settings.rules.time_zone

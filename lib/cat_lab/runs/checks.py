@@ -19,8 +19,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from cat_lab import parameters as values
 from cat_lab.credentials import find_credentials
+from cat_lab.parameters import find_problems, memory_bytes
 from cat_lab.remedies import remedy
 from cat_lab.runs.plan import Plan
 from cat_normalize.core import aws, layout
@@ -81,7 +81,7 @@ def _parameter_problems(plan: Plan, settings: Settings, today: date) -> Iterator
         effective = {name: value for name, value in given.items() if value or name not in configured}
         if "since" in given:
             effective = configured | effective
-        for text in values.problems(effective):
+        for text in find_problems(effective):
             yield Problem("parameters", text, exit_code=2)
         for name in () if future_allowed or stage == "query" else ("run_date", "since"):
             with suppress(CatNormalizeError, KeyError):  # not a day: reported above
@@ -119,7 +119,7 @@ def _java_problems(memory: str) -> Iterator[Problem]:
             yield Problem(name, str(error))
     installed = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     with suppress(CatNormalizeError):  # not a size: reported with the parameters
-        if values.memory_bytes(memory) > installed:
+        if memory_bytes(memory) > installed:
             text = f"{memory} for Java is more than the {_gb(installed)} of this machine"
             yield Problem("memory", text, "give less with -p convert.memory=")
 
