@@ -6,7 +6,7 @@ The name of a parameter decides its rule; a parameter of another name may have a
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
@@ -77,39 +77,22 @@ def check_parameters(**given: Any) -> None:
 
 
 def _read(name: str, value: Any) -> date | None:
+    """Check one value, and return it if it is a day."""
     if name in RANGES:
-        _in_range(name, value)
-    elif name in _READERS and value:
-        return _READERS[name](name, value)
+        least, most = RANGES[name]
+        if not least <= value <= most:
+            raise ParameterError(f"{name}: {value} is not within {least} to {most}")
+    elif not value:
+        return None
+    elif name in ("run_date", "since", "until"):
+        return parse_day(name, value)
+    elif name == "time_zone":
+        Rules(time_zone=value)
+    elif name == "memory":
+        memory_bytes(value)
+    elif name == "exclude_cities":
+        for each in value:
+            if not isinstance(each, str):
+                raise ParameterError(f"{name}: {each!r} is not a string; give a list such as ['^Prueba']")
+            Rules(exclude_cities=(each,))
     return None
-
-
-def _in_range(name: str, value: int) -> None:
-    least, most = RANGES[name]
-    if not least <= value <= most:
-        raise ParameterError(f"{name}: {value} is not within {least} to {most}")
-
-
-def _zone(_name: str, value: str) -> None:
-    Rules(time_zone=value)
-
-
-def _cities(name: str, value: list[Any]) -> None:
-    for each in value:
-        if not isinstance(each, str):
-            raise ParameterError(f"{name}: {each!r} is not a string; give expressions such as ['^Prueba']")
-        Rules(exclude_cities=(each,))
-
-
-def _memory(_name: str, value: str) -> None:
-    memory_bytes(value)
-
-
-_READERS: dict[str, Callable[[str, Any], date | None]] = {
-    "run_date": parse_day,
-    "since": parse_day,
-    "until": parse_day,
-    "time_zone": _zone,
-    "exclude_cities": _cities,
-    "memory": _memory,
-}

@@ -88,13 +88,11 @@ def users_with_value(csv: Path) -> dict[str, int]:
 
 def users_by_conversations(csv: Path) -> dict[str, int]:
     """Count the users by classes of their number of conversations; the last class is open."""
-    counts = Counter[str]()
+    counts = dict.fromkeys(map(_class_of, (*_CLASS_LIMITS, _CLASS_LIMITS[-1] + 1)), 0)
     with csv.open("rb") as stream:
         for (number,) in csvfile.columns(stream, csv.name, ["numero_conversaciones"]):
             counts[_class_of(int(str(number)))] += 1
-    return {
-        name: counts[name] for name in map(_class_of, (*_CLASS_LIMITS, _CLASS_LIMITS[-1] + 1)) if counts[name]
-    }
+    return {name: count for name, count in counts.items() if count}
 
 
 def column_bytes(parquet: Path) -> dict[str, int]:
