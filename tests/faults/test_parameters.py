@@ -1,4 +1,4 @@
-"""What is asked for wrongly is said before anything starts: exit 2, the notebook, what is allowed, no run."""
+"""Wrong usage is reported before anything starts: exit code 2, the notebook, what is allowed, no run."""
 
 import pytest
 
@@ -20,7 +20,7 @@ label = "x"  # a type by its default
 
 @pytest.fixture
 def refused(tmp_path, monkeypatch, capsys):
-    """Run the command in this process; return what it says, once nothing has come of it."""
+    """Run the command in this process; check that no run was made, and return its stderr."""
 
     def run(*words, **notebooks):
         monkeypatch.chdir(tmp_path)
@@ -38,9 +38,9 @@ def refused(tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("words", "messages"),
     [
-        (["-p", "run_date=2024-01-01"], ["run_date is the run's own; give --run-date instead"]),
-        (["-p", "query.local=true"], ["query.local is the run's own; give --local instead"]),
-        (["-p", "work_dir=/tmp/x"], ["work_dir is the run's own; give --runs instead"]),
+        (["-p", "run_date=2024-01-01"], ["run_date is set by the run itself; give --run-date instead"]),
+        (["-p", "query.local=true"], ["query.local is set by the run itself; give --local instead"]),
+        (["-p", "work_dir=/tmp/x"], ["work_dir is set by the run itself; give --runs instead"]),
         (
             ["-p", "segmets=8"],
             ["'segmets'", "01_extract.ipynb: local, run_date", "segments", "04_query.ipynb"],
@@ -64,14 +64,14 @@ def refused(tmp_path, monkeypatch, capsys):
         (["-p", "names=['a']"], ["names", "is not of type dict"]),
         (["--from", "load"], ["--from", "'load'", "extract, normalize, convert, query"]),
         (["--from", "convert"], ["no earlier run in runs", "run without --from first"]),
-        (["--from", "convert", "--run-id", "none"], ["no run to go on from in runs/none"]),
+        (["--from", "convert", "--run-id", "none"], ["no run to resume in runs/none"]),
         (["--run-date", "tomorrow"], ["--run-date", "'tomorrow' is not a day"]),
         (["--run-id", "../x"], ["'../x' cannot name a folder"]),
         (["--run-id", ".x"], ["'.x' cannot name a folder"]),
     ],
     ids=lambda value: " ".join(value[:2]),
 )
-def test_a_wrong_word_is_refused(refused, words, messages):
+def test_a_wrong_option_or_parameter_is_refused(refused, words, messages):
     said = refused(*words, extract=notebook(parameters=EVERY))
     assert [each for each in messages if each not in said] == []
 
@@ -80,13 +80,13 @@ def test_a_wrong_word_is_refused(refused, words, messages):
 @pytest.mark.parametrize(
     "name", ["../outside", "/tmp/outside", "..", ".", "", "a/b", "n" * 300, "a\nb", "-x", "a\udcff"]
 )
-def test_a_run_id_that_is_no_name_is_refused(refused, tmp_path, words, name):
+def test_a_run_id_that_cannot_name_a_folder_is_refused(refused, tmp_path, words, name):
     (tmp_path / "outside").mkdir()
     assert "cannot name a folder" in refused(f"--run-id={name}", *words)
     assert list((tmp_path / "outside").iterdir()) == []
 
 
-def test_a_folder_of_runs_whose_name_is_not_utf_8_is_refused(refused):
+def test_a_runs_folder_whose_name_is_not_utf_8_is_refused(refused):
     assert "is not UTF-8" in refused("--runs", "r\udcff")
 
 
@@ -126,7 +126,7 @@ def test_a_missing_notebook_is_refused(refused, tmp_path):
     assert "01_extract.ipynb" in refused("--notebooks", "elsewhere")
 
 
-def test_no_notebooks_here_is_refused(tmp_path, monkeypatch, capsys):
+def test_a_folder_without_notebooks_is_refused(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as ended:
         cli.main(["run", "--notebooks", "none"])

@@ -1,4 +1,4 @@
-"""Killed, interrupted, two at once, gone on with: the record stays true and nothing is left running."""
+"""Runs that are killed, interrupted, parallel or resumed: the record is right and no process remains."""
 
 import re
 import signal
@@ -28,12 +28,12 @@ def scratch():
 
 
 @contextmanager
-def waiting(bench, *words, run_id="r"):
+def waiting(project, *words, run_id="r"):
     """A run that has come to a cell that waits; yield its process and all that it has started."""
-    process = bench.start(*words) if "--run-id" in words else bench.start("--run-id", run_id, *words)
+    process = project.start(*words) if "--run-id" in words else project.start("--run-id", run_id, *words)
     family = []
     try:
-        assert soon((bench.runs / run_id / "here").exists), process.poll()
+        assert soon((project.runs / run_id / "here").exists), process.poll()
         family = psutil.Process(process.pid).children(recursive=True)
         assert family
         yield process, family
@@ -45,35 +45,35 @@ def waiting(bench, *words, run_id="r"):
             each.kill()
 
 
-def go(bench, process, run_id="r"):
-    (bench.runs / run_id / "go").touch()
+def go(project, process, run_id="r"):
+    (project.runs / run_id / "go").touch()
     out, err = process.communicate(timeout=120)
     return process.returncode, out, err
 
 
 @pytest.mark.parametrize("how", ["local", "given AWS"])
-def test_a_killed_run_says_running_until_the_next_marks_it(bench, how):
-    bench.write(extract=notebook(WAIT))
+def test_the_next_run_marks_a_killed_run_as_interrupted(project, how):
+    project.write(extract=notebook(WAIT))
     if how == "local":
-        bench.env = environment()
-    with waiting(bench, *(["--local"] if how == "local" else [])) as (process, family):
+        project.env = environment()
+    with waiting(project, *(["--local"] if how == "local" else [])) as (process, family):
         process.send_signal(signal.SIGKILL)
         process.communicate(timeout=60)
         assert process.returncode == -signal.SIGKILL
         assert soon(lambda: not alive(family)), alive(family)
-    assert bench.record()["status"] == "running"
-    bench.write(extract=notebook("1 / 0"))
-    assert bench.run("--run-id", "next", *(["--local"] if how == "local" else [])).returncode == 1
-    assert bench.record()["status"] == "interrupted"
-    assert bench.statuses() == ["interrupted", "pending", "pending", "pending"]
+    assert project.record()["status"] == "running"
+    project.write(extract=notebook("1 / 0"))
+    assert project.run("--run-id", "next", *(["--local"] if how == "local" else [])).returncode == 1
+    assert project.record()["status"] == "interrupted"
+    assert project.statuses() == ["interrupted", "pending", "pending", "pending"]
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_an_interrupted_run_says_so_and_leaves_nothing(bench, scratch, tmp_path, number, code):
-    bench.write(extract=notebook(WAIT))
+def test_an_interrupted_run_is_recorded_and_leaves_nothing_behind(project, scratch, tmp_path, number, code):
+    project.write(extract=notebook(WAIT))
     (tmp_path / "jupyter").mkdir()
-    bench.env = environment(TMPDIR=str(scratch), JUPYTER_RUNTIME_DIR=str(tmp_path / "jupyter"))
-    with waiting(bench, "--local") as (process, family):
+    project.env = environment(TMPDIR=str(scratch), JUPYTER_RUNTIME_DIR=str(tmp_path / "jupyter"))
+    with waiting(project, "--local") as (process, family):
         assert len(family) == 2  # the local AWS and a kernel
         process.send_signal(number)
         _, err = process.communicate(timeout=60)
@@ -81,143 +81,143 @@ def test_an_interrupted_run_says_so_and_leaves_nothing(bench, scratch, tmp_path,
         assert alive(family) == []
     how = "ended by SIGTERM" if number == signal.SIGTERM else "interrupted"
     assert f"cat-normalize: run r was {how} in extract\n" in err
-    assert err.endswith("To go on:     cat-normalize run --run-id r --from extract\n")
+    assert err.endswith("To resume:    cat-normalize run --run-id r --from extract\n")
     assert "Traceback" not in err
-    assert "interrupted" in (bench.runs / "r" / "report.html").read_text()
+    assert "interrupted" in (project.runs / "r" / "report.html").read_text()
     assert [*scratch.iterdir(), *(tmp_path / "jupyter").iterdir()] == []
-    assert bench.record()["status"] == "interrupted"
-    assert "finished_at" in bench.record()
-    assert bench.statuses() == ["interrupted", "pending", "pending", "pending"]
+    assert project.record()["status"] == "interrupted"
+    assert "finished_at" in project.record()
+    assert project.statuses() == ["interrupted", "pending", "pending", "pending"]
 
 
-def test_a_local_aws_that_is_killed_is_named(bench):
-    bench.write(extract=notebook(WAIT))
-    bench.env = environment()
-    with waiting(bench, "--local") as (process, family):
-        (server,) = [each for each in family if "child.py" in " ".join(each.cmdline())]
+def test_a_killed_local_aws_is_the_failure(project):
+    project.write(extract=notebook(WAIT))
+    project.env = environment()
+    with waiting(project, "--local") as (process, family):
+        (server,) = [each for each in family if "ipykernel_launcher" not in each.cmdline()]
         server.kill()
-        code, _, err = go(bench, process)
+        code, _, err = go(project, process)
     assert code == 1
     assert "\nLocalAwsError: the local AWS ended with -9; the last lines of runs/r/local-aws.log" in err
-    assert bench.record()["status"] == "failed"
-    assert bench.record()["failure"]["error"] == "LocalAwsError"
-    assert (bench.runs / "r" / "report.html").exists()
+    assert project.record()["status"] == "failed"
+    assert project.record()["failure"]["error"] == "LocalAwsError"
+    assert (project.runs / "r" / "report.html").exists()
 
 
-def test_a_cell_that_fails_because_the_local_aws_was_killed_is_not_the_reason_told(bench):
+def test_a_cell_that_fails_because_the_local_aws_was_killed_is_only_a_note(project):
     ask = (
         "import boto3\n"
         "once = boto3.session.Config(retries={'max_attempts': 0})\n"
         "boto3.client('s3', config=once).list_buckets()"
     )
-    bench.write(extract=notebook(WAIT, ask))
-    bench.env = environment()
-    with waiting(bench, "--local") as (process, family):
-        (server,) = [each for each in family if "child.py" in " ".join(each.cmdline())]
+    project.write(extract=notebook(WAIT, ask))
+    project.env = environment()
+    with waiting(project, "--local") as (process, family):
+        (server,) = [each for each in family if "ipykernel_launcher" not in each.cmdline()]
         server.kill()
-        code, _, err = go(bench, process)
+        code, _, err = go(project, process)
     assert code == 1
     assert "in runs/r/01_extract.ipynb:\nLocalAwsError: the local AWS ended with -9" in err
-    assert "EndpointConnectionError" in err.partition("After that:")[2]
+    assert "EndpointConnectionError" in err.partition("Later error:")[2]
 
 
-def test_a_local_aws_that_cannot_start_leaves_record_and_report(bench):
-    bench.env = environment(AWS_REGION="nowhere-1")
-    done = bench.run("--run-id", "r", "--local")
+def test_a_local_aws_that_cannot_start_leaves_record_and_report(project):
+    project.env = environment(AWS_REGION="nowhere-1")
+    done = project.run("--run-id", "r", "--local")
     assert done.returncode == 1
     assert "cat-normalize: run r failed:\nLocalAwsError: the local AWS could not be made ready" in done.stderr
-    assert "To go on:     cat-normalize run --run-id r --from extract" in done.stderr
-    assert bench.record()["failure"]["error"] == "LocalAwsError"
-    assert "LocalAwsError" in (bench.runs / "r" / "report.html").read_text()
+    assert "To resume:    cat-normalize run --run-id r --from extract" in done.stderr
+    assert project.record()["failure"]["error"] == "LocalAwsError"
+    assert "LocalAwsError" in (project.runs / "r" / "report.html").read_text()
 
 
-def test_temporary_files_of_a_killed_run_are_swept_by_the_next(bench, scratch, tmp_path):
-    bench.env |= {"TMPDIR": str(scratch), "JUPYTER_RUNTIME_DIR": str(tmp_path / "jupyter")}
-    bench.write(extract=notebook(WAIT))
-    with waiting(bench) as (process, family):
+def test_temporary_files_of_a_killed_run_are_swept_by_the_next(project, scratch, tmp_path):
+    project.env |= {"TMPDIR": str(scratch), "JUPYTER_RUNTIME_DIR": str(tmp_path / "jupyter")}
+    project.write(extract=notebook(WAIT))
+    with waiting(project) as (process, family):
         process.kill()
         process.communicate(timeout=60)
         assert soon(lambda: not alive(family))
     assert list(scratch.iterdir()) != []
     assert not (tmp_path / "jupyter").exists() or list((tmp_path / "jupyter").iterdir()) == []
-    bench.write()
-    assert bench.run("--run-id", "next").returncode == 0
+    project.write()
+    assert project.run("--run-id", "next").returncode == 0
     assert list(scratch.iterdir()) == []
 
 
-def test_a_run_that_is_at_work_is_left_alone(bench):
-    bench.write(convert=notebook(WAIT))
-    with waiting(bench) as (process, _):
-        same = bench.run("--run-id", "r")
+def test_a_running_run_is_not_changed_by_others(project):
+    project.write(convert=notebook(WAIT))
+    with waiting(project) as (process, _):
+        same = project.run("--run-id", "r")
         assert (same.returncode, same.stdout) == (2, "")
         assert "run r exists already" in same.stderr
-        onward = bench.run("--run-id", "r", "--from", "normalize")
+        onward = project.run("--run-id", "r", "--from", "normalize")
         assert (onward.returncode, onward.stdout) == (2, "")
-        assert "another run is at work in runs/r" in onward.stderr
-        bench.write(extract=notebook("1 / 0"))
-        assert bench.run("--run-id", "other").returncode == 1
-        assert bench.record()["status"] == "running"
-        bench.write(convert=notebook(WAIT))
-        code, out, _ = go(bench, process)
+        assert "another run is working in runs/r" in onward.stderr
+        project.write(extract=notebook("1 / 0"))
+        assert project.run("--run-id", "other").returncode == 1
+        assert project.record()["status"] == "running"
+        project.write(convert=notebook(WAIT))
+        code, out, _ = go(project, process)
     assert code == 0
     assert "r: done" in out
-    assert bench.statuses() == ["done"] * 4
+    assert project.statuses() == ["done"] * 4
 
 
-def test_two_runs_at_once_do_not_meet(bench):
-    bench.write(extract=notebook(WAIT, "print(work_dir)"))
-    with waiting(bench, run_id="a") as (first, _), waiting(bench, run_id="b") as (second, _):
-        assert go(bench, second, "b")[0] == 0
-        assert go(bench, first, "a")[0] == 0
+def test_two_runs_at_the_same_time_do_not_affect_each_other(project):
+    project.write(extract=notebook(WAIT, "print(work_dir)"))
+    with waiting(project, run_id="a") as (first, _), waiting(project, run_id="b") as (second, _):
+        assert go(project, second, "b")[0] == 0
+        assert go(project, first, "a")[0] == 0
     for name in ("a", "b"):
-        assert bench.statuses(name) == ["done"] * 4
-        assert f"runs/{name}" in str(bench.cells("01_extract.ipynb", name)[-1]["outputs"])
+        assert project.statuses(name) == ["done"] * 4
+        assert f"runs/{name}" in str(project.cells("01_extract.ipynb", name)[-1]["outputs"])
 
 
-def test_a_run_without_a_name_gets_one_of_its_own(bench):
-    bench.write(extract=notebook("1 / 0"))
-    processes = [bench.start() for _ in range(3)]
+def test_a_run_without_a_name_gets_a_unique_one(project):
+    project.write(extract=notebook("1 / 0"))
+    processes = [project.start() for _ in range(3)]
     for process in processes:
         process.communicate(timeout=120)
-    names = [path.name for path in bench.runs.iterdir()]
+    names = [path.name for path in project.runs.iterdir()]
     assert all(re.fullmatch(r"\d{8}T\d{6}Z(-\d+)?", name) for name in names)
     assert [process.returncode for process in processes].count(1) == len(names)
 
 
-def test_going_on_wants_the_earlier_stages_done(bench):
-    bench.write(normalize=notebook("1 / 0"))
-    assert bench.run("--run-id", "r").returncode == 1
-    before = bench.record()
-    done = bench.run("--run-id", "r", "--from", "query")
+def test_resuming_requires_the_earlier_stages_to_be_done(project):
+    project.write(normalize=notebook("1 / 0"))
+    assert project.run("--run-id", "r").returncode == 1
+    before = project.record()
+    done = project.run("--run-id", "r", "--from", "query")
     assert (done.returncode, done.stdout) == (2, "")
-    assert "normalize is failed in runs/r; go on from there: --from normalize" in done.stderr
-    assert bench.record() == before
-    bench.write(normalize=notebook("print('mended')"))
-    assert bench.run("--from", "normalize").returncode == 0
-    assert bench.statuses() == ["done"] * 4
-    assert bench.record()["stages"]["extract"] == before["stages"]["extract"]
-    assert "mended" in str(bench.cells("02_normalize.ipynb"))
+    assert "normalize is failed in runs/r; resume from that stage: --from normalize" in done.stderr
+    assert project.record() == before
+    project.write(normalize=notebook("print('mended')"))
+    assert project.run("--from", "normalize").returncode == 0
+    assert project.statuses() == ["done"] * 4
+    assert project.record()["stages"]["extract"] == before["stages"]["extract"]
+    assert "mended" in str(project.cells("02_normalize.ipynb"))
 
 
-def test_a_run_keeps_its_day(bench):
-    assert bench.run("--run-id", "r").returncode == 0
-    before = bench.record()
-    done = bench.run("--run-id", "r", "--from", "query", "--run-date", "2020-01-01")
+def test_a_resumed_run_keeps_its_run_date(project):
+    assert project.run("--run-id", "r").returncode == 0
+    before = project.record()
+    done = project.run("--run-id", "r", "--from", "query", "--run-date", "2020-01-01")
     assert (done.returncode, done.stdout) == (2, "")
-    assert f"run r is of {before['run_date']}, not of 2020-01-01" in done.stderr
-    assert bench.record() == before
+    assert f"the run date of r is {before['run_date']}, not 2020-01-01" in done.stderr
+    assert project.record() == before
 
 
-def test_a_run_that_begins_again_reads_the_same_input(bench):
+def test_a_run_that_starts_again_reads_the_same_input(project):
     read = notebook("print(input)", parameters=PARAMETERS + "input: list = []  # item files\n")
-    (bench.folder / "items.jsonl").write_text("{}\n")
-    bench.env = environment()
-    bench.write(extract=read, normalize=notebook("1 / 0"))
-    assert bench.run("--run-id", "r", "--input", "items.jsonl").returncode == 1
-    before = bench.record()["parameters"]["extract"]["input"]
-    assert before == [str(bench.folder / "items.jsonl")]
-    assert bench.run("--run-id", "r", "--from", "extract").returncode == 1
-    assert bench.record()["parameters"]["extract"]["input"] == before
+    (project.folder / "items.jsonl").write_text("{}\n")
+    project.env = environment()
+    project.write(extract=read, normalize=notebook("1 / 0"))
+    assert project.run("--run-id", "r", "--input", "items.jsonl").returncode == 1
+    before = project.record()["parameters"]["extract"]["input"]
+    assert before == [str(project.folder / "items.jsonl")]
+    assert project.run("--run-id", "r", "--from", "extract").returncode == 1
+    assert project.record()["parameters"]["extract"]["input"] == before
 
 
 KILLED = """
@@ -273,7 +273,7 @@ main(sys.argv[2:])
 
 @pytest.mark.parametrize("workers", ["1", "2"])
 @pytest.mark.parametrize("share", [0.1, 1.1], ids=["for the scratch files", "for the CSV"])
-def test_a_full_disk_says_what_room_is_wanted_and_the_earlier_csv_stays(tmp_path, workers, share):
+def test_a_full_disk_reports_the_space_needed_and_the_earlier_csv_stays(tmp_path, workers, share):
     item = b'{"PK":{"S":"USER#%d"},"SK":{"S":"CONVERSATION#2025"},"Conversation":{"L":[%s]}}\n'
     message = b'{"M":{"from":{"S":"user"},"text":{"S":"%s"}}}' % (60 * rb"\"")
     items = b"".join(item % (number, b",".join([message] * 40)) for number in range(400))

@@ -49,5 +49,5 @@ def test_what_to_try(said, part):
 
 
 @pytest.mark.parametrize("said", ["ValueError: no fish", "KeyError: 'PK'", ""])
-def test_what_nobody_knows_is_not_guessed(said):
+def test_an_unknown_error_has_no_remedy(said):
     assert remedy(said) is None

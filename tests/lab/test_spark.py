@@ -59,16 +59,16 @@ def test_the_two_jars_and_no_import() -> None:
     assert "sagemaker_pyspark" not in sys.modules
 
 
-def test_without_the_jars_the_error_is_the_line_that_installs_them() -> None:
+def test_without_the_jars_the_error_has_the_command_that_installs_them() -> None:
     run = subprocess.run(
-        [sys.executable, "-S", "-c", "from cat_normalize import spark; spark.s3a_jars()"],  # no packages
+        [sys.executable, "-S", "-c", "from cat_lab import spark; spark.s3a_jars()"],  # no packages
         env={"PYTHONPATH": str(LIBRARY)},
         capture_output=True,
         text=True,
         check=False,
     )
     assert run.stderr.splitlines()[-1] == (
-        "cat_normalize.core.errors.ConvertError: hadoop-aws's jar is not installed; "
+        "cat_normalize.core.errors.ConvertError: the jar hadoop-aws is not installed; "
         "install it: pip install --no-deps sagemaker-pyspark==1.4.5"
     )
 
@@ -91,7 +91,7 @@ else:
 """
 
 
-def test_a_bare_machine_runs_it_without_a_word(tmp_path: Path, endpoint: str) -> None:
+def test_spark_runs_on_a_bare_machine_without_output(tmp_path: Path, endpoint: str) -> None:
     environment = {
         "PATH": "/usr/bin:/bin",
         "JAVA_HOME": str(tmp_path / "gone"),
@@ -158,11 +158,11 @@ def test_a_second_call_gives_the_same_session_at_the_other_endpoint(endpoint: st
         ("spark.sql.catalogImplementation", "in-memory"),
     ],
 )
-def test_what_is_set(name: str, value: str) -> None:
+def test_configuration(name: str, value: str) -> None:
     assert spark.session(Settings()).conf.get(name) == value
 
 
-def test_the_versions_of_glue() -> None:
+def test_versions_are_those_of_glue() -> None:
     made = spark.session(Settings())
     assert made.version == "3.5.6"
     assert made.sparkContext._jvm.java.lang.System.getProperty("java.specification.version") == "17"

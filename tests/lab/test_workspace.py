@@ -1,4 +1,4 @@
-"""What a stage finds of the earlier ones: used, built again on the local AWS, or refused on an account."""
+"""Outputs of earlier stages: used, built again on the local AWS, or refused on an account."""
 
 import json
 from datetime import date
@@ -77,17 +77,17 @@ def converted(space, s3, body=b"PAR1"):
     publish_manifest(space.settings, space.run_date, done, s3)
 
 
-def test_the_manifest_says_what_was_read(space, items):
+def test_the_manifest_records_the_source(space, items):
     assert space.manifest(1)["source"] == items == space.source()
 
 
-def test_what_is_of_this_run_is_used(space, s3):
+def test_outputs_of_this_run_are_used(space, s3):
     converted(space, s3)
     for stage in ("normalize", "convert", "query"):
         opened(space, stage)
 
 
-def test_what_was_read_from_files_is_used_in_another_folder_too(space, s3, tmp_path):
+def test_a_csv_read_from_files_is_used_in_another_folder_too(space, s3, tmp_path):
     converted(space, s3)
     for stage in ("convert", "query"):
         open_workspace(stage, False, DAY, str(tmp_path / "other"))
@@ -110,26 +110,26 @@ def test_a_parquet_of_another_day_is_refused_on_an_account(space, s3):
         opened(space, "query")
 
 
-def test_without_a_parquet_there_is_no_answer_on_an_account(space):
+def test_a_missing_parquet_is_refused_on_an_account(space):
     with pytest.raises(InputError, match="has not been converted; run"):
         opened(space, "query")
 
 
-def test_without_a_csv_there_is_nothing_to_convert_on_an_account(space, s3):
+def test_a_missing_csv_is_refused_on_an_account(space, s3):
     s3.delete_object(Bucket=SETTINGS.bucket, Key=CSV)
-    with pytest.raises(InputError, match=r"there is no s3://.*; run 02_normalize"):
+    with pytest.raises(InputError, match=r"s3://.* does not exist; run 02_normalize"):
         opened(space, "convert")
 
 
-def test_without_an_extract_there_is_nothing_to_normalize_on_an_account(s3, tmp_path):
-    with pytest.raises(InputError, match="holds no extract; run 01_extract first"):
+def test_a_missing_extract_is_refused_on_an_account(s3, tmp_path):
+    with pytest.raises(InputError, match="has no extract; run 01_extract first"):
         open_workspace("normalize", False, DAY, str(tmp_path))
 
 
-def test_raw_of_another_table_is_refused_on_an_account(space):
+def test_raw_items_of_another_table_are_refused_on_an_account(space):
     record = space.raw / "_extract.json"
     record.write_text(json.dumps(json.loads(record.read_text()) | {"source": "dynamodb://other"}))
-    with pytest.raises(InputError, match="holds the items of dynamodb://other, not of dynamodb://cat-prod"):
+    with pytest.raises(InputError, match="has the items of dynamodb://other, not of dynamodb://cat-prod"):
         opened(space, "normalize")
 
 
@@ -143,7 +143,7 @@ def test_a_csv_of_another_input_is_refused_on_an_account(space, s3, tmp_path, st
 
 
 @pytest.mark.parametrize("since", ["", "2025-08-20"])
-def test_a_csv_that_another_run_put_there_is_refused_on_an_account(space, s3, tmp_path, items, since):
+def test_a_csv_replaced_by_another_run_is_refused_on_an_account(space, s3, tmp_path, items, since):
     Path(items).write_text(Path(items).read_text() + talk("4"))
     other = open_workspace("extract", False, DAY, str(tmp_path / "other"), since=since)
     other.extract(1, 2, [items])
@@ -164,20 +164,20 @@ def test_a_csv_of_another_input_is_built_again_on_the_local_aws(s3, tmp_path, it
         assert space.manifest(1)["summary"]["users"] == len(users)
 
 
-def test_without_an_extract_the_table_of_the_local_aws_is_read(s3, tmp_path):
+def test_a_missing_extract_is_built_from_the_table_of_the_local_aws(s3, tmp_path):
     space = open_workspace("convert", True, DAY, str(tmp_path))
     assert space.source() == space.manifest(1)["source"] == space.table_uri
 
 
-def test_what_is_built_again_keeps_the_rules_it_was_made_under(s3, tmp_path, items):
+def test_a_csv_that_is_built_again_keeps_its_rules(s3, tmp_path, items):
     space = open_workspace("extract", True, DAY, str(tmp_path / "work"))
     space.extract(1, 2, [items])
     opened(space, "normalize", local=True, since="2025-08-20", exclude_cities=["^a,b"]).normalize()
     opened(space, "convert", local=True)
-    told = space.manifest(1)
-    assert told["summary"]["filtered"] == 1
-    assert told["settings"]["rules"]["since"] == "2025-08-20"
-    assert told["settings"]["rules"]["exclude_cities"] == ["^a,b"]
+    published = space.manifest(1)
+    assert published["summary"]["filtered"] == 1
+    assert published["settings"]["rules"]["since"] == "2025-08-20"
+    assert published["settings"]["rules"]["exclude_cities"] == ["^a,b"]
 
 
 def test_the_parquet_of_an_older_csv_is_built_again_on_the_local_aws(s3, tmp_path, items):
@@ -188,12 +188,12 @@ def test_the_parquet_of_an_older_csv_is_built_again_on_the_local_aws(s3, tmp_pat
     other.publish(other.normalize())
     again = opened(space, "query", local=True)
     again.fetch_parquet()
-    assert again.ask("totals")["user_count"].tolist() == [1]
+    assert again.query("totals")["user_count"].tolist() == [1]
     assert again.compare() == 1
 
 
 @pytest.mark.parametrize(("first", "then"), [(True, False), (False, True)])
-def test_files_of_the_sample_and_of_an_account_do_not_share_a_folder(s3, tmp_path, first, then):
+def test_a_folder_of_the_local_aws_is_refused_for_an_account_and_vice_versa(s3, tmp_path, first, then):
     open_workspace("extract", first, DAY, str(tmp_path))
     with pytest.raises(UsageError, match="give another work_dir"):
         open_workspace("extract", then, DAY, str(tmp_path))

@@ -1,4 +1,4 @@
-"""What the commands share: the application, errors into exit codes, summaries onto stdout (contract §8)."""
+"""What the commands share: the application, exit codes for errors, summaries on stdout (contract §8)."""
 
 from __future__ import annotations
 
@@ -10,25 +10,24 @@ import os
 import shlex
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 
 from cat_lab.errors import Terminated
 from cat_lab.remedies import remedy
-from cat_lab.runs.notebooks import MASK, is_secret
+from cat_lab.secrets import MASK, is_secret
 from cat_normalize.core.errors import CatNormalizeError, UsageError
-from cat_normalize.core.settings import Settings
 
 app = typer.Typer(
     name="cat-normalize",
-    help="A DynamoDB table of chatbot conversations, one typed row per user in Athena.",
+    help="Turn a DynamoDB table of chatbot conversations into one typed row per user for Athena.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # it takes what stands in brackets for markup, and shows the rest
+    rich_markup_mode=None,  # rich would read text in brackets as markup
 )
-typed: ContextVar[list[str]] = ContextVar("typed")
+command_line: ContextVar[list[str]] = ContextVar("command_line")
 """The words of the command that is running."""
 INTERRUPTED = 130
 TOO_MANY_REJECTS = 3
@@ -40,57 +39,69 @@ MaxRejects = Annotated[
 
 
 def command(example: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Register a command; its errors become a message and an exit code, its help ends with an example."""
+    """Register a command: its errors end it with one line and an exit code, its help ends with an example."""
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(function)
         def guarded(*args: Any, **named: Any) -> None:
             try:
                 function(*args, **named)
-            except CatNormalizeError as error:
-                _end(str(error), error.exit_code, error)
-            except KeyboardInterrupt as error:
-                again = f"run it again: {shell(typed.get())}"
-                _end(f"{interruption(error)}; {again}", exit_code_of_interruption(error), None)
-            except OSError as error:
-                if error.errno == errno.EPIPE:  # whoever read our output has enough
-                    raise
-                _end(_sentence(error), 1, error)
-            except Exception as error:
-                if not type(error).__module__.startswith(("botocore.", "boto3.")):  # a fault of ours
-                    raise
-                _end(f"AWS: {error}", 1, error)
+            except (Exception, KeyboardInterrupt) as error:
+                message, code = _message_of(error)
+                advice = remedy(f"{type(error).__name__}: {message}")
+                if advice and advice not in message:
+                    message += f"; {advice}"
+                typer.echo(f"cat-normalize: {message}", err=True)
+                raise typer.Exit(code) from error
 
-        # Without the mark the line is filled anew, and could not be typed as it stands.
+        # After \b click does not wrap the line, so that it can be copied.
         text = inspect.cleandoc(function.__doc__ or "")
         return app.command(epilog=f"\b\nExample: {example}", short_help=text)(guarded)
 
     return register
 
 
-def _end(said: str, code: int, error: Exception | None) -> NoReturn:
-    """End the command with what is wrong and what to try."""
-    what = remedy(f"{type(error).__name__}: {said}")
-    typer.echo(f"cat-normalize: {said}" + (f"; {what}" if what and what not in said else ""), err=True)
-    raise typer.Exit(code) from error
+def _message_of(error: BaseException) -> tuple[str, int]:
+    """Return the line and the exit code for an error; raise it again if it is a defect of the library."""
+    if isinstance(error, CatNormalizeError):
+        return str(error), error.exit_code
+    if isinstance(error, KeyboardInterrupt):
+        how, code = interruption(type(error).__name__)
+        return f"{how}; run it again: {quote(command_line.get())}", code
+    if isinstance(error, OSError) and error.errno != errno.EPIPE:  # EPIPE: the reader of our output is gone
+        return _os_message(error), 1
+    if type(error).__module__.startswith(("botocore.", "boto3.")):
+        return f"AWS: {error}", 1
+    raise error
 
 
-def _sentence(error: OSError) -> str:
-    r"""Say what the system refused, and where.
+def _os_message(error: OSError) -> str:
+    r"""Return what the system refused, and for which file.
 
-    >>> _sentence(FileNotFoundError(2, "No such file or directory", b"a\xff"))
+    >>> _os_message(FileNotFoundError(2, "No such file or directory", b"a\xff"))
     'a\udcff: No such file or directory'
     """
-    where = [
+    files = [
         os.fsdecode(each) for each in (error.filename, error.filename2) if isinstance(each, (str, bytes))
     ]
-    return ": ".join([*where, error.strerror or str(error) or type(error).__name__])
+    return ": ".join([*files, error.strerror or str(error) or type(error).__name__])
 
 
-def shell(words: Iterable[str]) -> str:
-    """Write words as a shell takes them, without the values of secrets.
+def interruption(error: str) -> tuple[str, int]:
+    """Return how a command was interrupted and its exit code, from the class name of the error.
 
-    >>> shell(["run", "-p", "api_token=x y", "-p", "top=3"])
+    >>> interruption("KeyboardInterrupt"), interruption("Terminated")
+    (('interrupted', 130), ('ended by SIGTERM', 143))
+    """
+    if error == Terminated.__name__:
+        return "ended by SIGTERM", Terminated.exit_code
+    return "interrupted", INTERRUPTED
+
+
+def quote(words: Iterable[str]) -> str:
+    """Join words to a line that a shell reads, with the values of secrets masked.
+
+    >>> quote(["run", "-p", "api_token=x y", "-p", "top=3"])
     "run -p 'api_token=********' -p top=3"
     """
     split = ((word, *word.partition("=")) for word in words)
@@ -99,23 +110,8 @@ def shell(words: Iterable[str]) -> str:
     )
 
 
-def interruption(error: BaseException) -> str:
-    """Say how a command was interrupted."""
-    return "ended by SIGTERM" if isinstance(error, Terminated) else "interrupted"
-
-
-def exit_code_of_interruption(error: BaseException) -> int:
-    """Return the exit code after Ctrl-C or SIGTERM."""
-    return Terminated.exit_code if isinstance(error, Terminated) else INTERRUPTED
-
-
-def settings(**given: Any) -> Settings:
-    """Read the settings from the environment; arguments that are not None win."""
-    return Settings.from_environment(os.environ, **given)
-
-
 def print_summary(summary: dict[str, Any], as_json: bool) -> None:
-    """Print a summary: one JSON object, or a line a member."""
+    """Print a summary on stdout, as one JSON object or one line per member."""
     if as_json:
         typer.echo(json.dumps(summary, ensure_ascii=False))
         return
@@ -125,8 +121,8 @@ def print_summary(summary: dict[str, Any], as_json: bool) -> None:
         typer.echo(f"{name.replace('_', ' '):{width}}  {'-' if shown in ('', None) else shown}")
 
 
-def check_limit(rejected: int, max_rejects: int | None) -> None:
-    """End with exit code 3 where more was rejected than is allowed."""
+def check_max_rejects(rejected: int, max_rejects: int | None) -> None:
+    """End with exit code 3 if more items were rejected than is allowed."""
     if max_rejects is not None and rejected > max_rejects:
         typer.echo(
             f"cat-normalize: {rejected} items rejected, more than --max-rejects {max_rejects}", err=True
@@ -134,10 +130,13 @@ def check_limit(rejected: int, max_rejects: int | None) -> None:
         raise typer.Exit(TOO_MANY_REJECTS)
 
 
-def pairs(words: list[str]) -> dict[str, str]:
+def parse_pairs(words: Iterable[str]) -> dict[str, str]:
     """Read ``NAME=VALUE`` words.
 
-    >>> pairs(["top=5", "x=a=b"])
+    Raises:
+        UsageError: a word without ``=``.
+
+    >>> parse_pairs(["top=5", "x=a=b"])
     {'top': '5', 'x': 'a=b'}
     """
     for word in words:

@@ -1,4 +1,4 @@
-"""The event loop as people see it: how to try it, and a line for whatever comes of it."""
+"""The event loop of ``cat-normalize local``: how to try it, and one line for each run of the Glue job."""
 
 from __future__ import annotations
 
@@ -19,40 +19,36 @@ if TYPE_CHECKING:
     from cat_lab.local import LocalAws
     from cat_lab.local.worker import Ended, Worker
 
-_SECONDS = 5
+_POLL_SECONDS = 5
 
 
-def start(aws: LocalAws, folder: Path, script: Path | None) -> Worker | None:
-    """Make the rule and the Glue job and return who works for them, or say why not and return None."""
-    from cat_lab.local import events as loop
+def start_worker(aws: LocalAws, folder: Path, script: Path | None) -> Worker | None:
+    """Create the rule and the Glue job, and return their worker; or print why not, and return None."""
+    from cat_lab.local import events
     from cat_lab.local.worker import Worker
 
     if script is None:
-        _say(
-            "The event loop is off: no glue/etl-process2/glue_job_script.py here; go to the project's folder."
-        )
+        _print("The event loop is off: glue/etl-process2/glue_job_script.py is not in this folder.")
         return None
     if find_spec("awsglue") is None:
-        _say("The event loop is off: awsglue is not installed; install the extra: cat-normalize[dev].")
+        _print("The event loop is off: awsglue is not installed; install the extra: cat-normalize[dev].")
         return None
-    return Worker(aws, loop.provision(aws.settings, script), folder)
+    return Worker(aws, events.provision(aws.settings, script), folder)
 
 
-def explain(settings: Settings, folder: Path, worker: Worker | None) -> None:
-    """Say how to try it, in commands that can be typed; nothing if it is off."""
-    if worker is None:
-        return
-    program = [_short(Path(sys.executable)), "-m", "cat_lab"]
+def print_instructions(settings: Settings, folder: Path) -> None:
+    """Print the commands that make a CSV and put it into the bucket."""
+    program = [_relative(Path(sys.executable)), "-m", "cat_lab"]
     raw, csv, rejects = (str(folder / name) for name in ("raw", "users.csv", "rejects.jsonl"))
     key = layout.csv_key(settings, today(settings.rules.time_zone))
     uri = layout.s3_uri(settings.bucket, key)
     put = f"import boto3; boto3.client('s3').upload_file({csv!r}, {settings.bucket!r}, {key!r})"
-    _say("\nA CSV of ETL-1's that is put into the bucket starts the Glue job, as on AWS. Make one there:\n")
-    _say(shlex.join([*program, "extract", "--output", raw]))
-    _say(shlex.join([*program, "normalize", "--input", raw, "--output", csv, "--rejects", rejects]))
-    _say("\nand put it, with either of\n")
-    _say(f'{shlex.quote(program[0])} -c "{put}"')
-    _say(shlex.join(["aws", "s3", "cp", csv, uri]))
+    _print("\nPutting a CSV of ETL-1 into the bucket starts the Glue job, as on AWS. To make a CSV:\n")
+    _print(shlex.join([*program, "extract", "--output", raw]))
+    _print(shlex.join([*program, "normalize", "--input", raw, "--output", csv, "--rejects", rejects]))
+    _print("\nTo put it into the bucket, one of:\n")
+    _print(f'{shlex.quote(program[0])} -c "{put}"')
+    _print(shlex.join(["aws", "s3", "cp", csv, uri]))
 
 
 def serve(aws: LocalAws, worker: Worker | None) -> None:
@@ -69,31 +65,30 @@ def serve(aws: LocalAws, worker: Worker | None) -> None:
             time.sleep(0.5)
             continue
         try:
-            arrived = worker.take(_SECONDS)
+            arrived = worker.take(_POLL_SECONDS)
         except BotoCoreError:
             aws.check()
             raise
         if arrived is not None:
-            _say(f"\n{arrived.key} arrived: the Glue job runs")
-            _tell(worker.run(arrived), worker.log)
+            _print(f"\n{arrived.key} arrived: the Glue job runs")
+            _print(_result(worker.run(arrived), worker.log))
 
 
-def _tell(ended: Ended, log: Path) -> None:
+def _result(ended: Ended, log: Path) -> str:
     if ended.manifest is not None:
         (output,) = ended.manifest["outputs"]
         rows = ended.manifest["summary"]["rows"]
-        _say(f"{ended.key} done: {rows:,} rows, {output['bytes']:,} bytes, {output['uri']}")
-    elif ended.status == "stays":
-        _say(f"{ended.key} is older, the Parquet stays: {ended.reason}")
-    else:
-        lines = "\n".join(f"  {line}" for line in ended.tail.splitlines()) or "  (nothing)"
-        _say(f"{ended.key} FAILED: {ended.reason}\nthe last lines of {log}:\n{lines}")
+        return f"{ended.key} done: {rows:,} rows, {output['bytes']:,} bytes, {output['uri']}"
+    if ended.status == "stays":
+        return f"{ended.key} is older, the Parquet stays: {ended.reason}"
+    lines = "\n".join(f"  {line}" for line in ended.tail.splitlines()) or "  (nothing)"
+    return f"{ended.key} FAILED: {ended.reason}\nthe last lines of {log}:\n{lines}"
 
 
-def _short(path: Path) -> str:
-    """Return a path from here, if it is below; as it is otherwise."""
+def _relative(path: Path) -> str:
+    """Return a path relative to the working directory if it is inside, else unchanged."""
     return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
 
 
-def _say(line: str) -> None:
+def _print(line: str) -> None:
     typer.echo(line, err=True)

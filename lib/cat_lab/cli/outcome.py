@@ -1,120 +1,101 @@
-"""How a run ended, as its user reads it: the summary, then what failed, what to try and how to go on."""
+"""Print how a run ended: the summary, then the failure, what to try and the command that resumes the run."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
+from msgspec import to_builtins
 
-from cat_lab.cli.app import INTERRUPTED, print_summary, shell
-from cat_lab.errors import Terminated, exit_code_of
+from cat_lab.cli.app import interruption, print_summary, quote
+from cat_lab.errors import exit_code_of
 from cat_normalize.core.errors import GuardError, ShrunkError
 
 if TYPE_CHECKING:
-    from cat_lab.runs.checks import Check
+    from cat_lab.runs import Failure, Problem, RunRecord
 
-_SHOWN = {
+_FILES = {
     "report.html": "",
-    "rejects.jsonl": ": what was rejected, and why",
+    "rejects.jsonl": ": rejected items, with the reasons",
     "manifest.json": ": counts, settings and checksums of this run",
-    "bucket": ": the bucket, as the run left it",
+    "bucket": ": a copy of the bucket",
 }
 
 
-def refuse(checks: Iterable[Check]) -> None:
-    """End the command if there is a problem, and tell them all."""
-    found = [each for each in checks if not each.ok]
-    if not found:
+def refuse(problems: Sequence[Problem]) -> None:
+    """End the command if there is any problem, and print them all."""
+    if not problems:
         return
-    count = "a problem" if len(found) == 1 else f"{len(found)} problems"
+    count = "a problem" if len(problems) == 1 else f"{len(problems)} problems"
     typer.echo(f"cat-normalize: {count}; nothing was started", err=True)
-    for each in found:
+    for each in problems:
         typer.echo(f"  {each}", err=True)
-    raise typer.Exit(max(each.exit_code for each in found))
+    raise typer.Exit(max(each.exit_code for each in problems))
 
 
-def tell(record: dict[str, Any], folder: Path, as_json: bool) -> None:
-    """Print the summary of a run, and what to open next."""
+def print_outcome(record: RunRecord, folder: Path, as_json: bool) -> None:
+    """Print the summary of a run, and which files to open next."""
     if sys.stderr.isatty():
         typer.echo("", err=True)
     if as_json:
-        print_summary({**record, "folder": str(folder)}, as_json)
+        print_summary({**to_builtins(record), "folder": str(folder)}, as_json)
         return
-    told = {"run": f"{record['run_id']}: {record['status']}", "day": record["run_date"], **_counts(record)}
-    told |= {stage: each["status"] for stage, each in record["stages"].items() if each["status"] != "done"}
-    print_summary(told, as_json)
+    summary = {"run": f"{record.run_id}: {record.status}", "day": str(record.run_date), **record.counts}
+    summary |= {stage: each.status for stage, each in record.stages.items() if each.status != "done"}
+    print_summary(summary, as_json)
     label = "\nOpen next:"
-    for name, what in _SHOWN.items():
+    for name, description in _FILES.items():
         if (folder / name).exists():
-            typer.echo(f"{label} {folder / name}{what}")
+            typer.echo(f"{label} {folder / name}{description}")
             label = "          "
 
 
-def end(record: dict[str, Any], folder: Path, kept: Sequence[str]) -> None:
-    """Say what failed first, what to try and how to go on, and end the command; nothing if all is well.
+def exit_if_failed(record: RunRecord, folder: Path, options: Sequence[str]) -> None:
+    """Print the failure of a run, what to try and how to resume, and end the command; do nothing if done.
 
     Args:
-        record: the run's.
-        folder: the run's.
-        kept: words of the command line that going on wants again.
+        record: the run record.
+        folder: the folder of the run.
+        options: words of the command line to repeat when the run is resumed.
     """
-    failure = record.get("failure")
-    if failure is None:
+    failure = record.failure
+    if not failure:
         return
-    if "traceback" in failure:
-        typer.echo(failure["traceback"], err=True)
-    stages = record["stages"]
-    stage = next((name for name, each in stages.items() if each["status"] != "done"), next(reversed(stages)))
-    code = _exit_code(record, failure)
-    again = ["cat-normalize", "run", "--run-id", record["run_id"], "--from"]
-    onward = shell([*again, stage, *kept])
-    ways = [f"To go on:     {onward}"]
-    if code == GuardError.exit_code:  # what is wrong was extracted
-        ways = [f"To go on:     {shell([*again, 'extract', *kept])}"]
-    if failure["error"] == ShrunkError.__name__:
-        ways.append(f"Or so few:    {onward} --allow-shrink")
-    lines = [_what(record, failure)]
-    lines += [f"What to try:  {failure['try']}"] if failure["try"] else []
-    lines += [f"After that:   {note}" for note in record["notes"]]
+    if failure.traceback:
+        typer.echo(failure.traceback, err=True)
+    headline, code = _headline(record, failure)
+    lines = [headline]
+    lines += [f"What to try:  {failure.advice}"] if failure.advice else []
+    lines += [f"Later error:  {note}" for note in record.notes]
     lines += [
         f"The {what}:   {folder / name}"
         for what, name in (("record", "manifest.json"), ("report", "report.html"))
         if (folder / name).exists()
     ]
-    typer.echo("\n".join([*lines, *ways]), err=True)
+    resume = ["cat-normalize", "run", "--run-id", record.run_id, "--from"]
+    unfinished = quote([*resume, record.first_unfinished or next(reversed(record.stages)), *options])
+    if code == GuardError.exit_code:  # the extracted items are wrong
+        lines.append(f"To resume:    {quote([*resume, 'extract', *options])}")
+    else:
+        lines.append(f"To resume:    {unfinished}")
+    if failure.error == ShrunkError.__name__:
+        lines.append(f"To publish:   {unfinished} --allow-shrink")
+    typer.echo("\n".join(lines), err=True)
     raise typer.Exit(code)
 
 
-def rejected(record: dict[str, Any]) -> int:
-    """Return how many items a run has rejected."""
-    return int(_counts(record).get("rejected", 0))
-
-
-def _counts(record: dict[str, Any]) -> dict[str, Any]:
-    found = record["outputs"].get("etl-process1")
-    summary = found.get("summary") if isinstance(found, dict) else None
-    return summary if isinstance(summary, dict) else {}
-
-
-def _what(record: dict[str, Any], failure: dict[str, Any]) -> str:
-    run, place = (
-        f"cat-normalize: run {record['run_id']}",
-        f" in {failure['stage']}" if failure["stage"] else "",
-    )
-    if record["status"] == "interrupted":
-        how = "ended by SIGTERM" if failure["error"] == Terminated.__name__ else "interrupted"
-        return f"{run} was {how}{place}"
-    if failure.get("cell"):
-        place += ", code cell {cell} of {cells}, under {heading!r}, in {notebook}".format(**failure)
-    elif failure.get("notebook"):
-        place += f", in {failure['notebook']}"
-    return f"{run} failed{place}:\n{failure['error']}: {failure['text']}"
-
-
-def _exit_code(record: dict[str, Any], failure: dict[str, Any]) -> int:
-    if record["status"] != "interrupted":
-        return exit_code_of(failure["error"])
-    return Terminated.exit_code if failure["error"] == Terminated.__name__ else INTERRUPTED
+def _headline(record: RunRecord, failure: Failure) -> tuple[str, int]:
+    """Return what happened and where, and the exit code it means."""
+    run = f"cat-normalize: run {record.run_id}"
+    where = f" in {failure.stage}" if failure.stage else ""
+    if record.status == "interrupted":
+        how, code = interruption(failure.error)
+        return f"{run} was {how}{where}", code
+    if failure.cell:
+        where += f", code cell {failure.cell} of {failure.cells}, under {failure.heading!r}"
+    if failure.notebook:
+        where += f", in {failure.notebook}"
+    return f"{run} failed{where}:\n{failure.error}: {failure.text}", exit_code_of(failure.error)

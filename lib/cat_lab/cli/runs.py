@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from collections.abc import Callable
@@ -13,10 +14,10 @@ from typing import Annotated
 import typer
 
 from cat_lab.cli import outcome
-from cat_lab.cli.app import DAY, AsJson, MaxRejects, check_limit, command, pairs, settings
+from cat_lab.cli.app import DAY, AsJson, MaxRejects, check_max_rejects, command, parse_pairs
 from cat_normalize.core.errors import InputError, PipelineError, UsageError
 from cat_normalize.core.layout import is_s3
-from cat_normalize.core.settings import parse_day, today
+from cat_normalize.core.settings import Settings, parse_day, today
 from cat_normalize.extract import export, partitions
 
 RUNS = Path("runs")
@@ -27,25 +28,27 @@ def run(
     run_date: Annotated[
         str | None, typer.Option(help=f"The day that names the outputs, {DAY} [default: today].")
     ] = None,
-    run_id: Annotated[str | None, typer.Option(help="The run's name [default: made of the time].")] = None,
+    run_id: Annotated[
+        str | None, typer.Option(help="The name of the run [default: made from the time].")
+    ] = None,
     start: Annotated[
         str | None,
         typer.Option(
             "--from",
-            help="Go on from this stage (extract, normalize, convert or query) of an earlier run: "
-            "the one of --run-id [default: the latest].",
+            help="Resume an earlier run from this stage (extract, normalize, convert or query): "
+            "the run of --run-id [default: the latest].",
         ),
     ] = None,
-    local: Annotated[bool, typer.Option(help="On a local AWS with a sample table.")] = False,
+    local: Annotated[bool, typer.Option(help="Run on a local AWS with a sample table.")] = False,
     inputs: Annotated[
         list[str] | None,
         typer.Option(
             "--input",
-            help="Item files, folders of them, or an export, in place of the table; on a local AWS.",
+            help="Read item files, folders of them, or an export instead of the table; on a local AWS.",
         ),
     ] = None,
     publish: Annotated[
-        bool, typer.Option("--publish", help="Publish what --input gives on your AWS account.")
+        bool, typer.Option("--publish", help="Publish the items of --input on your AWS account.")
     ] = False,
     param: Annotated[
         list[str] | None, typer.Option("--param", "-p", help="A notebook parameter, [STAGE.]NAME=VALUE.")
@@ -58,101 +61,100 @@ def run(
         bool, typer.Option("--allow-shrink", help="Publish even far fewer users than the last run.")
     ] = False,
     allow_future: Annotated[
-        bool, typer.Option("--allow-future", help="Publish even under a day that has not come yet.")
+        bool, typer.Option("--allow-future", help="Publish even under a run date after today.")
     ] = False,
     max_rejects: MaxRejects = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run the four notebooks into runs/RUN-ID: executed copies, report, manifest, rejects."""
-    from cat_lab.runs import checks
-    from cat_lab.runs import runner as runner
-    from cat_lab.runs.plan import plan
-    from cat_lab.workspace import STAGES
+    """Run the four notebooks into runs/RUN-ID: executed copies, report, run record, rejects."""
+    from cat_lab.runs import check_plan, execute_plan, make_plan
+    from cat_lab.stages import STAGES
 
     if start is not None and start not in STAGES:
-        raise UsageError(f"--from {start!r}: no such stage; there are {', '.join(STAGES)}")
-    asked = pairs(param or [])
-    if any(name.rpartition(".")[2] == "input" for name in asked):
+        raise UsageError(f"--from {start!r}: no such stage; the stages are {', '.join(STAGES)}")
+    parameters = parse_pairs(param or [])
+    if any(name.rpartition(".")[2] == "input" for name in parameters):
         raise UsageError("-p input: give the files with --input instead")
-    given = asked | _given_input(inputs or [], start, local, publish)
-    where = settings()
-    day = today(where.rules.time_zone)
+    parameters |= _input_parameter(inputs or [], start, local, publish)
+    settings = Settings.from_environment(os.environ)
+    day = today(settings.rules.time_zone)
     flags = {"--allow-shrink": allow_shrink, "--allow-future": allow_future}
-    allowed = [flag for flag, wanted in flags.items() if wanted]
-    planned = plan(
-        sources=notebooks or _notebooks(),
+    allowed = [flag for flag, is_given in flags.items() if is_given]
+    plan = make_plan(
+        sources=notebooks or _find_notebooks(),
         runs=runs,
         run_id=run_id,
         run_date=parse_day("--run-date", run_date) if run_date else None,
         today=day,
         start=STAGES[STAGES.index(start)] if start else None,
         local=local or (bool(inputs) and not publish),
-        given=given,
+        given=parameters,
         now=_now(),
         allow=[flag.removeprefix("--").replace("-", "_") for flag in allowed],
     )
-    for note in planned.notes:
+    for note in plan.notes:
         typer.echo(f"cat-normalize: {note}", err=True)
-    outcome.refuse(checks.before_run(planned, where, day))
-    typer.echo(f"run {planned.run_id}, into {planned.folder}", err=True)
-    record = runner.execute(planned, where, _now, _progress())
-    outcome.tell(record, planned.folder, as_json)
-    # What the record does not keep, and going on wants again.
-    kept = [
+    outcome.refuse(check_plan(plan, settings, day))
+    typer.echo(f"run {plan.run_id}, into {plan.folder}", err=True)
+    record = execute_plan(plan, settings, _now, _progress())
+    outcome.print_outcome(record, plan.folder, as_json)
+    # Options that the record does not hold and a resumed run needs again.
+    options = [
         *(("--notebooks", str(notebooks)) if notebooks else ()),
         *(("--runs", str(runs)) if runs != RUNS else ()),
     ]
-    kept += [*(word for each in param or [] for word in ("-p", each)), *allowed]
-    outcome.end(record, planned.folder, kept)
-    check_limit(outcome.rejected(record), max_rejects)
+    options += [*(word for each in param or [] for word in ("-p", each)), *allowed]
+    outcome.exit_if_failed(record, plan.folder, options)
+    check_max_rejects(record.counts.get("rejected", 0), max_rejects)
 
 
 @command("cat-normalize local")
 def local(
-    log_dir: Annotated[Path, typer.Option(help="Where its log goes.")] = RUNS / "local",
+    log_dir: Annotated[Path, typer.Option(help="The folder of its log.")] = RUNS / "local",
 ) -> None:
-    """Keep a local AWS with a sample table up until Ctrl-C; a CSV put there starts the Glue job."""
-    from cat_lab.cli import events as loop
+    """Run a local AWS with a sample table until Ctrl-C; a CSV put into its bucket starts the Glue job."""
+    from cat_lab.cli import events
     from cat_lab.local import running
 
     try:
-        with running(settings(), log_dir) as aws:
-            worker = loop.start(aws, log_dir, _of_project(Path("glue/etl-process2/glue_job_script.py")))
-            typer.echo("The local AWS is up. In another terminal:\n", err=True)
+        with running(Settings.from_environment(os.environ), log_dir) as aws:
+            script = _project_file(Path("glue/etl-process2/glue_job_script.py"))
+            worker = events.start_worker(aws, log_dir, script)
+            typer.echo("The local AWS is running. In another terminal:\n", err=True)
             for name, value in aws.environment.items():
                 typer.echo(f"export {name}={shlex.quote(value)}")
             sys.stdout.flush()
-            loop.explain(aws.settings, log_dir, worker)
+            if worker:
+                events.print_instructions(aws.settings, log_dir)
             typer.echo("\nCtrl-C ends it.", err=True)
-            loop.serve(aws, worker)
+            events.serve(aws, worker)
     except KeyboardInterrupt:
         return
 
 
 @command("cat-normalize lab")
 def lab(
-    log_dir: Annotated[Path, typer.Option(help="Where the local AWS's log goes.")] = RUNS / "local",
-    browser: Annotated[bool, typer.Option(help="Open a browser on it.")] = True,
+    log_dir: Annotated[Path, typer.Option(help="The folder of the log of the local AWS.")] = RUNS / "local",
+    browser: Annotated[bool, typer.Option(help="Open a browser.")] = True,
 ) -> None:
-    """Open JupyterLab on the notebooks, with a local AWS beside it, until Ctrl-C."""
-    from cat_lab.local import jupyterlab as lab
-    from cat_lab.local import running
+    """Run JupyterLab on the notebooks, with a local AWS, until Ctrl-C."""
+    from cat_lab.local import jupyterlab, running
 
-    folder = _notebooks()
+    folder = _find_notebooks()
     if find_spec("jupyterlab") is None:
         raise UsageError("JupyterLab is not installed; install the extra: cat-normalize[local]")
     words = ["--ServerApp.ip=127.0.0.1", f"--notebook-dir={folder.resolve()}"]
     try:
-        with running(settings(), log_dir) as aws:
-            code = lab.serve(words if browser else [*words, "--no-browser"], aws.child_environment())
+        with running(Settings.from_environment(os.environ), log_dir) as aws:
+            code = jupyterlab.serve(words if browser else [*words, "--no-browser"], aws.child_environment())
     except KeyboardInterrupt:
         return
     if code:
-        raise PipelineError(f"JupyterLab ended with {code}; what it said is above")
+        raise PipelineError(f"JupyterLab ended with {code}; its messages are above")
 
 
-def _given_input(inputs: list[str], start: str | None, local: bool, publish: bool) -> dict[str, str]:
-    """Return what ``--input`` makes a notebook parameter: paths as seen from here, made absolute."""
+def _input_parameter(inputs: list[str], start: str | None, local: bool, publish: bool) -> dict[str, str]:
+    """Return ``--input`` as a notebook parameter: the paths made absolute, {} if none is given."""
     if publish and local:
         raise UsageError("--publish is for your AWS account and --local is not; give one of them")
     if publish and not inputs:
@@ -162,7 +164,9 @@ def _given_input(inputs: list[str], start: str | None, local: bool, publish: boo
     if not inputs:
         return {}
     if start not in (None, "extract"):
-        raise UsageError(f"--input is read by the first stage, and --from {start} skips it; start a new run")
+        raise UsageError(
+            f"--input is read by the first stage, and --from {start} skips that; start a new run"
+        )
     for path in inputs:
         if is_s3(path) and not publish:
             raise UsageError(f"--input {path} is on your AWS account; give --publish to run there")
@@ -172,7 +176,7 @@ def _given_input(inputs: list[str], start: str | None, local: bool, publish: boo
 
 
 def _check_input(path: Path) -> None:
-    """Refuse an input that a notebook could not read: it opens the path later, and more than once."""
+    """Refuse an input that a notebook could not read, since it opens the path later and more than once."""
     if (path / export.SUMMARY).is_file() or path.name == export.SUMMARY:
         return
     try:
@@ -181,19 +185,19 @@ def _check_input(path: Path) -> None:
         raise UsageError(f"--input: {error}") from error
     for file in files:
         if not file.is_file():
-            raise UsageError(f"--input {file} is a pipe or a device; write what comes of it to a file first")
+            raise UsageError(f"--input {file} is a pipe or a device; write its content to a file first")
 
 
-def _notebooks() -> Path:
-    """Return the notebooks' folder: the one here, or the one beside the library's sources."""
-    found = _of_project(Path("notebooks/01_extract.ipynb"))
+def _find_notebooks() -> Path:
+    """Return the folder of the notebooks: in the working directory, or of the project of this source file."""
+    found = _project_file(Path("notebooks/01_extract.ipynb"))
     if found is None:
-        raise UsageError("no notebooks here; go to the project's folder, or name theirs with --notebooks")
+        raise UsageError("no notebooks in this folder; go to the project's, or give theirs with --notebooks")
     return found.parent
 
 
-def _of_project(file: Path) -> Path | None:
-    """Return a file of the project: the one here, else the one beside the library's sources, else None."""
+def _project_file(file: Path) -> Path | None:
+    """Return a file in the working directory, else in the project of this source file, else None."""
     return next((each for each in (file, Path(__file__).parents[3] / file) if each.is_file()), None)
 
 
@@ -202,7 +206,7 @@ def _now() -> datetime:
 
 
 def _progress() -> Callable[[str, int, int, str], None]:
-    """Return a progress of a line a stage; on a terminal it follows the cells as well."""
+    """Return a function that prints one line per stage, and on a terminal the cell as well."""
     terminal, last = sys.stderr.isatty(), ""
 
     def show(stage: str, number: int, total: int, heading: str) -> None:

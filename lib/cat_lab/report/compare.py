@@ -1,4 +1,4 @@
-"""The proof that a Parquet file is its CSV: value by value, in order, a few rows at a time."""
+"""Compare a Parquet file with its CSV: value by value, in order, a few rows at a time."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ _SLICE = 1 << 20
 
 
 def same_rows(stream: Iterable[bytes], file: str, parquet: Path) -> int:
-    """Return how many rows a CSV and a Parquet file have, all equal and in the same order.
+    """Check that a CSV and a Parquet file have equal rows in the same order; return how many.
 
-    A row is compared as the bytes of its CSV line: a conversation of many MB is then never a text of Python.
+    A row is compared as the bytes of its CSV line, so a conversation of many MB is never decoded.
 
     Args:
         stream: the lines of the CSV.
-        file: its name, for errors.
-        parquet: the file.
+        file: the name of the CSV, for errors.
+        parquet: the path of the Parquet file.
 
     Raises:
-        ConvertError: they differ; names row and column, and quotes no value.
-        MalformedCsvError: the CSV is not the contract's.
+        ConvertError: they differ; the message names row and column and quotes no value.
+        MalformedCsvError: the CSV does not follow the contract (§4).
     """
     import pyarrow.parquet as pq
 
@@ -49,7 +49,7 @@ def same_rows(stream: Iterable[bytes], file: str, parquet: Path) -> int:
         for number, (line, values) in enumerate(zip_longest(lines, _rows(source)), start=1):
             if line is None or values is None:
                 longer = file if values is None else parquet.name
-                raise ConvertError(f"row {number} is in {longer} alone; convert again")
+                raise ConvertError(f"row {number} is only in {longer}; convert again")
             if not _is_line(values, line) and (column := _difference(values, line, file, number)):
                 raise ConvertError(
                     f"row {number}, column {column}: {parquet.name} differs from {file}; convert again"
@@ -58,7 +58,7 @@ def same_rows(stream: Iterable[bytes], file: str, parquet: Path) -> int:
 
 
 def _rows(source: ParquetFile) -> Iterator[tuple[Any, ...]]:
-    """Yield the rows, texts as their UTF-8."""
+    """Yield the rows, with texts as UTF-8 bytes."""
     import pyarrow as pa
 
     metadata = source.metadata
@@ -66,8 +66,8 @@ def _rows(source: ParquetFile) -> Iterator[tuple[Any, ...]]:
     count = _BATCH_BYTES * metadata.num_rows // max(size, 1)
     for batch in source.iter_batches(batch_size=max(1, min(_BATCH_ROWS, count)), use_threads=False):
         columns = [c.cast(pa.binary()) if pa.types.is_string(c.type) else c for c in batch.columns]
-        for at in range(batch.num_rows):
-            yield tuple(_value(column[at]) for column in columns)
+        for row in range(batch.num_rows):
+            yield tuple(_value(column[row]) for column in columns)
 
 
 class _LongText:
@@ -87,22 +87,22 @@ def _value(scalar: pa.Scalar) -> Any:
 
 
 def _is_line(values: tuple[Any, ...], line: bytes) -> bool:
-    """Tell at a glance that a row would be written as this line; an empty text would be, as NULL is."""
+    """Tell whether a row would be written as this line; an empty text never is, as it looks like NULL."""
     written = [csvfile.format_day(value) if isinstance(value, date) else value for value in values]
-    at = 0
+    offset = 0
     for piece in csvfile.pieces(written):
-        if not line.startswith(piece, at):
+        if not line.startswith(piece, offset):
             return False
-        at += len(piece)
-    return at == len(line) and b"" not in values
+        offset += len(piece)
+    return offset == len(line) and b"" not in values
 
 
 def _difference(values: tuple[Any, ...], line: bytes, file: str, number: int) -> str | None:
     """Return the first column whose value differs."""
     expected = csvfile.row(line, file, number + 1)
-    for name, wanted, found in zip(NAMES, expected, values, strict=True):
+    for name, value, found in zip(NAMES, expected, values, strict=True):
         if isinstance(found, _LongText):
             found = b"".join(found)
-        if wanted != (found.decode() if isinstance(found, bytes) else found):
+        if value != (found.decode() if isinstance(found, bytes) else found):
             return name
     return None

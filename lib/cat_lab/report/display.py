@@ -1,7 +1,7 @@
-"""How the notebooks show what there is: tables, texts and charts, or a sentence where there is nothing.
+"""Show tables, texts and charts in the notebooks, or a message if there is nothing to show.
 
-A text of the table is shown and never interpreted: control characters are written as escapes, HTML is
-quoted, formulas stay text, and what is long is cut.
+Texts from the data are never interpreted: control characters become escapes, HTML is quoted, formulas stay
+text, and long texts are cut.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ _PARSED = 1 << 20
 _BARS = 80
 
 
-class Sentence(str):
-    """What a cell says in words; a notebook shows it without quotes."""
+class Message(str):
+    """A text that a notebook shows without quotes."""
 
     __slots__ = ()
 
@@ -35,34 +35,34 @@ class Sentence(str):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Table:
-    """A table whose texts are made safe; ``rows`` of ``total`` are shown."""
+    """A table of safe texts: the first rows of ``total``."""
 
     frame: pd.DataFrame
     total: int
 
     def __repr__(self) -> str:
-        return self.frame.to_string() + self._left_out()
+        return self.frame.to_string() + self._footer()
 
     def _repr_html_(self) -> str:
         import pandas as pd
 
         with pd.option_context("display.html.use_mathjax", False, "display.max_colwidth", None):
-            return self.frame.to_html(escape=True, border=0) + self._left_out().replace("\n", "")
+            return self.frame.to_html(escape=True, border=0) + self._footer().replace("\n", "")
 
-    def _left_out(self) -> str:
+    def _footer(self) -> str:
         shown = len(self.frame)
         return "" if shown == self.total else f"\n{shown:,} of {self.total:,} rows"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Chart:
-    """A chart, drawn when a notebook asks for its picture."""
+    """A chart, drawn when a notebook asks for its picture; ``description`` is its text form."""
 
     figure: Figure
-    told: str
+    description: str
 
     def __repr__(self) -> str:
-        return self.told
+        return self.description
 
     def _repr_png_(self) -> bytes:
         stream = io.BytesIO()
@@ -71,7 +71,7 @@ class Chart:
 
 
 def text(value: str, width: int = WIDTH) -> str:
-    r"""Make a text of the table safe to show: what does not print is an escape, what is long is cut.
+    r"""Make a text safe to show: characters that do not print become escapes, a long text is cut.
 
     >>> text("a\nb\x1b[31m"), text("a" * 9, 5)
     ('a\\nb\\x1b[31m', 'aaaa…')
@@ -80,83 +80,83 @@ def text(value: str, width: int = WIDTH) -> str:
     return "".join(each if each.isprintable() else _escaped(each) for each in cut)
 
 
-def item(line: bytes | None, lines: int = _LINES) -> Sentence:
-    """Show a raw item: its first lines as indented JSON, or its first characters if it is no JSON."""
+def item(line: bytes | None, lines: int = _LINES) -> Message:
+    """Show a raw item: its first lines as indented JSON, or its first characters if it is not JSON."""
     if line is None:
-        return Sentence("There is no item.")
+        return Message("There is no item.")
     try:
         whole = json.loads(line) if len(line) <= _PARSED else None
     except (ValueError, RecursionError):
         whole = None
     if not isinstance(whole, dict):
-        return Sentence(text(line[: 4 * WIDTH].decode(errors="backslashreplace"), 2 * WIDTH))
+        return Message(text(line[: 4 * WIDTH].decode(errors="backslashreplace"), 2 * WIDTH))
     shown = json.dumps(whole, indent=1, ensure_ascii=False).split("\n")
     more = ["…"] if len(shown) > lines else []
-    return Sentence("\n".join([*(text(each) for each in shown[:lines]), *more]))
+    return Message("\n".join([*(text(each) for each in shown[:lines]), *more]))
 
 
-def rejects(lines: Sequence[bytes]) -> Sentence:
-    """Show rejects as the rejects file holds them: reason and detail, file and line, the item."""
+def rejects(lines: Sequence[bytes]) -> Message:
+    """Show lines of the rejects file: reason and detail, file and line, the item."""
     if not lines:
-        return Sentence("No item was rejected.")
-    told = []
+        return Message("No item was rejected.")
+    shown = []
     for line in lines:
         reject = json.loads(line)
         whole = reject["item"]
         written = whole if isinstance(whole, str) else json.dumps(whole, ensure_ascii=False)
-        told += [
+        shown += [
             f"{reject['reason']}: {text(reject['detail'], 2 * WIDTH)}",
             f"    read from {text(reject['source'])}",
             f"    {text(written, 2 * WIDTH)}",
         ]
-    return Sentence("\n".join(told))
+    return Message("\n".join(shown))
 
 
-def told(etl1: Mapping[str, Any] | None, etl2: Mapping[str, Any] | None) -> Sentence:
-    """Say what the Parquet was made of and under which rules, as the manifests of a run date tell it."""
+def provenance(etl1: Mapping[str, Any] | None, etl2: Mapping[str, Any] | None) -> Message:
+    """Show from the two manifests of a run date what the Parquet was made from, and under which rules."""
     if etl2 is None:
-        return Sentence("There is no manifest of this Parquet.")
-    said = [f"{etl2['summary']['rows']:,} users, run date {etl2['run_date']}"]
+        return Message("There is no manifest of this Parquet.")
+    shown = [f"{etl2['summary']['rows']:,} users, run date {etl2['run_date']}"]
     if etl1:
         rules = {name: value for name, value in etl1["settings"]["rules"].items() if value}
-        said.append(f"read from {text(etl1['source'])}")
-        said += [f"{name}: {text(str(value))}" for name, value in rules.items()]
-    return Sentence("\n".join(said))
+        shown.append(f"read from {text(etl1['source'])}")
+        shown += [f"{name}: {text(str(value))}" for name, value in rules.items()]
+    return Message("\n".join(shown))
 
 
 def table(
     rows: pd.DataFrame | Sequence[Sequence[Any]],
     columns: Sequence[str] = (),
-    most: int = 20,
-    none: str = _NOTHING,
-) -> Table | Sentence:
+    limit: int = 20,
+    empty: str = _NOTHING,
+) -> Table | Message:
     """Show the first rows of a table.
 
     Args:
         rows: a data frame, or rows of `columns`.
-        columns: the names, where `rows` are plain.
-        most: how many rows are shown.
-        none: what is said of a table without rows.
+        columns: the names, unless `rows` is a data frame.
+        limit: how many rows are shown.
+        empty: the message for a table without rows.
     """
     import pandas as pd
 
     frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(list(rows), columns=list(columns))
     if frame.empty:
-        return Sentence(none)
-    first = frame.head(most)
+        return Message(empty)
+    first = frame.head(limit)
     first = first.astype(object).where(first.notna(), "NULL").map(_safe)
     return Table(first.set_axis(range(1, len(first) + 1)), len(frame))
 
 
-def counts(values: Mapping[str, int], name: str, unit: str, none: str = _NOTHING) -> Table | Sentence:
+def counts(values: Mapping[str, int], name: str, unit: str, empty: str = _NOTHING) -> Table | Message:
     """Show counts by name as a table of two columns."""
-    return table(list(values.items()), [name, unit], len(values), none)
+    return table(list(values.items()), [name, unit], len(values), empty)
 
 
-def bars(values: Mapping[str, int], title: str, unit: str, none: str = _NOTHING) -> Chart | Sentence:
+def bars(values: Mapping[str, int], title: str, unit: str, empty: str = _NOTHING) -> Chart | Message:
     """Draw a horizontal bar for each name, the first at the top."""
     if not any(values.values()):
-        return Sentence(none)
+        return Message(empty)
     figure, axes = _axes(title, 1 + 0.32 * len(values))
     names = [text(name, 40) for name in values]
     drawn = axes.barh(range(len(names)), list(values.values()))
@@ -168,10 +168,10 @@ def bars(values: Mapping[str, int], title: str, unit: str, none: str = _NOTHING)
     return Chart(figure, f"Chart: {title}, {len(names)} bars")
 
 
-def timeline(values: Mapping[date, int], title: str, unit: str, none: str = _NOTHING) -> Chart | Sentence:
-    """Draw a bar for each day; for each week, month, year or longer where there are too many days."""
+def timeline(values: Mapping[date, int], title: str, unit: str, empty: str = _NOTHING) -> Chart | Message:
+    """Draw a bar for each day, or for each week, month, year or longer period if there are many days."""
     if not values:
-        return Sentence(none)
+        return Message(empty)
     step, number, name = next(each for each in _STEPS if _span(values, each[1]) <= _BARS)
     first, last = number(min(values)), number(max(values))
     heights = [0] * (last - first + 1)

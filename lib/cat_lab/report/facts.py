@@ -1,6 +1,6 @@
-"""What the notebooks tell of a run's files: counts and a few first lines, in flat memory.
+"""Count and sample the files of a run in flat memory, for the notebooks.
 
-Every function reads a line at a time, or what a Parquet file says of itself.
+Every function reads one line at a time, or only the metadata of a Parquet file.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from cat_normalize.normalize.decode import RejectError, kind_of
 from cat_normalize.normalize.rows import NO_NAME
 
 KINDS = ("CONVERSATION", "FEEDBACK", "REGISTER", "other")
-GIVEN = ("nombre", "gerencia", "ciudad", "fecha_primera_conversacion", "feedback")
-"""The columns that say something only where a user gave it."""
-_LOOKED_AT = 1 << 16
-_UP_TO = (0, 1, 2, 5, 10, 20, 50, 100)
+USER_COLUMNS = ("nombre", "gerencia", "ciudad", "fecha_primera_conversacion", "feedback")
+"""The columns that have a value only if a user gave one."""
+_SAMPLE_BYTES = 1 << 16
+_CLASS_LIMITS = (0, 1, 2, 5, 10, 20, 50, 100)
 
 
 class _Sk(Struct, frozen=True):
@@ -38,8 +38,8 @@ _keys = Decoder(_Keys)
 _object = Decoder(dict[str, Raw])
 
 
-def of_partition(path: Path) -> dict[str, int]:
-    """Count the items of one raw partition, in all and by kind, and its bytes."""
+def count_items(path: Path) -> dict[str, int]:
+    """Count the items of one raw partition, in total and by kind, and its bytes."""
     kinds = Counter(dict.fromkeys(KINDS, 0))
     size = 0
     for line in partitions.read_lines(path):
@@ -49,10 +49,10 @@ def of_partition(path: Path) -> dict[str, int]:
 
 
 def first_lines(paths: Iterable[Path], count: int = 20) -> list[bytes]:
-    """Return up to `count` first lines of each file, fewer where they are long."""
+    """Return up to `count` first lines of each file, fewer if they are long."""
     found: list[bytes] = []
     for path in paths:
-        left = _LOOKED_AT
+        left = _SAMPLE_BYTES
         for line in islice(partitions.read_lines(path), count):
             found.append(line.strip())
             left -= len(line)
@@ -61,10 +61,10 @@ def first_lines(paths: Iterable[Path], count: int = 20) -> list[bytes]:
     return found
 
 
-def fullest(lines: Iterable[bytes]) -> bytes | None:
-    """Return the first of those items that have the most attributes, None where there is no item.
+def richest_item(lines: Iterable[bytes]) -> bytes | None:
+    """Return the item with the most attributes, the first of several; None if there is no item.
 
-    >>> fullest([b'{"PK":{"S":"a"}}', b'{"PK":{"S":"b"},"SK":{"S":"c"}}', b'?'])
+    >>> richest_item([b'{"PK":{"S":"a"}}', b'{"PK":{"S":"b"},"SK":{"S":"c"}}', b'?'])
     b'{"PK":{"S":"b"},"SK":{"S":"c"}}'
     """
     return max(lines, key=_attributes, default=None)
@@ -76,23 +76,23 @@ def first_rows(csv: Path, columns: Sequence[str], count: int = 6) -> list[list[c
         return list(islice(csvfile.columns(stream, csv.name, columns), count))
 
 
-def given(csv: Path) -> dict[str, int]:
-    """Count the users who have a value of their own in each of the columns `GIVEN`."""
-    found = dict.fromkeys(GIVEN, 0)
+def users_with_value(csv: Path) -> dict[str, int]:
+    """Count the users with a value in each of `USER_COLUMNS`; the name for users without one is none."""
+    found = dict.fromkeys(USER_COLUMNS, 0)
     with csv.open("rb") as stream:
-        for values in csvfile.columns(stream, csv.name, GIVEN):
-            for name, value in zip(GIVEN, values, strict=True):
+        for values in csvfile.columns(stream, csv.name, USER_COLUMNS):
+            for name, value in zip(USER_COLUMNS, values, strict=True):
                 found[name] += value not in (None, NO_NAME)
     return found
 
 
 def users_by_conversations(csv: Path) -> dict[str, int]:
-    """Count the users by how many conversations they have; the last class has no end."""
-    counts = Counter[str]()
+    """Count the users by classes of their number of conversations; the last class is open."""
+    counts = dict.fromkeys(map(_class_of, (*_CLASS_LIMITS, _CLASS_LIMITS[-1] + 1)), 0)
     with csv.open("rb") as stream:
         for (number,) in csvfile.columns(stream, csv.name, ["numero_conversaciones"]):
             counts[_class_of(int(str(number)))] += 1
-    return {name: counts[name] for name in map(_class_of, (*_UP_TO, _UP_TO[-1] + 1)) if counts[name]}
+    return {name: count for name, count in counts.items() if count}
 
 
 def column_bytes(parquet: Path) -> dict[str, int]:
@@ -103,8 +103,8 @@ def column_bytes(parquet: Path) -> dict[str, int]:
     sizes = dict.fromkeys(metadata.schema.names, 0)
     for number in range(metadata.num_row_groups):
         group = metadata.row_group(number)
-        for at in range(group.num_columns if group.num_rows else 0):
-            sizes[group.column(at).path_in_schema] += group.column(at).total_compressed_size
+        for column in map(group.column, range(group.num_columns if group.num_rows else 0)):
+            sizes[column.path_in_schema] += column.total_compressed_size
     return sizes
 
 
@@ -133,7 +133,7 @@ def _class_of(number: int) -> str:
     ('0', '3 to 5', '6 to 10', 'over 100')
     """
     before = -1
-    for last in _UP_TO:
+    for last in _CLASS_LIMITS:
         if number <= last:
             return str(last) if before + 1 == last else f"{before + 1} to {last}"
         before = last

@@ -1,6 +1,7 @@
-"""One page of a run that opens without a network: figures first, then the notebooks, their code folded.
+"""Write the report of a run, one HTML page without external resources.
 
-nbconvert's own HTML template loads scripts from the net, so the page has a template of its own.
+Figures come first, then the executed notebooks with their code folded. nbconvert's own HTML template loads
+scripts from the network, so the page has its own.
 """
 
 from __future__ import annotations
@@ -11,9 +12,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cat_normalize.core.files import write_bytes
+
+if TYPE_CHECKING:
+    from cat_lab.runs.records import RunRecord
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -38,27 +42,24 @@ class _Notebook:
     blocks: list[_Block] = field(default_factory=list)
 
 
-def write(folder: Path, record: Mapping[str, Any], target: Path) -> None:
-    """Write the page of a run.
+def write_page(folder: Path, record: RunRecord, target: Path) -> None:
+    """Write the page of a run, whole or not at all.
 
     Args:
-        folder: holds the executed notebooks that the record names; one that did not come to run is left out.
-        record: the run's record.
-        target: where the page appears, whole or not at all.
+        folder: the folder of the executed notebooks; one that was not executed is left out.
+        record: the run record.
+        target: the path of the page.
     """
     import jinja2
     from pygments.formatters import HtmlFormatter
 
     figures: list[_Figure] = []
-    paths = [folder / entry["notebook"] for entry in record["stages"].values()]
+    paths = [folder / stage.notebook for stage in record.stages.values()]
     notebooks = [_read(path, figures) for path in paths if path.exists()]
     template = resources.files(__package__).joinpath("page.html.j2").read_text(encoding="utf-8")
     page = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(template)
     text = page.render(
-        record={**record, "stages": _with_errors(record["stages"])},
-        failure=record.get("failure"),
-        notes=record.get("notes"),
-        summary=record["outputs"].get("etl-process1", {}).get("summary"),
+        record=record,
         figures=figures,
         notebooks=notebooks,
         code_style=HtmlFormatter().get_style_defs(".highlight"),
@@ -66,12 +67,8 @@ def write(folder: Path, record: Mapping[str, Any], target: Path) -> None:
     write_bytes(target, text.encode("utf-8", "replace"))
 
 
-def _with_errors(stages: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    return {stage: {"error": None, **entry} for stage, entry in stages.items()}
-
-
 def _read(path: Path, figures: list[_Figure]) -> _Notebook:
-    """Turn an executed notebook into blocks; its pictures go to the figures, once."""
+    """Turn an executed notebook into blocks; its pictures are added to the figures instead."""
     from markupsafe import Markup
     from nbconvert.filters import markdown2html
     from pygments import highlight

@@ -1,254 +1,212 @@
-"""What a run needs around it, looked at before anything starts: every problem at once, each with its remedy.
+"""Check before a run starts that everything its stages need is there: every problem, with its remedy (§8).
 
-The calls to AWS run side by side, each tries once, and none is waited for longer than `SECONDS`. They ask
-for no permission that the run does not need itself, and leave nothing behind.
+The calls to AWS run in parallel, each tries once, and the check waits `SECONDS` for them at most. They need
+no permission that the run does not need itself, and leave nothing behind.
 """
 
 from __future__ import annotations
 
 import os
-import queue
 import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from cat_lab import parameters as values
+from cat_lab.credentials import find_credentials
+from cat_lab.parameters import find_problems, memory_bytes
 from cat_lab.remedies import remedy
+from cat_lab.runs.plan import Plan
 from cat_normalize.core import aws, layout
-from cat_normalize.core.errors import CatNormalizeError, ConvertError
+from cat_normalize.core.errors import CatNormalizeError, ConvertError, PipelineError
 from cat_normalize.core.settings import Settings, parse_day
 from cat_normalize.extract import scan
 
-if TYPE_CHECKING:
-    from cat_lab.runs.plan import Plan
-    from cat_lab.workspace import Stage
-
 SECONDS = 2.5
 LEAST_FREE = 256 << 20
-"""Bytes without which no run ends well."""
+"""Bytes of free disk space below which no run can finish."""
 _LONGEST_TMPDIR = 70
-"""A kernel's sockets lie there, and the system takes 107 bytes of path."""
-_EXTRA = "install the extra: cat-normalize[local]"
-_PLACES = "free space there, or name another place (--runs, TMPDIR)"
+"""Bytes: the sockets of kernels are there, and the path of a socket has 107 bytes at most."""
+_FREE_SPACE = "free space there, or give another folder (--runs, TMPDIR)"
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that was looked at; without a ``problem`` it is well.
-
-    ``exit_code`` is what a command ends with because of the problem: 2 if what was asked cannot be.
-    """
+class Problem:
+    """One thing that keeps a run from starting; ``exit_code`` is 2 if the call itself is wrong."""
 
     name: str
-    problem: str = ""
+    text: str
     remedy: str = ""
     exit_code: int = 1
 
-    @property
-    def ok(self) -> bool:
-        """Whether there is no problem."""
-        return not self.problem
+    @classmethod
+    def of(cls, name: str, error: Exception) -> Problem:
+        """Return the problem that an error reports."""
+        return cls(name, str(error), remedy(f"{type(error).__name__}: {error}") or "")
 
     def __str__(self) -> str:
-        return f"{self.name}: {self.problem or 'ok'}" + (f"; {self.remedy}" if self.remedy else "")
+        return f"{self.name}: {self.text}" + (f"; {self.remedy}" if self.remedy else "")
 
 
-def before_run(planned: Plan, settings: Settings, today: date) -> list[Check]:
-    """Look at everything that the stages of a plan need, and no more.
+def check_plan(plan: Plan, settings: Settings, today: date) -> list[Problem]:
+    """Return the problems of all that the stages of a plan need, each once.
 
     Args:
-        planned: its stages, parameters and folder.
+        plan: its stages, parameters and folder.
         settings: table, bucket, region, endpoint and rules.
         today: the calendar day in the configured time zone.
     """
-    found = parameters(planned, settings, today) + disk(planned.folder)
-    if "convert" in planned.stages:
-        found += java(str(planned.values["convert"].get("memory", "2g")))
-    return found if planned.local else found + remote(planned, settings)
+    found = [*_parameter_problems(plan, settings, today), *_disk_problems(plan.folder)]
+    if "convert" in plan.stages:
+        found += _java_problems(str(plan.values["convert"].get("memory", "2g")))
+    if not plan.local:
+        found += _aws_problems(plan, settings)
+    return list(dict.fromkeys(found))
 
 
-def parameters(planned: Plan, settings: Settings, today: date) -> list[Check]:
-    """Check the value of every parameter, and that the run date has come."""
-    of_environment = {
+def _parameter_problems(plan: Plan, settings: Settings, today: date) -> Iterator[Problem]:
+    """Check the value of every parameter, and that no day is after today unless that is allowed."""
+    configured = {
         name: day.isoformat() for name in ("since", "until") if (day := getattr(settings.rules, name))
     }
-    found = {}
-    for stage in planned.stages:
-        given = planned.values[stage]
-        win = {name: value for name, value in given.items() if value or name not in of_environment}
-        effective = (of_environment if "since" in given else {}) | win
-        for problem in values.problems(effective):
-            found[problem] = Check("parameters", problem, exit_code=2)
-        for name in ("run_date", "since") if _holds_dates(planned, stage) else ():
-            with suppress(CatNormalizeError, KeyError):  # no day at all: among the problems already
+    future_allowed = any(each.get("allow_future") for each in plan.values.values())
+    for stage in plan.stages:
+        given = plan.values[stage]
+        effective = {name: value for name, value in given.items() if value or name not in configured}
+        if "since" in given:
+            effective = configured | effective
+        for text in find_problems(effective):
+            yield Problem("parameters", text, exit_code=2)
+        for name in () if future_allowed or stage == "query" else ("run_date", "since"):
+            with suppress(CatNormalizeError, KeyError):  # not a day: reported above
                 if (day := parse_day(name, effective[name])) > today:
-                    told = f"{name.replace('_', ' ')} {day} is after today, {today}"
-                    found[name] = Check("dates", told, "correct it, or --allow-future", exit_code=2)
-    return list(found.values()) or [Check("parameters")]
+                    text = f"{name.replace('_', ' ')} {day} is after today, {today}"
+                    yield Problem("dates", text, "correct it, or give --allow-future", exit_code=2)
 
 
-def _holds_dates(planned: Plan, stage: Stage) -> bool:
-    """Tell whether a stage makes something under the run date, and no stage is allowed the future."""
-    return stage != "query" and not any(each.get("allow_future") for each in planned.values.values())
+def _disk_problems(folder: Path) -> Iterator[Problem]:
+    """Check the space in the folder of the run and in that of temporary files."""
+    temporary = Path(tempfile.gettempdir())
+    for name, path in (("runs folder", folder), ("TMPDIR", temporary)):
+        existing = _existing(path)
+        free = shutil.disk_usage(existing).free
+        if not os.access(existing, os.W_OK | os.X_OK):
+            yield Problem(name, f"{existing} cannot be written to", _FREE_SPACE)
+        elif free < LEAST_FREE:
+            text = f"{existing} has {free >> 20} MB free, a run needs {LEAST_FREE >> 20}"
+            yield Problem(name, text, _FREE_SPACE)
+    if len(os.fsencode(temporary)) > _LONGEST_TMPDIR:
+        text = f"{temporary} is too long a path for the sockets of a kernel"
+        yield Problem("TMPDIR", text, f"set TMPDIR to a folder of up to {_LONGEST_TMPDIR} bytes")
 
 
-def disk(folder: Path) -> list[Check]:
-    """Check that there is room where a run writes: its folder, and that for temporary files."""
-    scratch = Path(tempfile.gettempdir())
-    found = [_room("runs folder", folder), _room("TMPDIR", scratch)]
-    if len(os.fsencode(scratch)) > _LONGEST_TMPDIR:
-        problem = f"{scratch} is too long a path for the sockets of a kernel"
-        found.append(Check("TMPDIR", problem, f"name one of up to {_LONGEST_TMPDIR} bytes with TMPDIR"))
-    return found
-
-
-def java(memory: str) -> list[Check]:
-    """Check that Spark, a Java, the jars for S3 and the memory asked for are there."""
+def _java_problems(memory: str) -> Iterator[Problem]:
+    """Check Spark, Java, the jars for S3 and the memory of the machine."""
     from cat_lab import spark
 
-    found = [Check("Spark") if find_spec("pyspark") else Check("Spark", "it is not installed", _EXTRA)]
-    for name, look in (("Java", lambda: spark.java_home(os.environ)), ("S3A jars", spark.s3a_jars)):
+    if find_spec("pyspark") is None:
+        yield Problem("Spark", "it is not installed", "install the extra: cat-normalize[local]")
+    for name, find in (("Java", lambda: spark.java_home(os.environ)), ("S3A jars", spark.s3a_jars)):
         try:
-            look()
-            found.append(Check(name))
+            find()
         except ConvertError as error:
-            found.append(Check(name, str(error)))
-    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    with suppress(CatNormalizeError):  # no size at all: among the parameters' problems
-        if values.memory_bytes(memory) > there:
-            problem = f"{memory} for Java is more than the {there / (1 << 30):.1f} GB of this machine"
-            found.append(Check("memory", problem, "give less with -p convert.memory="))
-    return found
+            yield Problem(name, str(error))
+    installed = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    with suppress(CatNormalizeError):  # not a size: reported with the parameters
+        if memory_bytes(memory) > installed:
+            text = f"{memory} for Java is more than the {_gb(installed)} of this machine"
+            yield Problem("memory", text, "give less with -p convert.memory=")
 
 
-def remote(planned: Plan, settings: Settings) -> list[Check]:
+def _aws_problems(plan: Plan, settings: Settings) -> list[Problem]:
     """Check credentials, and what the stages need of AWS: table, bucket, workgroup."""
-    session, found = credentials()
-    if session is None:
-        return [found]
-    stages, calls = planned.stages, []
-    if "extract" in stages and not planned.values["extract"].get("input"):
+    try:
+        session = find_credentials()
+    except PipelineError as error:
+        return [Problem.of("credentials", error)]
+    calls: list[tuple[str, Callable[[], object]]] = []
+    if "extract" in plan.stages and not plan.values["extract"].get("input"):
         dynamodb = aws.quick_client(settings, "dynamodb", session)
         calls += [
-            ("table", lambda: dynamodb.scan(TableName=settings.table_name, Limit=1) and ""),
-            ("table", lambda: _described(dynamodb, settings.table_name, planned.folder)),
+            ("table", lambda: dynamodb.scan(TableName=settings.table_name, Limit=1)),
+            ("table", lambda: _check_table(dynamodb, settings.table_name, plan.folder)),
         ]
     s3 = aws.quick_client(settings, "s3", session)
-    calls.append(("bucket", lambda: s3.head_bucket(Bucket=settings.bucket) and ""))
-    if "normalize" in stages or "convert" in stages:
-        key = layout.csv_key(settings, planned.run_date)
-        key = key if "normalize" in stages else layout.parquet_key(settings)
-        calls.append(("bucket", lambda: _writable(s3, settings.bucket, key)))
-    if "query" in stages:
+    calls.append(("bucket", lambda: s3.head_bucket(Bucket=settings.bucket)))
+    if "normalize" in plan.stages:
+        calls.append(
+            ("bucket", lambda: _check_upload(s3, settings.bucket, layout.csv_key(settings, plan.run_date)))
+        )
+    elif "convert" in plan.stages:
+        calls.append(("bucket", lambda: _check_upload(s3, settings.bucket, layout.parquet_key(settings))))
+    if "query" in plan.stages:
         athena = aws.quick_client(settings, "athena", session)
-        calls.append(("workgroup", lambda: _enabled(athena)))
-    return [found, *_side_by_side(calls)]
+        calls.append(("workgroup", lambda: _check_workgroup(athena)))
+    return _call_in_parallel(calls)
 
 
-def credentials() -> tuple[Any, Check]:
-    """Look for credentials as boto3 does; return a session of its own with them, or None, and the check.
+def _call_in_parallel(calls: Sequence[tuple[str, Callable[[], object]]]) -> list[Problem]:
+    """Make calls, each in a thread of its own, and return the problems that they raise.
 
-    A machine without AWS's metadata service is not waited for.
+    A call without an answer after `SECONDS` is a problem too. A table that is merely slow is not: it may be
+    busy, if any other call was answered.
     """
-    import boto3
-    from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
-    from botocore.session import get_session
+    answers: dict[int, Problem | None] = {}
 
-    core = get_session()
-    core.set_config_variable("metadata_service_timeout", 1)
-    core.set_config_variable("metadata_service_num_attempts", 1)
-    try:
-        found = core.get_credentials()
-        if found is None:
-            raise NoCredentialsError()
-        found.get_frozen_credentials()
-    except (BotoCoreError, ClientError) as error:
-        return None, _failed("credentials", error)
-    return boto3.Session(botocore_session=core), Check("credentials")
-
-
-def _side_by_side(calls: Sequence[tuple[str, Callable[[], str]]]) -> list[Check]:
-    """Make calls, each in a thread that nobody waits for after `SECONDS`; each returns a problem or nothing.
-
-    A table that is slow is no problem where anything else has answered.
-    """
-    answers: queue.SimpleQueue[tuple[int, Check]] = queue.SimpleQueue()
-
-    def make(number: int, name: str, call: Callable[[], str]) -> None:
+    def make(number: int, name: str, call: Callable[[], object]) -> None:
         try:
-            answers.put((number, Check(name, call())))
+            call()
+            answers[number] = None
         except Exception as error:
-            answers.put((number, _failed(name, error)))
+            answers[number] = Problem.of(name, error)
 
-    for number, (name, call) in enumerate(calls):
-        threading.Thread(target=make, args=(number, name, call), daemon=True).start()
+    threads = [
+        threading.Thread(target=make, args=(number, *call), daemon=True) for number, call in enumerate(calls)
+    ]
+    for thread in threads:
+        thread.start()
     deadline = time.monotonic() + SECONDS
-    told: dict[int, Check] = {}
-    with suppress(queue.Empty):
-        while len(told) < len(calls):
-            number, answer = answers.get(timeout=max(0.0, deadline - time.monotonic()))
-            told[number] = answer
-    late = Check(
-        "", f"no answer within {SECONDS:g} seconds", "check the network, AWS_REGION and AWS_ENDPOINT_URL"
-    )
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    answered, found = dict(answers), []
     for number, (name, _) in enumerate(calls):
-        told.setdefault(number, Check(name) if told and name == "table" else replace(late, name=name))
-    return _distinct(told[number] for number in range(len(calls)))
+        if number in answered:
+            found.append(answered[number])
+        elif name != "table" or not answered:
+            text = f"no answer within {SECONDS:g} seconds"
+            found.append(Problem(name, text, "check the network, AWS_REGION and AWS_ENDPOINT_URL"))
+    return [each for each in found if each]
 
 
-def _distinct(checks: Iterable[Check]) -> list[Check]:
-    """Return one check of each name that is well, and every problem once."""
-    found = list(dict.fromkeys(checks))
-    bad = {each.name for each in found if not each.ok}
-    return [each for each in found if not each.ok or each.name not in bad]
-
-
-def _failed(name: str, error: Exception) -> Check:
-    return Check(name, str(error), remedy(f"{type(error).__name__}: {error}") or "")
-
-
-def _described(client: Any, table: str, folder: Path) -> str:
-    """Look at a table's keys, and whether there is room for what it holds."""
+def _check_table(client: Any, table: str, folder: Path) -> None:
+    """Check a table's keys, and that the disk has space for its items."""
     size = int(scan.describe(client, table).get("TableSizeBytes", 0))
     free = shutil.disk_usage(_existing(folder)).free
     if size > free:
-        return f"{table} holds {_gb(size)}, and {_existing(folder)} has room for {_gb(free)}"
-    return ""
+        raise PipelineError(f"{table} has {_gb(size)}, and {_existing(folder)} has only {_gb(free)} free")
 
 
-def _writable(client: Any, bucket: str, key: str) -> str:
-    """Begin an upload and take it back: nothing is ever to be seen of it."""
-    begun = client.create_multipart_upload(Bucket=bucket, Key=key)
-    client.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=begun["UploadId"])
-    return ""
+def _check_upload(client: Any, bucket: str, key: str) -> None:
+    """Start an upload and abort it, which leaves no object and no upload."""
+    upload = client.create_multipart_upload(Bucket=bucket, Key=key)
+    client.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload["UploadId"])
 
 
-def _enabled(client: Any) -> str:
+def _check_workgroup(client: Any) -> None:
     state = client.get_work_group(WorkGroup=layout.WORKGROUP)["WorkGroup"]["State"]
-    return "" if state == "ENABLED" else f"{layout.WORKGROUP} is {state}; enable it in Athena"
+    if state != "ENABLED":
+        raise PipelineError(f"{layout.WORKGROUP} is {state}; enable it in Athena")
 
 
-def _room(name: str, place: Path) -> Check:
-    folder = _existing(place)
-    if not os.access(folder, os.W_OK | os.X_OK):
-        return Check(name, f"{folder} cannot be written to", _PLACES)
-    free = shutil.disk_usage(folder).free
-    if free < LEAST_FREE:
-        return Check(name, f"{folder} has {free >> 20} MB free, a run wants {LEAST_FREE >> 20}", _PLACES)
-    return Check(name)
-
-
-def _existing(place: Path) -> Path:
-    """Return the folder itself, or the nearest above it that is there."""
-    return next(each for each in (place.absolute(), *place.absolute().parents) if each.is_dir())
+def _existing(path: Path) -> Path:
+    """Return the folder itself, or its nearest parent that exists."""
+    return next(each for each in (path.absolute(), *path.absolute().parents) if each.is_dir())
 
 
 def _gb(size: int) -> str:

@@ -1,8 +1,8 @@
-"""The papermill engine: as papermill's own, but a kernel that dies is recorded as what it is.
+"""Provide a papermill engine that records a kernel that dies as a failed cell.
 
 papermill 2.7 lets nbclient's ``DeadKernelError`` pass through a ``finally`` that marks the dying cell
-``completed``. Here the cell is marked failed and given an error output, from which papermill then raises
-as for any other failing cell.
+``completed``. Here the cell is marked failed and gets an error output, from which papermill then raises
+as for any other cell that fails.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from cat_normalize.core.files import private_folder
 if TYPE_CHECKING:
     from cat_lab.runs.notebooks import OnCell
 
-DIED = "the kernel died; killed by the system for want of memory, most likely, or by hand"
+_DIED = "the kernel died; most likely the system killed it because memory ran out"
 
 
 class _Client(PapermillNotebookClient):  # type: ignore[misc]
@@ -37,13 +37,13 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
             raise
 
     def papermill_execute_cells(self) -> None:
-        """Run the code cells in order, to the first that fails."""
+        """Run the cells in order up to the first that fails."""
         total = sum(cell.cell_type == "code" for cell in self.nb.cells)
-        done, heading = 0, ""
+        number, heading = 0, ""
         for index, cell in enumerate(self.nb.cells):
             if cell.cell_type == "code":
-                done += 1
-                self.on_cell(done, total, heading)
+                number += 1
+                self.on_cell(number, total, heading)
             elif cell.source.startswith("#"):
                 heading = cell.source.splitlines()[0].lstrip("# ")
             if not self._run_cell(index, cell):
@@ -57,9 +57,9 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
             self.nb_man.cell_exception(cell, cell_index=index, exception=error)
             return False
         except (DeadKernelError, CellTimeoutError) as error:
-            said = DIED if isinstance(error, DeadKernelError) else str(error)
+            text = _DIED if isinstance(error, DeadKernelError) else str(error)
             name = type(error).__name__
-            cell.outputs.append(new_output("error", ename=name, evalue=said, traceback=[f"{name}: {said}"]))  # type: ignore[no-untyped-call]
+            cell.outputs.append(new_output("error", ename=name, evalue=text, traceback=[f"{name}: {text}"]))  # type: ignore[no-untyped-call]
             self.nb_man.cell_exception(cell, cell_index=index, exception=error)
             raise
         finally:
@@ -68,7 +68,7 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
 
 
 def make_engine(on_cell: OnCell) -> type[NBClientEngine]:
-    """Return an engine that tells ``on_cell`` of every code cell before it runs."""
+    """Return an engine that calls ``on_cell`` before each code cell."""
 
     class Engine(NBClientEngine):  # type: ignore[misc]
         @classmethod
@@ -82,9 +82,9 @@ def make_engine(on_cell: OnCell) -> type[NBClientEngine]:
                     startup_timeout=start_timeout,
                     log=logger,
                     on_cell=on_cell,
-                    # Sockets in a folder of its own, not ports: two runs cannot meet, nor anybody listen.
-                    # Its connection file lies there too, so that nothing stays of a run that is killed.
-                    # Its own log tells on stderr of every interrupt; what a cell does is in its outputs.
+                    # Sockets in a private folder, not ports: no other run or user can connect. The
+                    # connection file is there too, so that a killed run leaves nothing elsewhere.
+                    # The kernel's log would report every interrupt on stderr.
                     extra_arguments=["--log-level=CRITICAL"],
                     config=Config(
                         KernelManager={

@@ -1,4 +1,4 @@
-"""What a run is going to do, checked before anything starts."""
+"""Decide what a run is going to do, before anything starts."""
 
 from __future__ import annotations
 
@@ -9,24 +9,22 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from cat_lab.runs import notebooks, records
-from cat_lab.workspace import STAGES, Stage
+from cat_lab.runs.declarations import Declaration, check_types, defaults, read_declarations
+from cat_lab.runs.records import RunRecord, read_record, read_records
+from cat_lab.stages import NOTEBOOKS, STAGES, Stage
 from cat_normalize.core.errors import InputError, ParameterError, UsageError
 
-NOTEBOOKS: dict[Stage, str] = {stage: f"{n:02}_{stage}.ipynb" for n, stage in enumerate(STAGES, start=1)}
-
-
 _INPUT = "extract.input"
-_OWN = {"run_date": "--run-date", "local": "--local", "work_dir": "--runs"}
+_SET_BY_RUN = {"run_date": "--run-date", "local": "--local", "work_dir": "--runs"}
 """Parameters that every run sets itself, and the options they come from."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One run: its notebooks are there, and its parameters are ones that they declare, of the right types.
+    """One run: its four notebooks exist and declare its parameters with the types they have.
 
-    ``parameters`` are those given to the notebooks, ``values`` these and the defaults of all others. What
-    they may be, and what the run needs around it, `checks` tells. ``notes`` are for whoever asked.
+    ``parameters`` are given to the notebooks; ``values`` are these and the defaults of all others, for
+    `checks`. ``earlier`` is the record of the run that is resumed. ``notes`` are for the user.
     """
 
     run_id: str
@@ -37,7 +35,7 @@ class Plan:
     local: bool
     parameters: dict[Stage, dict[str, Any]]
     values: dict[Stage, dict[str, Any]]
-    record: dict[str, Any]
+    earlier: RunRecord | None
     notes: tuple[str, ...] = ()
 
     @property
@@ -46,7 +44,7 @@ class Plan:
         return STAGES[STAGES.index(self.start) :]
 
 
-def plan(
+def make_plan(
     sources: Path,
     runs: Path,
     run_id: str | None,
@@ -58,55 +56,55 @@ def plan(
     now: datetime,
     allow: Sequence[str] = (),
 ) -> Plan:
-    """Settle what a run is going to do.
+    """Plan a new run, or resume an earlier one from one of its stages.
 
     Args:
         sources: the folder of the four notebooks.
         runs: the folder of runs.
-        run_id: a name for the run; of an earlier one where it is gone on with (default: the latest).
-        run_date: the day that names the outputs; default: the earlier run's, or ``today``.
+        run_id: the name of the run; default: made from `now`, or the latest run if one is resumed.
+        run_date: the day that names the outputs; default: the earlier run's, or `today`.
         today: the calendar day in the configured time zone.
-        start: go on from this stage of an earlier run; None, or the first stage of a run that is not there
-            yet, for a new one.
-        local: on the local AWS; a run that is gone on with stays where it was.
-        given: notebook parameters as ``name`` or ``stage.name`` → text.
-        now: the time a new run's name is made of.
-        allow: parameters to make true in every notebook that declares them, such as ``allow_future``.
+        start: resume an earlier run from this stage; None, or the first stage with a new name, is a new run.
+        local: run on the local AWS; a run that is resumed stays where it was.
+        given: notebook parameters, ``name`` or ``stage.name`` to text.
+        now: the time that names a new run.
+        allow: parameters to set to true in every notebook that declares them, such as ``allow_future``.
 
     Raises:
         ParameterError: an unknown parameter, another type, a missing ``parameters`` cell.
-        UsageError: no earlier run to go on from, or a name that is taken or cannot be one.
+        UsageError: no earlier run to resume, or a name that is taken or not allowed.
     """
     if run_id is not None:
-        _check_id(run_id)
-    first, record = start or STAGES[0], {}
+        _check_run_id(run_id)
+    first, earlier = start or STAGES[0], None
     notes: list[str] = []
     if first != STAGES[0] or (start and run_id and (runs / run_id).exists()):
-        folder, notes = (runs / run_id, []) if run_id else _latest(runs)
-        record = _earlier(folder)
-        _check_earlier_stages(record, first, folder)
-        local, run_id = record["local"], folder.name
-        day = date.fromisoformat(record["run_date"])
-        if run_date not in (None, day):
-            raise UsageError(f"run {run_id} is of {day}, not of {run_date}; start a new run for another day")
-        run_date, given = day, _with_earlier_input(record, first, given)
+        folder, earlier, notes = _named_run(runs / run_id) if run_id else _latest_run(runs)
+        run_id, local = folder.name, earlier.local
+        _check_earlier_stages(earlier, first, folder)
+        if run_date not in (None, earlier.run_date):
+            raise UsageError(
+                f"the run date of {run_id} is {earlier.run_date}, not {run_date}; "
+                "start a new run for another day"
+            )
+        run_date, given = earlier.run_date, _with_earlier_input(earlier, first, given)
     else:
-        run_id = run_id or _new_id(runs, now)
+        run_id = run_id or _new_run_id(runs, now)
         folder = runs / run_id
         if folder.exists():
-            raise UsageError(f"run {run_id} exists already; give another --run-id, or go on with --from")
+            raise UsageError(f"run {run_id} exists already; give another --run-id, or resume it with --from")
     run_date = run_date or today
     work_dir = str(folder.resolve())
     if not _is_utf8(work_dir):
-        raise UsageError(f"{work_dir!r} is not UTF-8, and notebooks are; name another folder with --runs")
-    own = {"local": local, "run_date": run_date.isoformat(), "work_dir": work_dir}
-    known = {stage: notebooks.declared(sources / name) for stage, name in NOTEBOOKS.items()}
-    parameters = _parameters(sources, known, own, given, allow)
-    every = {stage: notebooks.defaults(known[stage]) | parameters[stage] for stage in STAGES}
-    return Plan(run_id, run_date, folder, sources, first, local, parameters, every, record, tuple(notes))
+        raise UsageError(f"{work_dir!r} is not UTF-8, and notebooks are; give another folder with --runs")
+    set_by_run = {"local": local, "run_date": run_date.isoformat(), "work_dir": work_dir}
+    declared = {stage: read_declarations(sources / name) for stage, name in NOTEBOOKS.items()}
+    parameters = _assign(declared, set_by_run, given, allow)
+    values = {stage: defaults(declared[stage]) | parameters[stage] for stage in STAGES}
+    return Plan(run_id, run_date, folder, sources, first, local, parameters, values, earlier, tuple(notes))
 
 
-def _check_id(run_id: str) -> None:
+def _check_run_id(run_id: str) -> None:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", run_id):
         shown = run_id if len(run_id) <= 100 else f"{run_id[:20]}… of {len(run_id)} characters"
         raise UsageError(
@@ -123,67 +121,66 @@ def _is_utf8(text: str) -> bool:
     return True
 
 
-def _parameters(
-    sources: Path,
-    known: Mapping[Stage, Mapping[str, notebooks.Declared]],
-    own: Mapping[str, Any],
+def _assign(
+    declared: Mapping[Stage, Mapping[str, Declaration]],
+    set_by_run: Mapping[str, Any],
     given: Mapping[str, str],
     allow: Sequence[str],
 ) -> dict[Stage, dict[str, Any]]:
-    """Deal parameters to the notebooks: ``stage.name`` to one, ``name`` to all that declare it."""
-    wanted: dict[Stage, dict[str, Any]] = {
-        stage: {**own, **{name: True for name in allow if name in known[stage]}} for stage in STAGES
+    """Return each notebook's parameters: ``stage.name`` for one, ``name`` for all that declare it."""
+    assigned: dict[Stage, dict[str, Any]] = {
+        stage: {**set_by_run, **{name: True for name in allow if name in declared[stage]}} for stage in STAGES
     }
     for name, value in given.items():
         stage, dot, short = name.rpartition(".")
-        if short in _OWN:
-            raise ParameterError(f"{name} is the run's own; give {_OWN[short]} instead")
+        if short in _SET_BY_RUN:
+            raise ParameterError(f"{name} is set by the run itself; give {_SET_BY_RUN[short]} instead")
         if dot and stage not in STAGES:
-            raise ParameterError(f"{name}: no stage {stage!r}; there are {', '.join(STAGES)}")
-        homes = [each for each in STAGES if (each == stage if dot else short in known[each])]
-        if not homes:
-            there = "; ".join(f"{NOTEBOOKS[each]}: {', '.join(known[each])}" for each in STAGES)
-            raise ParameterError(f"no notebook has a parameter {name!r}; there are {there}")
-        for each in homes:
-            wanted[each][short] = value
-    return {each: notebooks.check(sources / NOTEBOOKS[each], wanted[each]) for each in STAGES}
+            raise ParameterError(f"{name}: no stage {stage!r}; the stages are {', '.join(STAGES)}")
+        targets = [each for each in STAGES if (each == stage if dot else short in declared[each])]
+        if not targets:
+            known = "; ".join(f"{NOTEBOOKS[each]}: {', '.join(declared[each])}" for each in STAGES)
+            raise ParameterError(f"no notebook has a parameter {name!r}; the parameters are {known}")
+        for each in targets:
+            assigned[each][short] = value
+    return {each: check_types(NOTEBOOKS[each], declared[each], assigned[each]) for each in STAGES}
 
 
-def _with_earlier_input(record: dict[str, Any], first: Stage, given: Mapping[str, str]) -> Mapping[str, str]:
-    """Have a run that starts again read what it read before, unless another input is given."""
-    before = record.get("parameters", {}).get("extract", {}).get("input")
+def _with_earlier_input(earlier: RunRecord, first: Stage, given: Mapping[str, str]) -> Mapping[str, str]:
+    """Add the earlier run's input if extract runs again, unless another input is given."""
+    before = earlier.parameters.get("extract", {}).get("input")
     if first != STAGES[0] or not before or _INPUT in given:
         return given
     return {**given, _INPUT: repr(before)}
 
 
-def _check_earlier_stages(record: dict[str, Any], start: Stage, folder: Path) -> None:
-    for stage in STAGES[: STAGES.index(start)]:
-        status = record["stages"][stage]["status"]
-        if status != "done":
-            raise UsageError(f"{stage} is {status} in {folder}; go on from there: --from {stage}")
+def _check_earlier_stages(earlier: RunRecord, start: Stage, folder: Path) -> None:
+    unfinished = earlier.first_unfinished
+    if unfinished and STAGES.index(unfinished) < STAGES.index(start):
+        status = earlier.stages[unfinished].status
+        raise UsageError(f"{unfinished} is {status} in {folder}; resume from that stage: --from {unfinished}")
 
 
-def _latest(runs: Path) -> tuple[Path, list[str]]:
-    """Return the run that was started last, and a note of every record that cannot be read."""
-    found = list(records.readable(runs))
-    notes = [f"{record}; it is passed over" for _, record in found if isinstance(record, str)]
-    whole = [(record["started_at"], folder) for folder, record in found if not isinstance(record, str)]
-    if not whole:
-        raise UsageError(
-            "; ".join([f"no earlier run in {runs} to go on from; run without --from first", *notes])
-        )
-    return max(whole)[1], notes
-
-
-def _new_id(runs: Path, now: datetime) -> str:
-    stamp = now.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
-    taken = [stamp, *(f"{stamp}-{n}" for n in range(2, 1000))]
-    return next(each for each in taken if not (runs / each).exists())
-
-
-def _earlier(folder: Path) -> dict[str, Any]:
+def _named_run(folder: Path) -> tuple[Path, RunRecord, list[str]]:
     try:
-        return records.read(folder)
+        return folder, read_record(folder), []
     except InputError as error:
-        raise UsageError(f"no run to go on from in {folder}: {error}") from error
+        raise UsageError(f"no run to resume in {folder}: {error}") from error
+
+
+def _latest_run(runs: Path) -> tuple[Path, RunRecord, list[str]]:
+    """Return the run that started last, and a note for every record that cannot be read."""
+    found = list(read_records(runs))
+    notes = [f"{error}; it is skipped" for _, error in found if isinstance(error, InputError)]
+    readable = [(folder, record) for folder, record in found if isinstance(record, RunRecord)]
+    if not readable:
+        message = f"no earlier run in {runs} to resume; run without --from first"
+        raise UsageError("; ".join([message, *notes]))
+    folder, latest = max(readable, key=lambda each: (each[1].started_at, each[0]))
+    return folder, latest, notes
+
+
+def _new_run_id(runs: Path, now: datetime) -> str:
+    stamp = now.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+    candidates = [stamp, *(f"{stamp}-{n}" for n in range(2, 1000))]
+    return next(each for each in candidates if not (runs / each).exists())

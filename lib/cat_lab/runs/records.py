@@ -1,67 +1,127 @@
-"""The record of a run, ``runs/<run-id>/manifest.json``: how it is read, checked and written.
+"""Read and write run records: ``runs/<run-id>/manifest.json``, one typed object each (contract §8).
 
-It is read by whoever goes on with the run and by every later run; it may be empty, damaged or of something
-else, and then it is named, and harms nobody but itself.
+A record is read when its run is resumed and by every later run. A file that is empty, damaged or of another
+program is reported by its path, and affects no other run.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from cat_lab.workspace import STAGES
+from msgspec import UNSET, Struct, UnsetType, convert, field, to_builtins
+
+from cat_lab.stages import STAGES, Stage
 from cat_normalize.core.errors import InputError
 from cat_normalize.core.files import write_bytes
 
 RECORD = "manifest.json"
+Status = Literal["pending", "running", "done", "failed", "interrupted"]
 
 
-def read(folder: Path) -> dict[str, Any]:
-    """Read the record of a run.
+class StageRecord(Struct, kw_only=True):
+    """One stage of a run; times are ISO 8601 in UTC, ``error`` is set if it failed."""
+
+    notebook: str
+    status: Status
+    started_at: str | UnsetType = UNSET
+    finished_at: str | UnsetType = UNSET
+    error: str | UnsetType = UNSET
+
+
+class Failure(Struct, kw_only=True):
+    """The first failure of a run.
+
+    Args:
+        stage: the stage that was running, None if no stage was.
+        error: the class name of the error.
+        text: its message.
+        notebook: the executed copy, if a notebook failed.
+        cell: the number of the failed code cell from 1; 0 if none had started.
+        cells: how many code cells the notebook has.
+        heading: the heading above that cell.
+        traceback: only for an unexpected error, which is a defect of the library.
+        advice: what to try; ``try`` in the file.
+    """
+
+    stage: Stage | None
+    error: str
+    text: str
+    notebook: str | UnsetType = UNSET
+    cell: int | UnsetType = UNSET
+    cells: int | UnsetType = UNSET
+    heading: str | UnsetType = UNSET
+    traceback: str | UnsetType = UNSET
+    advice: str | None = field(name="try", default=None)
+
+
+class RunRecord(Struct, kw_only=True):
+    """One run: parameters of its notebooks (secrets masked), stages, published manifests and failures.
+
+    ``outputs`` holds the manifests that the run published, by process (``etl-process1``, ``etl-process2``);
+    ``notes`` what failed after ``failure``.
+    """
+
+    run_id: str
+    run_date: date
+    local: bool
+    status: Status
+    started_at: str
+    parameters: dict[Stage, dict[str, Any]] = field(default_factory=dict)
+    stages: dict[Stage, StageRecord]
+    outputs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    failure: Failure | UnsetType = UNSET
+    finished_at: str | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        """Refuse a record without all four stages."""
+        if set(self.stages) != set(STAGES):
+            raise ValueError(f"its stages are not {', '.join(STAGES)}")
+
+    @property
+    def first_unfinished(self) -> Stage | None:
+        """The first stage that is not done, None if all are."""
+        return next((stage for stage in STAGES if self.stages[stage].status != "done"), None)
+
+    @property
+    def running_stage(self) -> Stage | None:
+        """The stage that is running, None if none is."""
+        return next((stage for stage in STAGES if self.stages[stage].status == "running"), None)
+
+    @property
+    def counts(self) -> dict[str, Any]:
+        """The summary in ETL-1's manifest, empty if that was not published."""
+        summary = self.outputs.get("etl-process1", {}).get("summary")
+        return summary if isinstance(summary, dict) else {}
+
+
+def read_record(folder: Path) -> RunRecord:
+    """Read the record of the run in a folder.
 
     Raises:
-        InputError: there is none, or it is not a run's; the message names the file.
+        InputError: there is none, or the file is not a run record; the message names the file.
     """
     path = folder / RECORD
     try:
-        record = json.loads(path.read_bytes())
-        if not _is_one(record):
-            raise ValueError("it is not the record of a run")
+        return convert(json.loads(path.read_bytes()), RunRecord)
     except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path} cannot be read: {error}") from error
-    found: dict[str, Any] = record
-    return found
+        raise InputError(f"{path} cannot be read as the record of a run: {error}") from error
 
 
-def readable(runs: Path) -> Iterator[tuple[Path, dict[str, Any] | str]]:
-    """Yield the folder of every run, sorted, with its record, or with why that cannot be read."""
+def read_records(runs: Path) -> Iterator[tuple[Path, RunRecord | InputError]]:
+    """Yield the folder of every run, sorted, with its record or the error of reading it."""
     for path in sorted(runs.glob(f"*/{RECORD}")):
         try:
-            yield path.parent, read(path.parent)
+            yield path.parent, read_record(path.parent)
         except InputError as error:
-            yield path.parent, str(error)
+            yield path.parent, error
 
 
-def write(folder: Path, record: Mapping[str, Any]) -> None:
-    """Write the record, whole or not at all; a name that is not UTF-8 is written as JSON escapes it."""
-    text = json.dumps(record, indent=1, ensure_ascii=False) + "\n"
+def write_record(folder: Path, record: RunRecord) -> None:
+    """Write the record, whole or not at all; bytes of a name that are not UTF-8 become JSON escapes."""
+    text = json.dumps(to_builtins(record), indent=1, ensure_ascii=False) + "\n"
     write_bytes(folder / RECORD, text.encode("utf-8", "backslashreplace"))
-
-
-def _is_one(record: Any) -> bool:
-    if not isinstance(record, dict) or not isinstance(record.get("stages"), dict):
-        return False
-    date.fromisoformat(str(record.get("run_date")))
-    stages = record["stages"]
-    return (
-        isinstance(record.get("local"), bool)
-        and all(isinstance(record.get(name), str) for name in ("status", "started_at"))
-        and set(stages) == set(STAGES)
-        and all(
-            isinstance(each, dict) and all(isinstance(each.get(name), str) for name in ("notebook", "status"))
-            for each in stages.values()
-        )
-    )

@@ -29,8 +29,8 @@ from cat_normalize.core.storage import Location, locate, spark_address, staging,
 from cat_normalize.extract import partitions
 from cat_normalize.extract.export import SUMMARY as EXPORT_SUMMARY
 from cat_normalize.extract.export import DataFile, Export
-from cat_normalize.normalize import publish as guard
-from cat_normalize.normalize.rows import Line, normalize
+from cat_normalize.normalize import normalize, refuse_all_rejected, refuse_shrunk
+from cat_normalize.normalize.rows import Line
 
 if TYPE_CHECKING:
     from pyspark import RDD
@@ -85,11 +85,11 @@ def run(
 
     def check(summary: Summary) -> None:
         if not allow_shrink:
-            guard.refuse_shrunk(settings, summary, s3, today)
+            refuse_shrunk(settings, summary, s3, today)
 
     csv = layout.s3_uri(settings.bucket, layout.csv_key(settings, run_date))
     rejects = layout.s3_uri(settings.bucket, layout.rejects_key(settings, run_date))
-    accept = partial(guard.refuse_all_rejected, rejects=rejects)
+    accept = partial(refuse_all_rejected, rejects=rejects)
     summary, outputs = normalize_export(spark, uri, csv, rejects, settings, check=check, accept=accept)
     made = Etl1Manifest(run_date, uri, settings, summary, outputs)
     manifest.publish(made, s3)

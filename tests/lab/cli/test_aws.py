@@ -1,4 +1,4 @@
-"""extract, local and run's limit, against a local AWS."""
+"""The commands extract and local, and --max-rejects of run, with a local AWS."""
 
 import json
 import shlex
@@ -10,7 +10,7 @@ import pytest
 
 from cat_lab.local import running
 from cat_normalize.core.settings import Settings
-from faults.kit import COMMAND, Bench, alive, environment, soon
+from faults.kit import COMMAND, Project, alive, environment, soon
 
 DAY = "2025-09-15"
 ODD = "^Prueba (QA|'x')$"
@@ -23,8 +23,8 @@ def aws(tmp_path_factory):
 
 
 @pytest.fixture
-def told(aws, call):
-    """Call the command with that AWS in the environment."""
+def call_aws(aws, call):
+    """Call a command with that AWS in the environment."""
 
     def run(*words):
         return call(*words, **aws.child_environment({}))
@@ -32,19 +32,19 @@ def told(aws, call):
     return run
 
 
-def test_any_segments_and_partitions_give_the_same_csv(told, tmp_path):
+def test_any_segments_and_partitions_give_the_same_csv(call_aws, tmp_path):
     made = set()
     for number, (segments, partitions, workers) in enumerate([(1, 1, 1), (3, 7, 2)]):
         raw, csv = tmp_path / f"raw{number}", tmp_path / f"{number}.csv"
         words = ["--segments", segments, "--partitions", partitions]
-        assert told("extract", "--output", raw, *words)[0] == 0
+        assert call_aws("extract", "--output", raw, *words)[0] == 0
         words = ["--rejects", tmp_path / f"{number}.jsonl", "--workers", workers]
-        assert told("normalize", "--input", raw, "--output", csv, *words)[0] == 0
+        assert call_aws("normalize", "--input", raw, "--output", csv, *words)[0] == 0
         made.add(csv.read_bytes())
     assert len(made) == 1
 
 
-def test_without_credentials_the_message_is_a_line(call, tmp_path, monkeypatch):
+def test_without_credentials_extract_prints_one_line(call, tmp_path, monkeypatch):
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     none = {
@@ -58,20 +58,21 @@ def test_without_credentials_the_message_is_a_line(call, tmp_path, monkeypatch):
     assert "credentials" in err
 
 
-def test_a_paced_extract_is_the_same_and_says_what_it_took(told, tmp_path):
+def test_a_rate_limited_extract_gives_the_same_files(call_aws, tmp_path):
     read = []
-    for name, words in (("free", []), ("paced", ["--max-rcu", 100_000])):
-        code, out, _ = told("extract", "--output", tmp_path / name, "--json", *words)
+    for name, words in (("unlimited", []), ("limited", ["--max-rcu", 100_000])):
+        code, out, _ = call_aws("extract", "--output", tmp_path / name, "--json", *words)
         assert code == 0
         read.append(json.loads(out))
     assert read[0] == read[1]
     files = [
-        {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("free", "paced")
+        {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()}
+        for name in ("unlimited", "limited")
     ]
     assert files[0] == files[1]
 
 
-def test_an_export_has_no_pace(call, tmp_path):
+def test_max_rcu_is_refused_with_an_export(call, tmp_path):
     code, out, err = call("extract", "--output", tmp_path / "raw", "--export", tmp_path, "--max-rcu", 9)
     assert (code, out) == (2, "")
     assert "--max-rcu is for a table" in err
@@ -87,7 +88,7 @@ def test_an_export_has_no_pace(call, tmp_path):
         ["--max-rcu", "x"],
     ],
 )
-def test_extracts_limits(call, tmp_path, words):
+def test_values_outside_the_ranges_of_extract_are_refused(call, tmp_path, words):
     code, out, err = call("extract", "--output", tmp_path / "raw", *words)
     assert (code, out) == (2, "")
     assert words[0] in err
@@ -101,7 +102,7 @@ main(sys.argv[1:])
 """
 
 
-def test_an_extract_on_a_full_disk_is_a_sentence_and_leaves_nothing(aws, tmp_path):
+def test_an_extract_on_a_full_disk_prints_one_line_and_leaves_nothing(aws, tmp_path):
     done = subprocess.run(
         [COMMAND[0], "-c", FULL, "extract", "--output", "raw"],
         cwd=tmp_path,
@@ -143,7 +144,7 @@ def exports(process):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_local_prints_exports_that_work_and_ends_when_told(up, tmp_path, number):
+def test_local_prints_exports_that_work_and_ends_on_a_signal(up, tmp_path, number):
     printed = exports(up)
     assert all(line.startswith("export ") for line in printed.splitlines())
     asked = shlex.join([*COMMAND, "extract", "--output", str(tmp_path / "raw"), "--json"])
@@ -167,7 +168,7 @@ def test_local_prints_exports_that_work_and_ends_when_told(up, tmp_path, number)
     assert soon(lambda: not alive(family))
 
 
-def test_local_says_so_when_its_server_is_killed(up):
+def test_local_reports_a_killed_server(up):
     exports(up)
     (server,) = psutil.Process(up.pid).children()
     server.kill()
@@ -185,9 +186,9 @@ def test_a_run_with_too_many_rejects_ends_with_3(aws, tmp_path, limit, code):
         Key="manifests/etl-process1/20250915.json",
         Body=json.dumps({"summary": summary}).encode(),
     )
-    bench = Bench(tmp_path, aws.child_environment(environment()))
-    bench.write()
-    done = bench.run("--run-id", "r", "--run-date", DAY, "--max-rejects", str(limit))
+    project = Project(tmp_path, aws.child_environment(environment()))
+    project.write()
+    done = project.run("--run-id", "r", "--run-date", DAY, "--max-rejects", str(limit))
     assert done.returncode == code, done.stderr
-    assert bench.record()["status"] == "done"
+    assert project.record()["status"] == "done"
     assert ("5 items rejected, more than --max-rejects 4" in done.stderr) == (code == 3)

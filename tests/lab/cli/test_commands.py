@@ -50,7 +50,7 @@ def test_help_ends_with_an_example_of_the_command(command):
     assert shlex.split(example)[:3] == ["Example:", "cat-normalize", command]
 
 
-def test_the_json_summary_is_the_contracts(items):
+def test_the_json_summary_has_the_members_of_the_contract(items):
     done = normalize(items, "--json")
     assert (done.returncode, done.stderr) == (0, "")
     expected = {
@@ -67,7 +67,7 @@ def test_the_json_summary_is_the_contracts(items):
     assert list(json.loads(done.stdout).items()) == list(expected.items())
 
 
-def test_several_paths_may_follow_one_input(items):
+def test_one_input_option_takes_several_paths(items):
     other = items.with_name("other")
     other.write_text(json.dumps(ITEM | {"PK": {"S": "USER#2"}}))
     shutil.copy(other, other.with_name("third"))
@@ -77,7 +77,7 @@ def test_several_paths_may_follow_one_input(items):
     assert json.loads(call("normalize", "--input", items, other, *outputs, "--json").stdout)["users"] == 2
 
 
-def test_more_rejects_than_allowed_is_3_and_the_outputs_are_there(items):
+def test_more_rejects_than_allowed_exits_with_3_and_keeps_the_outputs(items):
     assert normalize(items, "--max-rejects", 1).returncode == 0
     done = normalize(items, "--max-rejects", 0)
     assert done.returncode == 3
@@ -100,7 +100,7 @@ def test_more_rejects_than_allowed_is_3_and_the_outputs_are_there(items):
         (["--inptu", "x"], {}, 2, "--inptu"),
     ],
 )
-def test_what_is_wrong_is_said_on_stderr_and_in_the_exit_code(items, words, environment, code, message):
+def test_an_error_is_on_stderr_and_in_the_exit_code(items, words, environment, code, message):
     done = normalize(items, *words, **environment)
     assert done.returncode == code
     assert message in done.stderr
@@ -108,13 +108,13 @@ def test_what_is_wrong_is_said_on_stderr_and_in_the_exit_code(items, words, envi
     assert not items.with_name("o.csv").exists()
 
 
-def test_filters_come_from_options_and_environment_and_options_win(items):
+def test_options_override_filters_of_the_environment(items):
     assert json.loads(normalize(items, "--json", CAT_SINCE="2025-09-01").stdout)["filtered"] == 1
     done = normalize(items, "--json", "--since", "2025-08-01", CAT_SINCE="2025-09-01")
     assert json.loads(done.stdout)["filtered"] == 0
 
 
-def test_an_empty_argument_is_no_place(items):
+def test_an_empty_argument_is_refused(items):
     done = call("normalize", "--input", "", "--output", "o.csv", "--rejects", "r.jsonl", cwd=items.parent)
     assert (done.returncode, done.stdout) == (2, "")
     assert "an argument is empty" in done.stderr
@@ -133,13 +133,13 @@ def test_convert_never_replaces_its_csv(items, name):
     assert csv.read_bytes() == csvfile.HEADER
 
 
-def test_convert_says_what_is_wrong_before_it_starts_java(items):
+def test_convert_reports_a_missing_csv_before_it_starts_java(items):
     said = call("convert", "--input", items.with_name("none"), "--output", "p", JAVA_HOME="/nowhere")
     assert (said.returncode, said.stderr.count("\n")) == (1, 1)
     assert "none cannot be read" in said.stderr
 
 
-def test_a_java_that_does_not_start_is_a_sentence(items):
+def test_a_java_that_does_not_start_is_reported_without_a_traceback(items):
     items.write_bytes(csvfile.HEADER)
     parquet = items.with_name("p")
     done = call("convert", "--input", items, "--output", parquet, "--memory", "900000g")
@@ -149,7 +149,7 @@ def test_a_java_that_does_not_start_is_a_sentence(items):
     assert not parquet.exists()
 
 
-def test_standard_input_and_devices(items):
+def test_standard_input_is_read_and_devices_are_written(items):
     words = ("normalize", "--input", "-", "--output", items.with_name("o.csv"), "--rejects", "/dev/null")
     line = [sys.executable, "-m", "cat_lab", *map(str, words), "--json"]
     done = subprocess.run(line, input=items.read_bytes(), env=CLEAN, capture_output=True, check=True)
@@ -157,7 +157,7 @@ def test_standard_input_and_devices(items):
     assert Path("/dev/null").is_char_device()
 
 
-def test_where_all_is_rejected_the_rejects_are_there_the_csv_stays_and_the_exit_code_is_4(items):
+def test_if_all_items_are_rejected_the_csv_stays_and_the_exit_code_is_4(items):
     items.write_text("{\n{}\n")
     items.with_name("o.csv").write_text("earlier")
     done = normalize(items, "--max-rejects", 0)
@@ -168,7 +168,7 @@ def test_where_all_is_rejected_the_rejects_are_there_the_csv_stays_and_the_exit_
     assert items.with_name("o.csv").read_text() == "earlier"
 
 
-def test_a_csv_of_a_day_that_has_not_come_is_converted_only_if_that_is_allowed(items):
+def test_a_csv_of_a_future_day_is_converted_only_if_allowed(items):
     csv, parquet = items.with_name("data_99991231.csv"), items.with_name("u.parquet")
     csv.write_bytes(csvfile.HEADER)
     done = call("convert", "--input", csv, "--output", parquet)
@@ -182,7 +182,7 @@ def test_output_and_rejects_must_differ(items):
     assert (done.returncode, items.read_text()[0]) == (2, "{")
 
 
-def test_from_items_to_an_answer_on_plain_files(items):
+def test_from_items_to_a_query_result_on_local_files(items):
     normalize(items)
     csv, parquet = items.with_name("o.csv"), items.with_name("u.parquet")
     done = call("convert", "--input", csv, "--output", parquet, "--json")
@@ -208,7 +208,7 @@ def test_from_items_to_an_answer_on_plain_files(items):
         (["totals", "--param", "top=1", "--parquet", "x"], 2, "totals has no parameter top"),
     ],
 )
-def test_a_wrong_query_is_named(words, code, message):
+def test_a_wrong_query_is_refused(words, code, message):
     done = call("query", *words)
     assert (done.returncode, done.stdout) == (code, "")
     assert message in done.stderr
@@ -222,7 +222,7 @@ def aws(tmp_path_factory):
         yield local
 
 
-def test_extract_tells_what_it_moved(aws, tmp_path):
+def test_extract_prints_its_counts(aws, tmp_path):
     environment = aws.child_environment()
     words = ("extract", "--output", tmp_path / "raw", "--partitions", 3, "--json")
     done = call(*words, **environment)

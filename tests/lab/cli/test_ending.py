@@ -1,4 +1,4 @@
-"""How commands end that are told to, or that the system refuses something: a line and an exit code."""
+"""Commands that are interrupted, or that fail on the system: one line and an exit code."""
 
 import json
 import os
@@ -36,7 +36,7 @@ def connected(process, port):
 
 
 @pytest.mark.parametrize("number", CODES, ids=str)
-def test_a_command_that_is_told_to_end_says_how_to_run_it_again(tmp_path, number):
+def test_an_interrupted_command_prints_how_to_run_it_again(tmp_path, number):
     words = ["query", "heaviest_users", "--param", "top=3"]
     with refusing.silent() as endpoint:
         process = start(*words, cwd=tmp_path, AWS_ENDPOINT_URL=endpoint, **KEYS)
@@ -54,7 +54,7 @@ def test_a_command_that_is_told_to_end_says_how_to_run_it_again(tmp_path, number
     assert (out, list(tmp_path.iterdir())) == ("", [])
 
 
-def test_interrupted_twice_there_is_no_traceback(tmp_path):
+def test_a_second_interrupt_prints_no_traceback(tmp_path):
     code = """
 import signal, time, os
 from cat_lab.cli import app
@@ -84,7 +84,7 @@ main(["slow"])
     finally:
         process.kill()
     assert (process.returncode, out) == (130, "cleaned\n")
-    assert err == "\ncat-normalize: cleaning up; once more ends it without\n"
+    assert err == "\ncat-normalize: cleaning up; one more signal ends it without\n"
 
 
 LIMITED = """
@@ -95,7 +95,7 @@ main(sys.argv[1:])
 """
 
 
-def test_what_the_system_refuses_is_a_sentence(call, items, tmp_path):
+def test_an_error_of_the_system_is_one_line(call, items, tmp_path):
     long = "n" * 300
     code, out, err = call("normalize", "--input", items, "--output", tmp_path / long, "--rejects", "r")
     assert (code, out, err.count("\n")) == (1, "", 1)
@@ -105,7 +105,7 @@ def test_what_the_system_refuses_is_a_sentence(call, items, tmp_path):
     assert (code, out, err) == (1, "", f"cat-normalize: {items}: File exists\n")
 
 
-def test_a_run_on_a_full_disk_is_a_sentence(tmp_path):
+def test_a_run_on_a_full_disk_prints_no_traceback(tmp_path):
     from faults.kit import write_notebooks
 
     write_notebooks(tmp_path / "notebooks")
@@ -126,7 +126,7 @@ def test_a_run_on_a_full_disk_is_a_sentence(tmp_path):
 NOT_UTF_8 = os.fsdecode(b"caf\xe9")
 
 
-def test_names_that_are_not_utf_8_are_told_and_crash_nothing(items, tmp_path):
+def test_names_that_are_not_utf_8_are_printed_escaped(items, tmp_path):
     odd = tmp_path / NOT_UTF_8
     odd.mkdir()
     shutil.copy(items, odd / "i.jsonl")
@@ -141,7 +141,7 @@ def test_names_that_are_not_utf_8_are_told_and_crash_nothing(items, tmp_path):
     assert query.returncode == 2
 
 
-def test_without_credentials_each_command_says_so_in_a_line_with_the_remedy(call, tmp_path, monkeypatch):
+def test_without_credentials_each_command_prints_one_line_with_the_remedy(call, tmp_path, monkeypatch):
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     none = {"AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null"}
@@ -158,7 +158,7 @@ def kernels(lab):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL], ids=str)
-def test_lab_ends_with_all_that_it_has_started(tmp_path, number):
+def test_lab_ends_all_processes_that_it_started(tmp_path, number):
     config, runtime = tmp_path / "config", tmp_path / "runtime"
     config.mkdir()
     (config / "jupyter_server_config.json").write_text('{"ServerApp": {"allow_root": true}}')

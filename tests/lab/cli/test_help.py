@@ -1,4 +1,4 @@
-"""Every command tells how it is used, with an example that can be typed."""
+"""Every command has help for its options, and an example that can be typed."""
 
 import shlex
 import subprocess
@@ -6,8 +6,8 @@ import subprocess
 import pytest
 from typer.main import get_command
 
-from cat_lab.cli import _spread
-from cat_lab.cli.app import app
+from cat_lab.cli import app
+from cat_lab.cli.entry import repeat_option
 from faults.kit import COMMAND, environment
 
 COMMANDS = ("run", "extract", "normalize", "convert", "query", "local", "lab")
@@ -21,19 +21,19 @@ def example(name):
     return command(name).epilog.removeprefix("\b\nExample: ")
 
 
-def test_the_commands_are_the_contracts():
+def test_the_commands_are_those_of_the_contract():
     assert set(get_command(app).commands) == set(COMMANDS)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_example_can_be_typed(name):
-    program, first, *words = _spread(shlex.split(example(name)), "--input")
+    program, first, *words = repeat_option(shlex.split(example(name)), "--input")
     assert (program, first) == ("cat-normalize", name)
     assert command(name).make_context(name, words).params is not None
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_option_says_what_it_is(name):
+def test_every_option_has_help(name):
     for parameter in command(name).params:
         assert parameter.help, parameter.name
 
@@ -48,12 +48,12 @@ def test_every_option_says_what_it_is(name):
         ("query", {"--parquet", "--json"}),
     ],
 )
-def test_the_contracts_options_are_there(name, options):
+def test_the_options_of_the_contract_exist(name, options):
     assert {option for parameter in command(name).params for option in parameter.opts} >= options
 
 
 def rendered(*words, columns):
-    """What is shown, filled to so many columns, with every run of white space as one space."""
+    """What is shown, wrapped to that many columns, with every run of white space as one space."""
     done = subprocess.run(
         [*COMMAND, *words, "--help"],
         env=environment(COLUMNS=str(columns)),
@@ -67,21 +67,21 @@ def rendered(*words, columns):
 
 @pytest.mark.parametrize("name", COMMANDS)
 @pytest.mark.parametrize("columns", [60, 200])
-def test_nothing_of_a_help_text_is_swallowed(name, columns):
+def test_help_texts_are_printed_in_full(name, columns):
     shown = rendered(name, columns=columns)
     for text in (command(name).help, *(each.help for each in command(name).params)):
         assert " ".join(text.split()) in shown
     assert shown.endswith(f"Example: {example(name)}")
 
 
-def test_the_list_of_commands_says_what_each_does_in_full():
+def test_the_list_of_commands_shows_their_full_help():
     shown = rendered(columns=80)
     for name in COMMANDS:
         assert f"{name} {command(name).help}" in shown
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "text"),
     [
         ("run", "The day that names the outputs, such as 2025-08-18 or 20250818 [default: today]."),
         ("run", "A notebook parameter, [STAGE.]NAME=VALUE."),
@@ -91,8 +91,8 @@ def test_the_list_of_commands_says_what_each_does_in_full():
         ("convert", "such as 2g or 512m. [default: 2g]"),
     ],
 )
-def test_days_say_their_form_and_options_their_default(name, told):
-    assert told in rendered(name, columns=100)
+def test_help_shows_the_form_of_days_and_the_defaults(name, text):
+    assert text in rendered(name, columns=100)
 
 
 def test_without_a_command_help_is_shown():

@@ -1,4 +1,4 @@
-"""run --input: what is refused before anything starts."""
+"""Inputs of run that are refused before anything starts."""
 
 import os
 from pathlib import Path
@@ -7,9 +7,9 @@ import pytest
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
-        (["--input", "items", "--from", "normalize"], "--from normalize skips it"),
+        (["--input", "items", "--from", "normalize"], "--from normalize skips that"),
         (
             ["--input", "items", "--local", "--publish"],
             "--publish is for your AWS account and --local is not",
@@ -24,12 +24,12 @@ import pytest
         (["-p", "extract.input=['items']"], "give the files with --input instead"),
     ],
 )
-def test_what_cannot_be(call, items, monkeypatch, words, said):
+def test_a_wrong_input_is_refused(call, items, monkeypatch, words, message):
     monkeypatch.chdir(items.parent)
     items.rename("items")
     Path("empty").mkdir()
     os.mkfifo("pipe")
     code, out, err = call("run", *words)
     assert (code, out) == (2, "")
-    assert said in err
+    assert message in err
     assert not (items.parent / "runs").exists()

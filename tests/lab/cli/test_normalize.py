@@ -26,11 +26,11 @@ def normalize(call, items, tmp_path):
     return run
 
 
-def test_the_summary_is_a_line_a_count(normalize):
+def test_the_summary_has_one_line_per_count(normalize):
     code, out, err = normalize()
     assert (code, err) == (0, "")
-    told = dict(line.rsplit("  ", 1) for line in out.splitlines())
-    assert {name.strip().replace(" ", "_"): value.strip() for name, value in told.items()} == {
+    printed = dict(line.rsplit("  ", 1) for line in out.splitlines())
+    assert {name.strip().replace(" ", "_"): value.strip() for name, value in printed.items()} == {
         **{name: str(value) for name, value in SUMMARY.items()},
         "rejected_by_reason": "unknown_kind 1",
         "warnings": "-",
@@ -46,7 +46,7 @@ def test_the_summary_is_a_line_a_count(normalize):
     ],
     ids=" ".join,
 )
-def test_several_inputs(normalize, items, tmp_path, monkeypatch, given):
+def test_several_inputs_are_read(normalize, items, tmp_path, monkeypatch, given):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder").mkdir()
     for name in ("a", "b", "folder/a.jsonl", "folder/b.jsonl"):

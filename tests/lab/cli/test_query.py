@@ -29,10 +29,10 @@ def parquet(tmp_path):
 def test_every_query_answers_as_json(call, parquet, name):
     code, out, err = call("query", name, "--parquet", parquet, "--json")
     assert (code, err) == (0, "")
-    told = json.loads(out)
-    assert list(told) == ["query", "rows"]
-    assert told["query"] == name
-    assert all(isinstance(row, dict) for row in told["rows"])
+    printed = json.loads(out)
+    assert list(printed) == ["query", "rows"]
+    assert printed["query"] == name
+    assert all(isinstance(row, dict) for row in printed["rows"])
 
 
 def test_null_is_null_in_json(call, parquet):
@@ -40,13 +40,13 @@ def test_null_is_null_in_json(call, parquet):
     assert json.loads(out)["rows"][0]["ciudad"] is None
 
 
-def test_a_share_of_nothing_is_null_in_json_not_nan(call, tmp_path):
+def test_a_share_of_zero_users_is_null_in_json(call, tmp_path):
     pq.write_table(schema.arrow_schema().empty_table(), tmp_path / "empty.parquet")
     _, out, _ = call("query", "feedback_share", "--parquet", tmp_path / "empty.parquet", "--json")
     assert json.loads(out)["rows"][0]["share_of_users"] is None
 
 
-def test_a_parameter_is_given(call, parquet):
+def test_a_query_parameter_applies(call, parquet):
     code, out, _ = call("query", "most_asked_questions", "--parquet", parquet, "--param", "top=1", "--json")
     assert (code, len(json.loads(out)["rows"])) == (0, 1)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from faults.kit import Bench, environment
+from faults.kit import Project, environment
 
 NOTEBOOKS = Path(__file__).parents[3] / "notebooks"
 HOSTILE = ["<script>alert(1)</script>", "=1+1", "$\\frac{", "a\nb\x1b[31m\x00", "\u202eabc", "| a | b"]
@@ -19,7 +19,7 @@ def talk(user, at, *texts, **data):
     return item | ({"UserData": {"M": members}} if data else {})
 
 
-def thumb(user):
+def feedback(user):
     return {
         "PK": {"S": f"USER#{user}"},
         "SK": {"S": "FEEDBACK#1"},
@@ -33,34 +33,34 @@ TABLES = {
         *(talk(year, f"{year}-12-31T10:00:00", "hola") for year in ("0001", "0033", "1582", "2024", "9999")),
         *(talk(n, "2024-01-01", text, nombre=text, ciudad=text) for n, text in enumerate(HOSTILE)),
     ],
-    "feedback only": [thumb("1"), thumb("2")],
+    "feedback only": [feedback("1"), feedback("2")],
 }
 
 
 @pytest.fixture
-def bench(tmp_path):
-    return Bench(tmp_path, environment())
+def project(tmp_path):
+    return Project(tmp_path, environment())
 
 
 @pytest.fixture
-def run(bench):
+def run(project):
     """Run the notebooks on some items, given from the folder they are in."""
 
     def start(items, *words):
         text = "".join(json.dumps(item) + "\n" for item in items)
-        (bench.folder / "items.jsonl").write_text(text)
+        (project.folder / "items.jsonl").write_text(text)
         given = ["--input", "items.jsonl", "--run-id", "r", "--run-date", "2025-09-15"]
-        return bench.run(*given, "--notebooks", str(NOTEBOOKS), *words)
+        return project.run(*given, "--notebooks", str(NOTEBOOKS), *words)
 
     return start
 
 
-def shown(bench):
+def shown(project):
     """What the outputs of the executed copies show: as plain text, as HTML, and how many pictures."""
     made = [
         output
-        for path in sorted((bench.runs / "r").glob("0*.ipynb"))
-        for cell in bench.cells(path.name)
+        for path in sorted((project.runs / "r").glob("0*.ipynb"))
+        for cell in project.cells(path.name)
         for output in cell["outputs"]
     ]
     data = [output.get("data", {}) for output in made]
@@ -71,14 +71,14 @@ def shown(bench):
     return "\n".join(plain), "\n".join(html), sum("image/png" in d for d in data)
 
 
-def outputs(bench):
-    return bench.record()["outputs"]
+def outputs(project):
+    return project.record()["outputs"]
 
 
-def test_a_clean_table_of_any_years(bench, run):
+def test_a_table_without_rejects_and_of_any_years(project, run):
     done = run(TABLES["clean"])
     assert done.returncode == 0, done.stderr
-    text, html, pictures = shown(bench)
+    text, html, pictures = shown(project)
     assert "No item was rejected." in text
     assert "by millennium, 1000 to 9000" in text  # the query knows no day before the year 1000
     assert "11 rows of 12 columns are equal" in text
@@ -86,24 +86,24 @@ def test_a_clean_table_of_any_years(bench, run):
     assert "&lt;script&gt;" in html
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", text + html)
     assert pictures == 6
-    assert "<script>alert" not in (bench.runs / "r" / "report.html").read_text()
-    assert outputs(bench)["etl-process1"]["source"] == str(bench.folder / "items.jsonl")
+    assert "<script>alert" not in (project.runs / "r" / "report.html").read_text()
+    assert outputs(project)["etl-process1"]["source"] == str(project.folder / "items.jsonl")
 
 
-def test_a_table_of_feedback_alone(bench, run):
+def test_a_table_with_only_feedback(project, run):
     done = run(TABLES["feedback only"])
     assert done.returncode == 0, done.stderr
-    text, _, _ = shown(bench)
+    text, _, _ = shown(project)
     assert "No conversation has a day." in text
     assert "No user has written a message." in text
-    assert outputs(bench)["etl-process1"]["summary"]["users"] == 2
+    assert outputs(project)["etl-process1"]["summary"]["users"] == 2
 
 
-def test_a_table_of_rejects_alone_is_shown_and_not_published(bench, run):
+def test_a_table_with_only_rejects_is_shown_and_not_published(project, run):
     done = run([{"PK": {"S": "USER#1"}, "SK": {"S": "SESSION#1"}}] * 3)
     assert done.returncode == 4, done.stderr
     assert "AllRejectedError" in done.stderr
-    text, _, _ = shown(bench)
+    text, _, _ = shown(project)
     assert "unknown_kind" in text
     assert "There is no row" in text
-    assert bench.statuses() == ["done", "failed", "pending", "pending"]
+    assert project.statuses() == ["done", "failed", "pending", "pending"]

@@ -1,4 +1,4 @@
-"""The committed outputs are what the library gives today, cell by cell; and a changed rule shows."""
+"""The committed outputs equal those of the library today, cell by cell; a changed rule makes them differ."""
 
 import json
 import os
@@ -28,7 +28,7 @@ def aws(tmp_path_factory):
 
 @pytest.fixture
 def nbval(aws, tmp_path):
-    """Hold a copy of the notebooks to their outputs, strictly, in a project of its own."""
+    """Compare a copy of the notebooks with their outputs, strictly, in a folder of its own."""
     shutil.copytree(NOTEBOOKS, tmp_path / "notebooks", ignore=shutil.ignore_patterns("runs", ".*"))
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
 
@@ -71,12 +71,12 @@ def test_the_notebooks_give_their_committed_outputs(nbval, tmp_path):
 @pytest.mark.parametrize(
     ("module", "rule", "other"),
     [
-        ("text.py", '.replace("|", "/")', '.replace("|", "-")'),
-        ("normalize.py", '"Usuario Anónimo"', '"Anónimo"'),
+        ("normalize/text.py", '.replace("|", "/")', '.replace("|", "-")'),
+        ("normalize/rows.py", '"Usuario Anónimo"', '"Anónimo"'),
     ],
-    ids=["a bar becomes a slash", "who has no name"],
+    ids=["a bar becomes a slash", "a user without a name"],
 )
-def test_a_changed_rule_is_seen(nbval, tmp_path, module, rule, other):
+def test_a_changed_rule_fails_the_comparison(nbval, tmp_path, module, rule, other):
     copy = tmp_path / "changed" / "cat_normalize"
     shutil.copytree(LIBRARY, copy, ignore=shutil.ignore_patterns("__pycache__"))
     text = (copy / module).read_text()

@@ -1,4 +1,4 @@
-"""The first run of a newcomer: one command, nothing set, no Java; then going on from it."""
+"""The first run of a new user: one command, nothing configured, no Java; then resuming it."""
 
 import csv
 import hashlib
@@ -31,7 +31,7 @@ NAMES = [f"0{n}_{stage}.ipynb" for n, stage in enumerate(STAGES, 1)]
 
 @pytest.fixture(scope="module")
 def bare(tmp_path_factory):
-    """The environment of somebody who has set nothing: a home, and a PATH without Java."""
+    """An environment without settings: a home, and a PATH without Java."""
     home = tmp_path_factory.mktemp("home")
     (home / "bin").mkdir()
     for folder in ("/bin", "/usr/bin"):
@@ -67,9 +67,9 @@ def first(bare, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def onward(bare, first, tmp_path_factory):
-    """A copy of that folder, gone on with from the second stage under another rule."""
-    folder = tmp_path_factory.mktemp("onward") / "project"
+def resumed(bare, first, tmp_path_factory):
+    """A copy of that folder, resumed from the second stage under another rule."""
+    folder = tmp_path_factory.mktemp("resumed") / "project"
     shutil.copytree(first[0], folder)
     done = run(folder, bare, "--from", "normalize", "-p", "normalize.since=2025-08-18", "--json")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -102,7 +102,7 @@ def csv_rows(path):
     ]
 
 
-def test_it_says_what_happened_and_what_to_open_next(first):
+def test_it_prints_the_result_and_what_to_open_next(first):
     _, done = first
     assert re.search(r"^run +r: done$", done.stdout, re.MULTILINE)
     assert re.search(r"^users +[1-9]\d*$", done.stdout, re.MULTILINE)
@@ -203,16 +203,16 @@ def test_the_copies_in_the_run_are_the_published_ones(result):
     assert (result / "data.parquet").read_bytes() == (result / "bucket" / PARQUET).read_bytes()
 
 
-def test_going_on_keeps_what_was_done_and_changes_what_was_asked(first, onward, result):
-    again, done = onward
-    told, before = record(again), record(result)
-    assert json.loads(done.stdout) == told | {"folder": "runs/r"}
-    assert (told["status"], told["run_id"], told["run_date"]) == ("done", "r", "2025-09-15")
-    assert told["stages"]["extract"] == before["stages"]["extract"]
-    assert told["parameters"]["normalize"]["since"] == "2025-08-18"
+def test_resuming_keeps_the_earlier_stages_and_applies_new_parameters(first, resumed, result):
+    again, done = resumed
+    after, before = record(again), record(result)
+    assert json.loads(done.stdout) == after | {"folder": "runs/r"}
+    assert (after["status"], after["run_id"], after["run_date"]) == ("done", "r", "2025-09-15")
+    assert after["stages"]["extract"] == before["stages"]["extract"]
+    assert after["parameters"]["normalize"]["since"] == "2025-08-18"
     for path in sorted((result / "raw").iterdir()):
         assert (again / "raw" / path.name).read_bytes() == path.read_bytes()
-    summary, earlier = (each["outputs"]["etl-process1"]["summary"] for each in (told, before))
+    summary, earlier = (each["outputs"]["etl-process1"]["summary"] for each in (after, before))
     assert summary["filtered"] > 0
     assert summary["items_read"] == earlier["items_read"]
     assert summary["conversations"] + summary["filtered"] == earlier["conversations"]
@@ -222,8 +222,8 @@ def test_going_on_keeps_what_was_done_and_changes_what_was_asked(first, onward, 
     assert [tuple(row.values()) for row in table.to_pylist()] == csv_rows(again / "bucket" / CSV)
 
 
-def test_the_last_stage_alone_can_be_run_again(bare, onward):
-    again, _ = onward
+def test_the_last_stage_alone_can_be_run_again(bare, resumed):
+    again, _ = resumed
     before = {key: (again / "bucket" / key).read_bytes() for key in KEYS}
     done = run(again.parents[1], bare, "--from", "query", "-p", "top=3")
     assert done.returncode == 0, done.stdout + done.stderr

@@ -44,7 +44,7 @@ def texts(cell):
                 yield "".join(data)
 
 
-def test_there_is_a_notebook_a_stage():
+def test_every_stage_has_a_notebook():
     assert list(NOTEBOOKS) == STAGES
 
 
@@ -55,7 +55,7 @@ def test_one_cell_holds_the_parameters_and_comes_first(name):
 
 
 @EVERY
-def test_parameters_are_typed_literals_with_a_comment_each(name):
+def test_parameters_are_typed_literals_each_with_a_comment(name):
     (cell,) = parameters(name)
     text = source(cell)
     for statement in ast.parse(text).body:
@@ -67,7 +67,7 @@ def test_parameters_are_typed_literals_with_a_comment_each(name):
 
 
 @EVERY
-def test_the_parameters_that_a_run_sets_are_there(name):
+def test_the_parameters_that_a_run_sets_are_declared(name):
     (cell,) = parameters(name)
     declared = {
         statement.target.id: ast.literal_eval(statement.value) for statement in ast.parse(source(cell)).body
@@ -94,7 +94,7 @@ def test_there_is_as_much_prose_as_code(name):
 
 
 @EVERY
-def test_one_title_comes_first_and_carries_the_stages_number(name):
+def test_the_only_title_comes_first_with_the_number_of_the_stage(name):
     titles = [
         (at, line)
         for at, cell in enumerate(NOTEBOOKS[name]["cells"])
@@ -121,14 +121,14 @@ def test_every_code_cell_was_run_in_order(name):
 
 
 @EVERY
-def test_outputs_say_nothing_of_the_machine_or_the_hour(name):
+def test_outputs_contain_no_paths_addresses_or_times(name):
     for cell in cells(name, "code"):
         for text in texts(cell):
             assert OF_THE_MACHINE.search(text) is None, text
 
 
 @EVERY
-def test_nothing_else_of_a_run_is_kept(name):
+def test_the_metadata_contains_nothing_of_a_run(name):
     notebook = NOTEBOOKS[name]
     assert set(notebook["metadata"]) == {"kernelspec", "language_info"}
     assert notebook["metadata"]["kernelspec"]["name"] == "python3"
@@ -151,20 +151,20 @@ def test_no_cell_reads_a_whole_table(name):
 
 
 @EVERY
-def test_no_cell_knows_the_sample(name):
+def test_no_cell_depends_on_the_sample(name):
     """A day, an id or a text of the sample stands in no cell; the default run date is a parameter."""
     code = "\n".join(source(cell) for cell in cells(name, "code") if cell not in parameters(name))
     assert not re.search(r"20\d\d|\d{4,}|USER#|Anónimo|prueba", code)
 
 
 @EVERY
-def test_it_ends_with_what_comes_next(name):
+def test_it_ends_with_the_next_stage(name):
     last = NOTEBOOKS[name]["cells"][-1]
     assert last["cell_type"] == "markdown"
     assert source(last).startswith("## Next")
 
 
 @EVERY
-def test_no_cell_is_left_out_of_the_comparison(name):
+def test_no_cell_is_excluded_from_the_comparison(name):
     text = "\n".join(source(cell) for cell in cells(name, "code"))
     assert not re.search(r"NBVAL|PYTEST|%%|%[a-z]|!\w", text)

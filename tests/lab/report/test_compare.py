@@ -1,4 +1,4 @@
-"""The proof that a Parquet file is its CSV: it passes what is equal, and names what is not."""
+"""Comparing a Parquet file with its CSV: equal rows pass, and a difference is located."""
 
 from datetime import date
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cat_lab.report.compare import same_rows
+from cat_lab.report import same_rows
 from cat_normalize.core import csvfile
 from cat_normalize.core.errors import ConvertError, MalformedCsvError
 from cat_normalize.core.schema import COLUMNS, NAMES, arrow_schema
@@ -47,7 +47,7 @@ def parquet(tmp_path):
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(ROWS)
-def test_any_rows_are_equal_to_themselves(parquet, rows):
+def test_a_csv_and_its_parquet_are_equal(parquet, rows):
     assert same_rows(lines(*rows), "x.csv", parquet(*rows)) == len(rows)
 
 
@@ -56,7 +56,7 @@ def test_any_rows_are_equal_to_themselves(parquet, rows):
     [b'u1,"x",,,"01/01/0001","2","[]",,0,,,\n', b"u1,x,,,01/01/0001,2,[],,00,,,\n"],
     ids=["needless quotes", "zeros"],
 )
-def test_another_way_to_write_the_same_is_equal(parquet, line):
+def test_equal_values_written_differently_are_equal(parquet, line):
     path = parquet(ROW | {"nombre": "x", "conversacion_completa": "[]"})
     assert same_rows([csvfile.HEADER, line], "x.csv", path) == 1
 
@@ -75,29 +75,29 @@ def test_another_way_to_write_the_same_is_equal(parquet, line):
         ("conversacion_completa", '[{"sk":"a,b"}]'),
     ],
 )
-def test_a_difference_is_named_and_not_quoted(parquet, column, value):
+def test_a_difference_is_located_without_quoting_values(parquet, column, value):
     rows = [ROW | {"usuario_id": f"u{n}"} for n in range(5)]
     other = [*rows[:3], rows[3] | {column: value}, rows[4]]
     with pytest.raises(
         ConvertError, match=rf"row 4, column {column}: users.parquet differs from x.csv"
-    ) as told:
+    ) as caught:
         same_rows(lines(*rows), "x.csv", parquet(*other))
-    assert SECRET not in str(told.value)
-    assert "otra cosa" not in str(told.value)
+    assert SECRET not in str(caught.value)
+    assert "otra cosa" not in str(caught.value)
 
 
-def test_the_order_counts(parquet):
+def test_rows_in_another_order_differ(parquet):
     rows = [ROW | {"usuario_id": each} for each in ("a", "b")]
     with pytest.raises(ConvertError, match="row 1, column usuario_id"):
         same_rows(lines(*rows), "x.csv", parquet(*reversed(rows)))
 
 
 @pytest.mark.parametrize(
-    ("here", "there", "alone"), [(2, 3, "users.parquet"), (3, 2, "x.csv"), (0, 1, "users.parquet")]
+    ("in_csv", "in_parquet", "longer"), [(2, 3, "users.parquet"), (3, 2, "x.csv"), (0, 1, "users.parquet")]
 )
-def test_a_row_more_is_named(parquet, here, there, alone):
-    with pytest.raises(ConvertError, match=f"row {min(here, there) + 1} is in {alone} alone"):
-        same_rows(lines(*[ROW] * here), "x.csv", parquet(*[ROW] * there))
+def test_an_extra_row_is_located(parquet, in_csv, in_parquet, longer):
+    with pytest.raises(ConvertError, match=f"row {min(in_csv, in_parquet) + 1} is only in {longer}"):
+        same_rows(lines(*[ROW] * in_csv), "x.csv", parquet(*[ROW] * in_parquet))
 
 
 def test_other_types_are_refused(parquet):
@@ -107,7 +107,7 @@ def test_other_types_are_refused(parquet):
 
 
 @pytest.mark.parametrize("stream", [[], [b"a,b\n"]], ids=["empty", "another header"])
-def test_a_csv_that_is_none_is_refused(parquet, stream):
+def test_a_malformed_csv_is_refused(parquet, stream):
     with pytest.raises(MalformedCsvError):
         same_rows(stream, "x.csv", parquet())
 

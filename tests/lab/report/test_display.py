@@ -1,11 +1,11 @@
-"""What the notebooks show: the right numbers, texts made safe, a sentence where there is nothing."""
+"""What the notebooks show: the right numbers, safe texts, a message if there is nothing to display."""
 
 from datetime import date, timedelta
 
 import pandas as pd
 import pytest
 
-from cat_lab.report import display as show
+from cat_lab.report import display
 
 PNG = b"\x89PNG\r\n\x1a\n"
 HOSTILE = [
@@ -26,22 +26,24 @@ def ticks(chart):
     return [each.get_text() for each in chart.figure.axes[0].get_xticklabels()]
 
 
-@pytest.mark.parametrize("shown", [show.bars({}, "t", "u", "None."), show.bars({"a": 0}, "t", "u", "None.")])
-def test_no_bars_are_a_sentence(shown):
+@pytest.mark.parametrize(
+    "shown", [display.bars({}, "t", "u", "None."), display.bars({"a": 0}, "t", "u", "None.")]
+)
+def test_a_chart_without_bars_is_a_message(shown):
     assert repr(shown) == "None."
 
 
-def test_nothing_at_all_is_a_sentence():
-    assert repr(show.timeline({}, "t", "u", "None.")) == "None."
-    assert repr(show.table([], ["a"], none="None.")) == "None."
-    assert repr(show.counts({}, "a", "b", "None.")) == "None."
-    assert repr(show.item(None)) == "There is no item."
-    assert repr(show.rejects([])) == "No item was rejected."
-    assert repr(show.told(None, None)) == "There is no manifest of this Parquet."
+def test_nothing_to_show_is_a_message():
+    assert repr(display.timeline({}, "t", "u", "None.")) == "None."
+    assert repr(display.table([], ["a"], empty="None.")) == "None."
+    assert repr(display.counts({}, "a", "b", "None.")) == "None."
+    assert repr(display.item(None)) == "There is no item."
+    assert repr(display.rejects([])) == "No item was rejected."
+    assert repr(display.provenance(None, None)) == "There is no manifest of this Parquet."
 
 
-def test_bars_are_as_long_as_their_numbers_in_the_order_given():
-    chart = show.bars({"b": 3, "a": 1, "c": 0}, "Title", "items")
+def test_bars_have_the_given_lengths_and_order():
+    chart = display.bars({"b": 3, "a": 1, "c": 0}, "Title", "items")
     axes = chart.figure.axes[0]
     assert [bar.get_width() for bar in axes.patches] == [3, 1, 0]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["b", "a", "c"]
@@ -51,7 +53,7 @@ def test_bars_are_as_long_as_their_numbers_in_the_order_given():
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_name_is_drawn_and_not_interpreted(name):
-    assert show.bars({name: 1}, "t", "u")._repr_png_().startswith(PNG)
+    assert display.bars({name: 1}, "t", "u")._repr_png_().startswith(PNG)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +70,7 @@ def test_a_name_is_drawn_and_not_interpreted(name):
     ],
 )
 def test_a_timeline_fits_any_days(days, step, ends):
-    chart = show.timeline(dict.fromkeys(days, 2), "Title", "items")
+    chart = display.timeline(dict.fromkeys(days, 2), "Title", "items")
     assert repr(chart) == f"Chart: Title, by {step}, {ends[0]} to {ends[1]}"
     assert sum(heights(chart)) == 2 * len(days)
     assert heights(chart)[0] > 0
@@ -77,44 +79,44 @@ def test_a_timeline_fits_any_days(days, step, ends):
     assert chart._repr_png_().startswith(PNG)
 
 
-def test_a_day_without_any_is_a_gap():
+def test_a_day_without_values_is_a_gap():
     first = date(2025, 8, 4)
-    chart = show.timeline({first: 2, first + timedelta(3): 5}, "t", "u")
+    chart = display.timeline({first: 2, first + timedelta(3): 5}, "t", "u")
     assert heights(chart) == [2, 0, 0, 5]
 
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_texts_of_the_table_are_shown_and_not_interpreted(text):
-    table = show.table([[text, 1]], ["text", "n"])
+    table = display.table([[text, 1]], ["text", "n"])
     html = table._repr_html_()
     assert "<script" not in html
     assert "tex2jax_ignore" in html  # a notebook sets $…$ as mathematics otherwise
-    for shown in (repr(table), html, show.text(text)):
+    for shown in (repr(table), html, display.text(text)):
         assert all(char.isprintable() or char == "\n" for char in shown)
 
 
-def test_html_is_quoted_and_all_of_a_formula_is_there():
-    html = show.table([["<b>x</b>"], ["=1+1"]], ["text"])._repr_html_()
+def test_html_is_quoted_and_formulas_stay_text():
+    html = display.table([["<b>x</b>"], ["=1+1"]], ["text"])._repr_html_()
     assert "&lt;b&gt;x&lt;/b&gt;" in html
     assert "=1+1" in html
 
 
 def test_a_long_text_is_cut():
-    assert "a" * 80 in repr(show.table([["a" * 72_000]], ["text"]))
-    assert len(show.table([["a" * 72_000]], ["text"])._repr_html_()) < 1_000
+    assert "a" * 80 in repr(display.table([["a" * 72_000]], ["text"]))
+    assert len(display.table([["a" * 72_000]], ["text"])._repr_html_()) < 1_000
 
 
 def test_null_of_every_type_is_null():
     columns = {"s": "string", "n": "Int64", "f": "float64", "o": "object"}
     frame = pd.DataFrame({name: pd.Series([None], dtype=kind) for name, kind in columns.items()})
-    assert repr(show.table(frame)).split() == ["s", "n", "f", "o", "1", "NULL", "NULL", "NULL", "NULL"]
+    assert repr(display.table(frame)).split() == ["s", "n", "f", "o", "1", "NULL", "NULL", "NULL", "NULL"]
 
 
 def test_rows_left_out_are_counted():
-    table = show.table([[n] for n in range(2_000)], ["n"], most=3)
+    table = display.table([[n] for n in range(2_000)], ["n"], limit=3)
     assert repr(table).splitlines()[-1] == "3 of 2,000 rows"
     assert "3 of 2,000 rows" in table._repr_html_()
-    assert "of" not in repr(show.table([[1]], ["n"], most=1))
+    assert "of" not in repr(display.table([[1]], ["n"], limit=1))
 
 
 @pytest.mark.parametrize(
@@ -127,25 +129,25 @@ def test_rows_left_out_are_counted():
     ],
 )
 def test_an_item_of_any_kind_is_shown(line, shown):
-    assert repr(show.item(line)) == shown
+    assert repr(display.item(line)) == shown
 
 
 @pytest.mark.parametrize("line", [b"x" * (17 << 20), b'{"a":"' + b"x" * 400_000 + b'"}', b"[" * 300_000])
 def test_a_long_item_is_cut(line):
-    assert len(repr(show.item(line))) < 400
+    assert len(repr(display.item(line))) < 400
 
 
 def test_an_item_of_many_attributes_is_cut():
     line = b"{" + b",".join(b'"%d":{"S":""}' % n for n in range(900)) + b"}"
-    assert repr(show.item(line)).splitlines()[-1] == "…"
+    assert repr(display.item(line)).splitlines()[-1] == "…"
 
 
-def test_rejects_tell_reason_place_and_item():
+def test_rejects_show_reason_source_and_item():
     lines = [
         b'{"reason":"not_json","detail":"d","source":"f.jsonl:3","item":"\\u001b[31m"}',
         b'{"reason":"bad_key","detail":"e","source":"f.jsonl:4","item":{"PK":{"S":"x"}}}',
     ]
-    assert repr(show.rejects(lines)).splitlines() == [
+    assert repr(display.rejects(lines)).splitlines() == [
         "not_json: d",
         "    read from f.jsonl:3",
         "    \\x1b[31m",
@@ -155,16 +157,16 @@ def test_rejects_tell_reason_place_and_item():
     ]
 
 
-def test_what_a_parquet_is_of_is_told():
+def test_provenance_shows_source_and_rules():
     etl1 = {
         "source": "dynamodb://t",
         "settings": {"rules": {"time_zone": "UTC", "since": "2025-08-18", "until": None}},
     }
     etl2 = {"run_date": "2025-09-15", "summary": {"rows": 1_234}}
-    assert repr(show.told(etl1, etl2)).splitlines() == [
+    assert repr(display.provenance(etl1, etl2)).splitlines() == [
         "1,234 users, run date 2025-09-15",
         "read from dynamodb://t",
         "time_zone: UTC",
         "since: 2025-08-18",
     ]
-    assert repr(show.told(None, etl2)) == "1,234 users, run date 2025-09-15"
+    assert repr(display.provenance(None, etl2)) == "1,234 users, run date 2025-09-15"

@@ -42,7 +42,7 @@ def csv(tmp_path):
 def test_kinds_of_a_partition(tmp_path, pack):
     path = tmp_path / "part"
     path.write_bytes(pack(b"".join(LINES)))
-    assert facts.of_partition(path) == {
+    assert facts.count_items(path) == {
         "items": 7,
         "bytes": sum(map(len, LINES)),
         "CONVERSATION": 1,
@@ -54,23 +54,23 @@ def test_kinds_of_a_partition(tmp_path, pack):
 
 def test_an_empty_partition(tmp_path):
     (tmp_path / "part").touch()
-    assert set(facts.of_partition(tmp_path / "part").values()) == {0}
+    assert set(facts.count_items(tmp_path / "part").values()) == {0}
     assert facts.first_lines([tmp_path / "part"]) == []
-    assert facts.fullest([]) is None
+    assert facts.richest_item([]) is None
 
 
-def test_few_lines_of_each_file_are_looked_at(tmp_path):
+def test_only_a_few_lines_of_each_file_are_read(tmp_path):
     short, long = tmp_path / "short", tmp_path / "long"
     short.write_bytes(TALK * 30)
     long.write_bytes((b'"' + b"x" * 400_000 + b'"\n') * 30)
     assert list(map(len, facts.first_lines([short, long]))) == [len(TALK) - 1] * 20 + [400_002]
 
 
-def test_the_fullest_item_counts_within_its_wrapper():
+def test_the_richest_item_is_counted_inside_its_wrapper():
     lines = [each.strip() for each in LINES]
-    assert facts.fullest(lines) == TALK.strip()
+    assert facts.richest_item(lines) == TALK.strip()
     wrapped = b'{"Item":{"PK":{},"SK":{},"a":{},"b":{}}}'
-    assert facts.fullest([*lines, wrapped]) == wrapped
+    assert facts.richest_item([*lines, wrapped]) == wrapped
 
 
 def test_the_first_rows(csv):
@@ -79,16 +79,16 @@ def test_the_first_rows(csv):
     assert facts.first_rows(csv(), ["usuario_id"]) == []
 
 
-def test_what_users_give(csv):
+def test_users_with_a_value_by_column(csv):
     rows = [row("a"), row("b", nombre="Ana", ciudad="Cali"), row("c", ciudad="Pasto", feedback="like")]
-    assert facts.given(csv(*rows)) == {
+    assert facts.users_with_value(csv(*rows)) == {
         "nombre": 1,
         "gerencia": 0,
         "ciudad": 2,
         "fecha_primera_conversacion": 0,
         "feedback": 1,
     }
-    assert set(facts.given(csv()).values()) == {0}
+    assert set(facts.users_with_value(csv()).values()) == {0}
 
 
 def test_users_by_conversations(csv):

@@ -3,11 +3,14 @@
 import base64
 import json
 import re
+from datetime import date
 from html.parser import HTMLParser
 
 import pytest
 
-from cat_lab.report import page as report
+from cat_lab.report import write_page
+from cat_lab.runs import Failure, RunRecord, StageRecord
+from cat_lab.stages import NOTEBOOKS
 
 ATTACK = "<script>alert(1)</script><img src=http://evil.example/x>"
 PNG = base64.b64encode(b"\x89PNG picture").decode()
@@ -15,7 +18,7 @@ LOADING = {"src", "href", "srcset", "data", "poster", "action", "formaction", "b
 
 
 class Page(HTMLParser):
-    """The page as a browser takes it apart: tags with where they stand, and text by open tags."""
+    """The page as a browser parses it: tags with their parents, and texts with theirs."""
 
     VOID = ("meta", "img", "br", "hr", "link", "input")
 
@@ -64,21 +67,26 @@ def error(*traceback):
     return {"output_type": "error", "ename": "E", "evalue": "e", "traceback": list(traceback)}
 
 
+def stages(**changed):
+    return {
+        stage: changed.get(stage) or StageRecord(notebook=name, status="done")
+        for stage, name in NOTEBOOKS.items()
+    }
+
+
 @pytest.fixture
 def page(tmp_path):
     def make(*cells, raw=False, **record):
         (tmp_path / "01_extract.ipynb").write_text(json.dumps({"cells": list(cells)}))
-        names = {"extract": "01_extract.ipynb", "normalize": "02_normalize.ipynb"}
-        told = {
+        values = {
             "run_id": "r1",
-            "run_date": "2025-09-01",
+            "run_date": date(2025, 9, 1),
             "local": True,
             "status": "done",
             "started_at": "2025-09-01T00:00:00+00:00",
-            "stages": {stage: {"notebook": name, "status": "done"} for stage, name in names.items()},
-            "outputs": {},
+            "stages": stages(),
         }
-        report.write(tmp_path, {**told, **record}, tmp_path / "report.html")
+        write_page(tmp_path, RunRecord(**values | record), tmp_path / "report.html")
         text = (tmp_path / "report.html").read_text(encoding="utf-8")
         return text if raw else Page(text)
 
@@ -107,7 +115,7 @@ def loaded(page):
                 yield value
 
 
-def test_nothing_is_loaded_from_anywhere(page):
+def test_the_page_loads_no_external_resource(page):
     made = page(*EVERYTHING)
     assert list(loaded(made)) == [f"data:image/png;base64,{PNG}"]
     assert not {"script", "link", "iframe", "object", "embed", "base"} & {tag for tag, _, _ in made.tags}
@@ -154,20 +162,27 @@ def test_text_of_the_data_stays_text(page, cell):
     assert "<script>alert(1)</script>" in made.words()
 
 
-@pytest.mark.parametrize("field", ["run_id", "error", "status", "run_date", "started_at"])
-def test_text_of_the_record_stays_text(page, field):
-    made = page(**{field: ATTACK})
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *((name, ATTACK) for name in ("run_id", "status", "run_date", "started_at")),
+        ("notes", [ATTACK]),
+        ("failure", Failure(stage=None, error=ATTACK, text=ATTACK, advice=ATTACK)),
+    ],
+)
+def test_text_of_the_record_stays_text(page, field, value):
+    made = page(**{field: value})
     assert not any(tag in ("script", "img") for tag, _, _ in made.tags)
 
 
-def test_a_stages_error_is_told_and_stays_text(page):
-    entry = {"notebook": "01_extract.ipynb", "status": "failed", "error": f"NameError: {ATTACK}"}
-    made = page(status="failed", stages={"extract": entry})
+def test_the_error_of_a_stage_is_shown_as_text(page):
+    entry = StageRecord(notebook="01_extract.ipynb", status="failed", error=f"NameError: {ATTACK}")
+    made = page(status="failed", stages=stages(extract=entry))
     assert f"NameError: {ATTACK}" in made.words("td")
     assert not any(tag in ("script", "img") for tag, _, _ in made.tags)
 
 
-def test_counts_are_told_with_thousands(page):
+def test_counts_are_shown_with_thousands_separators(page):
     names = ("items_read", "conversations", "feedback", "registrations", "filtered", "rejected", "users")
     made = page(outputs={"etl-process1": {"summary": dict.fromkeys(names, 1234567)}})
     assert made.words("li").count("1,234,567") == len(names)
@@ -179,5 +194,5 @@ def test_a_notebook_that_did_not_run_is_left_out(page):
     assert "02_normalize.ipynb" in made.words("table")
 
 
-def test_terminal_colours_are_gone(page):
+def test_terminal_colors_are_removed(page):
     assert "\x1b" not in page(*EVERYTHING, raw=True)

@@ -1,0 +1,9 @@
+"""Name the four stages of a run and their notebooks."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Stage = Literal["extract", "normalize", "convert", "query"]
+STAGES: tuple[Stage, ...] = ("extract", "normalize", "convert", "query")
+NOTEBOOKS: dict[Stage, str] = {stage: f"{n:02}_{stage}.ipynb" for n, stage in enumerate(STAGES, start=1)}
