@@ -295,12 +295,12 @@ def _told() -> Iterator[None]:
 def reason(text: str) -> PipelineError:
     r"""Return the error that made a task fail, of what Spark says of it.
 
-    >>> reason("x\ncat_normalize.errors.InputError: a.gz ends early\n\n\tat org.apache")
+    >>> reason("x\ncat_normalize.core.errors.InputError: a.gz ends early\n\n\tat org.apache")
     InputError('a.gz ends early')
     >>> reason("x\nKeyError: 'María'\n")
     PipelineError('Spark failed: KeyError')
     """
-    own = re.findall(r"^cat_normalize\.errors\.(\w+): (.+)$", text, re.MULTILINE)
+    own = re.findall(r"^cat_normalize\.core\.errors\.(\w+): (.+)$", text, re.MULTILINE)
     if own:
         made: PipelineError = getattr(errors, own[-1][0])(own[-1][1])
         return made
