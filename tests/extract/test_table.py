@@ -297,7 +297,7 @@ def test_a_file_with_the_right_checksum_and_another_count_is_refused(tmp_path):
     manifest = tmp_path / "export" / "manifest-files.json"
     change(manifest, '"itemCount": 50', '"itemCount": 49')
     change(manifest, '"itemCount": 0', '"itemCount": 1')
-    with pytest.raises(ExtractError, match=r"holds 50 items, manifest-files\.json says 49"):
+    with pytest.raises(ExtractError, match=r"has 50 items, manifest-files\.json says 49"):
         extract_export(export, tmp_path / "raw")
 
 

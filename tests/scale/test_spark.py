@@ -164,7 +164,7 @@ def cut_short(path):
 @pytest.mark.parametrize(
     ("spoil", "says"),
     [
-        (another_count, "holds [24] items, manifest-files.json says 3"),
+        (another_count, "has [24] items, manifest-files.json says 3"),
         (another_md5, "has not the checksum"),
         (cut_short, "is damaged"),
         (lambda path: (path / "data" / "0001abcd.json.gz").unlink(), "cannot be read"),

@@ -26,18 +26,18 @@ _PARSING = {
     "columnNameOfCorruptRecord": _FAULTY,
     "quote": '"',
     "escape": '"',
-    "charToEscapeQuoteEscaping": "\r",  # what no line holds; by default NUL, which is lost after a quote
+    "charToEscapeQuoteEscaping": "\r",  # never in a line; the default, NUL, is lost after a quote
     "dateFormat": "dd/MM/yyyy",
     "enableDateTimeParsingFallback": "false",
-    "nullValue": "\n",  # what no line holds: NULL is nothing between two commas, and "" is not NULL
+    "nullValue": "\n",  # never in a line: NULL is nothing between two commas, and "" is not NULL
     "emptyValue": "",
 }
 GROUP_BYTES = 32 << 20
-"""Bytes of CSV that one task reads, and one row group holds: for a user that Athena looks up it reads one."""
+"""Bytes of CSV in one task and one row group; Athena reads one group to look up one user."""
 _SESSION = {
-    "spark.sql.files.minPartitionNum": "1",  # or smaller CSVs were cut by the number of cores
+    "spark.sql.files.minPartitionNum": "1",  # otherwise smaller CSVs are split by the number of cores
     "spark.sql.files.openCostInBytes": "0",
-    "spark.sql.maxConcurrentOutputFileWriters": "8",  # or each task sorts its rows by the one block it has
+    "spark.sql.maxConcurrentOutputFileWriters": "8",  # otherwise each task sorts its rows by their one block
     "spark.sql.legacy.timeParserPolicy": "CORRECTED",
     "spark.sql.parquet.datetimeRebaseModeInWrite": "CORRECTED",  # days before 1582 as they are
     "spark.sql.files.maxRecordsPerFile": "0",

@@ -123,7 +123,7 @@ class Export:
             raise ExtractError(f"export {self.uri}: data/{file.name} has not the checksum of {FILES}")
         if count != file.items:
             raise ExtractError(
-                f"export {self.uri}: data/{file.name} holds {count} items, {FILES} says {file.items}"
+                f"export {self.uri}: data/{file.name} has {count} items, {FILES} says {file.items}"
             )
 
 
