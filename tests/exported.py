@@ -1,4 +1,4 @@
-"""A full DynamoDB export, made on disk in AWS's layout."""
+"""Write a full DynamoDB export to disk in AWS's layout."""
 
 import base64
 import gzip
@@ -7,14 +7,14 @@ import json
 
 
 def write(folder, files):
-    """Write lists of bare items as the data files of an export; return its folder."""
+    """Write lists of item lines as the data files of an export; return its folder."""
     (folder / "data").mkdir(parents=True)
     entries = []
     for number, lines in enumerate(files):
         name = f"data/{number:04}abcd.json.gz"
-        packed = gzip.compress(b"".join(b'{"Item":' + line + b"}\n" for line in lines), mtime=0)
-        (folder / name).write_bytes(packed)
-        md5 = base64.b64encode(hashlib.md5(packed, usedforsecurity=False).digest()).decode()
+        data = gzip.compress(b"".join(b'{"Item":' + line + b"}\n" for line in lines), mtime=0)
+        (folder / name).write_bytes(data)
+        md5 = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
         entries.append(
             {"itemCount": len(lines), "md5Checksum": md5, "dataFileS3Key": f"AWSDynamoDB/1/{name}"}
         )

@@ -20,8 +20,8 @@ from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from moto.server import ThreadedMotoServer
 
+from cat_lab.local import LocalAws
 from cat_lab.spark import session
 from cat_normalize.convert import parquet as module
 from cat_normalize.convert.parquet import Converted, convert, newest_csv
@@ -46,19 +46,15 @@ GOOD: Row = ["u1", "Ana", "G", None, date(2025, 8, 18), 2, '[{"sk":"x, y"}]', No
 
 
 @pytest.fixture(scope="module")
-def aws() -> Iterator[Settings]:
-    server = ThreadedMotoServer(port=0, verbose=False)
-    server.start()
-    _, port = server.get_host_and_port()
+def aws(empty_aws: LocalAws) -> Iterator[Settings]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_ACCESS_KEY_ID", "test")
         patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-        yield Settings(endpoint_url=f"http://127.0.0.1:{port}", bucket="bucket")
-    server.stop()
+        yield replace(empty_aws.settings, bucket="bucket")
 
 
 @pytest.fixture(scope="module")
-def spark(aws: Settings) -> Any:
+def spark(aws: Settings, spark_session: object) -> Any:
     return session(aws)
 
 
@@ -326,6 +322,7 @@ KILLED = """
 import sys
 from cat_normalize.convert.parquet import convert
 from cat_normalize.core.settings import Settings, today
+from cat_lab.local import LocalAws
 from cat_lab.spark import session
 spark = session(Settings())
 convert(spark, sys.argv[1], sys.argv[2])

@@ -94,7 +94,7 @@ def test_a_local_aws_that_is_killed_is_named(bench):
     bench.write(extract=notebook(WAIT))
     bench.env = environment()
     with waiting(bench, "--local") as (process, family):
-        (server,) = [each for each in family if "child.py" in " ".join(each.cmdline())]
+        (server,) = [each for each in family if "moto_server" in " ".join(each.cmdline())]
         server.kill()
         code, _, err = go(bench, process)
     assert code == 1
@@ -113,7 +113,7 @@ def test_a_cell_that_fails_because_the_local_aws_was_killed_is_not_the_reason_to
     bench.write(extract=notebook(WAIT, ask))
     bench.env = environment()
     with waiting(bench, "--local") as (process, family):
-        (server,) = [each for each in family if "child.py" in " ".join(each.cmdline())]
+        (server,) = [each for each in family if "moto_server" in " ".join(each.cmdline())]
         server.kill()
         code, _, err = go(bench, process)
     assert code == 1

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from cat_lab.local import LocalAws, running
-from cat_lab.sample import generator as seed
+from cat_lab import sample
+from cat_lab.local import LocalAws
 from cat_lab.sample.dynamodb_json import as_json, item
 from cat_normalize.core import layout
 from cat_normalize.core.errors import (
@@ -26,7 +26,7 @@ from cat_normalize.core.errors import (
     ShrunkError,
     UsageError,
 )
-from cat_normalize.core.settings import Rules, Settings, today
+from cat_normalize.core.settings import Rules, today
 from cat_normalize.jobs import etl1 as nightly
 
 DAY = date(2025, 9, 15)
@@ -40,10 +40,9 @@ LONG = [
 
 
 @pytest.fixture(scope="module")
-def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
-    with running(Settings(), tmp_path_factory.mktemp("aws"), seed=False) as aws:
-        seed.put(aws.client("dynamodb"), aws.settings.table_name, LONG)
-        yield aws
+def started(empty_aws: LocalAws) -> LocalAws:
+    sample.put(empty_aws.client("dynamodb"), empty_aws.settings.table_name, LONG)
+    return empty_aws
 
 
 @pytest.fixture

@@ -16,16 +16,14 @@ from cat_normalize.core import layout
 from cat_normalize.core.settings import Settings, today
 
 if TYPE_CHECKING:
-    from cat_lab.local import LocalAws
-    from cat_lab.local.worker import Ended, Worker
+    from cat_lab.local import JobRun, LocalAws, Worker
 
 _SECONDS = 5
 
 
 def start(aws: LocalAws, folder: Path, script: Path | None) -> Worker | None:
     """Make the rule and the Glue job and return who works for them, or say why not and return None."""
-    from cat_lab.local import events as loop
-    from cat_lab.local.worker import Worker
+    from cat_lab.local import Worker, create_event_loop
 
     if script is None:
         _say(
@@ -35,7 +33,8 @@ def start(aws: LocalAws, folder: Path, script: Path | None) -> Worker | None:
     if find_spec("awsglue") is None:
         _say("The event loop is off: awsglue is not installed; install the extra: cat-normalize[dev].")
         return None
-    return Worker(aws, loop.provision(aws.settings, script), folder)
+    create_event_loop(aws.settings, script)
+    return Worker(aws, folder)
 
 
 def explain(settings: Settings, folder: Path, worker: Worker | None) -> None:
@@ -69,25 +68,25 @@ def serve(aws: LocalAws, worker: Worker | None) -> None:
             time.sleep(0.5)
             continue
         try:
-            arrived = worker.take(_SECONDS)
+            event = worker.receive(_SECONDS)
         except BotoCoreError:
             aws.check()
             raise
-        if arrived is not None:
-            _say(f"\n{arrived.key} arrived: the Glue job runs")
-            _tell(worker.run(arrived), worker.log)
+        if event is not None:
+            _say(f"\n{event.key} arrived: the Glue job runs")
+            _tell(worker.run(event), worker.log)
 
 
-def _tell(ended: Ended, log: Path) -> None:
-    if ended.manifest is not None:
-        (output,) = ended.manifest["outputs"]
-        rows = ended.manifest["summary"]["rows"]
-        _say(f"{ended.key} done: {rows:,} rows, {output['bytes']:,} bytes, {output['uri']}")
-    elif ended.status == "stays":
-        _say(f"{ended.key} is older, the Parquet stays: {ended.reason}")
+def _tell(run: JobRun, log: Path) -> None:
+    if run.manifest is not None:
+        (output,) = run.manifest["outputs"]
+        rows = run.manifest["summary"]["rows"]
+        _say(f"{run.key} done: {rows:,} rows, {output['bytes']:,} bytes, {output['uri']}")
+    elif run.status == "stale":
+        _say(f"{run.key} is older, the Parquet stays: {run.reason}")
     else:
-        lines = "\n".join(f"  {line}" for line in ended.tail.splitlines()) or "  (nothing)"
-        _say(f"{ended.key} FAILED: {ended.reason}\nthe last lines of {log}:\n{lines}")
+        lines = "\n".join(f"  {line}" for line in run.tail.splitlines()) or "  (nothing)"
+        _say(f"{run.key} FAILED: {run.reason}\nthe last lines of {log}:\n{lines}")
 
 
 def _short(path: Path) -> str:

@@ -135,8 +135,7 @@ def lab(
     browser: Annotated[bool, typer.Option(help="Open a browser on it.")] = True,
 ) -> None:
     """Open JupyterLab on the notebooks, with a local AWS beside it, until Ctrl-C."""
-    from cat_lab.local import jupyterlab as lab
-    from cat_lab.local import running
+    from cat_lab.local import run_jupyterlab, running
 
     folder = _notebooks()
     if find_spec("jupyterlab") is None:
@@ -144,7 +143,7 @@ def lab(
     words = ["--ServerApp.ip=127.0.0.1", f"--notebook-dir={folder.resolve()}"]
     try:
         with running(settings(), log_dir) as aws:
-            code = lab.serve(words if browser else [*words, "--no-browser"], aws.child_environment())
+            code = run_jupyterlab(words if browser else [*words, "--no-browser"], aws.child_environment())
     except KeyboardInterrupt:
         return
     if code:

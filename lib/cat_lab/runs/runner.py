@@ -154,15 +154,14 @@ def _enter_aws(planned: Plan, settings: Settings, stack: ExitStack) -> tuple[Set
     os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # a kernel's debugger complains on stderr
     if not planned.local:
         return settings, _nothing
-    from cat_lab.local import bucket_snapshot as mirror
-    from cat_lab.local import running
+    from cat_lab.local import load_bucket, running
 
     first = planned.start == STAGES[0]
     seed = first and not planned.parameters["extract"].get("input")
     local = stack.enter_context(running(settings, planned.folder, seed=seed))
     stack.enter_context(local.activate())
     if not first:
-        mirror.load(local.client("s3"), settings.bucket, planned.folder / "bucket")
+        load_bucket(local.client("s3"), settings.bucket, planned.folder / "bucket")
     return local.settings, local.check
 
 
@@ -174,9 +173,9 @@ def _collect(planned: Plan, settings: Settings, record: dict[str, Any], patient:
     """Keep a local run's bucket, and put the manifests that have been published into the record."""
     s3 = aws.client(settings, "s3") if patient else aws.quick_client(settings, "s3")
     if planned.local:
-        from cat_lab.local import bucket_snapshot as mirror
+        from cat_lab.local import save_bucket
 
-        mirror.save(s3, settings.bucket, planned.folder / "bucket")
+        save_bucket(s3, settings.bucket, planned.folder / "bucket")
     record["outputs"] = _outputs(planned, settings, record["stages"], s3)
     records.write(planned.folder, record)
 
