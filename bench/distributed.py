@@ -1,6 +1,6 @@
-"""What ETL-1 inside Spark costs for raw items in a file: CPU, memory of a worker, disk between the stages.
+"""Measure ETL-1 inside Spark on an item file: CPU, memory of a worker, disk between the stages.
 
-``python bench/distributed.py items.jsonl`` with what ``python bench/data.py`` wrote.
+``python bench/distributed.py items.jsonl``, with a file of ``python bench/data.py``.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from cat_normalize.scale import spark as distributed
 
 
 def cpu_of_all() -> dict[str, float]:
-    """Return the CPU seconds so far of Python here, Java, and Spark's Python workers."""
+    """Return the CPU seconds so far of this process, of Java and of Spark's Python workers."""
     own = psutil.Process()
     spent = {"driver": time.process_time(), "java": 0.0, "workers": 0.0}
     for child in own.children(recursive=True):
@@ -35,7 +35,7 @@ def cpu_of_all() -> dict[str, float]:
 
 
 def stages(path: Path, parts: int) -> dict[str, float]:
-    """Return the CPU seconds of dealing and of normalising with no Spark around them."""
+    """Return the CPU seconds of partitioning and of normalizing without Spark."""
     before = time.process_time()
     dealt = list(bundles.deal(Chunk(0, 0, path), parts))
     between = time.process_time()
@@ -50,11 +50,11 @@ def stages(path: Path, parts: int) -> dict[str, float]:
 
 @contextmanager
 def peaks(folder: Path) -> Iterator[dict[str, int]]:
-    """Watch the memory of the largest worker and the bytes in a folder, five times a second."""
-    seen, over = {"memory": 0, "disk": 0}, threading.Event()
+    """Record the memory of the largest worker and the bytes in a folder, five times per second."""
+    seen, ended = {"memory": 0, "disk": 0}, threading.Event()
 
     def watch() -> None:
-        while not over.wait(0.2):
+        while not ended.wait(0.2):
             with suppress(psutil.Error, OSError):
                 for child in psutil.Process().children(recursive=True):
                     if "java" not in child.name():
@@ -67,7 +67,7 @@ def peaks(folder: Path) -> Iterator[dict[str, int]]:
     try:
         yield seen
     finally:
-        over.set()
+        ended.set()
         watching.join()
 
 
@@ -86,16 +86,16 @@ def main() -> None:
         session.sparkContext.parallelize(range(4), 2).map(str).count()
         with peaks(local) as seen:
             before, began = cpu_of_all(), time.monotonic()
-            _, told = distributed.normalize_files(session, str(given.path), *outputs, Settings(), each)
+            _, written = distributed.normalize_files(session, str(given.path), *outputs, Settings(), each)
             took, after = time.monotonic() - began, cpu_of_all()
         session.stop()
     spent |= {name: after[name] - before[name] for name in after}
     for name, seconds in spent.items():
         print(f"{name:10} {seconds:7.2f} s {1000 * seconds / size * 1e6:7.1f} ms/MB")
     total = sum(after[name] - before[name] for name in after)
-    print(f"{'together':10} {total:7.2f} s {1000 * total / size * 1e6:7.1f} ms/MB, without the first two")
-    print(f"at most {seen['memory'] / 1e6:.0f} MB in a worker, {seen['disk'] / 1e6:.0f} MB on disk")
-    print(f"{size / 1e6:.0f} MB in, {told[1]['bytes'] / 1e6:.0f} MB out, {took:.0f} s on the clock")
+    print(f"{'total':10} {total:7.2f} s {1000 * total / size * 1e6:7.1f} ms/MB, without the first two")
+    print(f"peak: {seen['memory'] / 1e6:.0f} MB in a worker, {seen['disk'] / 1e6:.0f} MB on disk")
+    print(f"{size / 1e6:.0f} MB in, {written[1]['bytes'] / 1e6:.0f} MB out, {took:.0f} s wall time")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Hypothesis strategies for item lines: ordinary, edge cases, and invalid in every attribute of the contract."""
+"""Hypothesis strategies for item lines: ordinary, edge cases, and invalid in every place of the contract."""
 
 import json
 

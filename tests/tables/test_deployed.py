@@ -82,15 +82,8 @@ def test_lambda_then_glue_as_the_contract_says(name, aws, create, handler, scrip
     if expected.all_rejected:
         return
     checks.check_csv(made[CSV], expected)
-    bucket = settings.bucket
-    arguments = [
-        "--input_bucket",
-        bucket,
-        "--input_prefix",
-        "reports/etl-process1/",
-        "--output_bucket",
-        bucket,
-    ]
+    arguments = ["--input_bucket", settings.bucket, "--input_prefix", "reports/etl-process1/"]
+    arguments += ["--output_bucket", settings.bucket, "--output_prefix", "reports/etl-process2/"]
     with aws.activate():
         script.main(["job", *arguments, "--input_key", CSV])
     (tmp_path / "got.parquet").write_bytes(objects(aws, settings)[PARQUET])
