@@ -19,8 +19,12 @@ TESTS = Path(__file__).parent
 SLOW_FOLDERS = ("deployed", "faults", "infra", "lab/notebooks", "tables")
 SLOW_FILES = (
     "lab/cli/test_aws.py",
+    "lab/cli/test_commands.py",
+    "lab/cli/test_ending.py",
+    "lab/local/test_running.py",
     "lab/local/test_server.py",
     "lab/local/test_worker.py",
+    "lab/test_spark.py",
     "project/test_bench.py",
 )
 SLOW_FIXTURES = {"shared_aws", "spark_session"}
