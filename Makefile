@@ -15,7 +15,7 @@ PIN := $(COMPILE) --constraint requirements.lock --upgrade lib/pyproject.toml
 PACKAGED := pyproject.toml lib/pyproject.toml requirements.lock infra/package.py $(shell find lib lambda glue -type f \
 	-not -path '*/__pycache__/*')
 
-.PHONY: setup package run test lab lint lock bench clean notebooks
+.PHONY: setup package run check test lab lint lock bench clean notebooks
 
 setup: .venv/.ready
 
@@ -38,6 +38,10 @@ run: setup
 
 lab: setup
 	$(BIN)/cat-normalize lab
+
+# For every save, under a minute: lint, types and the tests that start no other processes.
+check: lint
+	$(BIN)/pytest -q -n 2 -m "not slow"
 
 test: setup lint package
 	$(BIN)/pytest -n 2 --dist loadfile

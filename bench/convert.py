@@ -1,7 +1,7 @@
-"""The whole convert command against bare Spark on the same CSV: ``python bench/convert.py --mb 135``.
+"""Compare the convert command with bare Spark on the same CSV: ``python bench/convert.py --mb 135``.
 
-Both are timed as whole processes, the start of Java included, with the same memory and cores. Bare Spark
-checks nothing and publishes a folder; `repartition` does not keep the order either.
+Both are timed as whole processes, with the start of Java, with the same memory and cores. Bare Spark checks
+nothing and writes a folder; with `repartition` it does not keep the order either.
 """
 
 import argparse
@@ -18,21 +18,21 @@ from timing import Sample, least, median
 OURS = "cat-normalize convert"
 BARE = {how: f"bare Spark, {how}(1)" for how in ("coalesce", "repartition")}
 MEMORY = "1g"
-ITEMS_A_CSV = 0.95
-"""Size of the items over that of the CSV they become."""
+ITEMS_PER_CSV = 0.95
+"""Size of the items divided by the size of their CSV."""
 
 
 def csv_of(mb: float) -> Path:
-    """Return a CSV of about that size under ``build/bench``, made anew by the code as it is."""
+    """Write a CSV of about `mb` MB under ``build/bench`` with the current code, and return it."""
     path = data.FOLDER / f"users-{mb:g}.csv"
-    items, rejects = data.cached(round(mb * ITEMS_A_CSV)), path.with_suffix(".rejects")
+    items, rejects = data.cached(round(mb * ITEMS_PER_CSV)), path.with_suffix(".rejects")
     words = ["--input", items, "--output", path, "--rejects", rejects, "--workers", 2, "--json"]
     timing.whole([*timing.COMMAND, "normalize", *map(str, words)])
     return path
 
 
 def measure(csv: Path, rounds: int) -> dict[str, list[Sample]]:
-    """Run both in turn."""
+    """Run both alternately."""
     with tempfile.TemporaryDirectory() as folder:
         script = [sys.executable, str(timing.BASELINES / "bare_spark.py")]
         runs = {
@@ -45,7 +45,7 @@ def measure(csv: Path, rounds: int) -> dict[str, list[Sample]]:
 
 
 def table(samples: dict[str, list[Sample]]) -> Table:
-    """Return wall time and CPU, Java's included."""
+    """Return wall time and CPU, with Java."""
     made = Table("", "wall, least", "median", "CPU, least", "median")
     for name, each in samples.items():
         took = [least(each), median(each), least(each, "cpu"), median(each, "cpu")]
@@ -54,8 +54,8 @@ def table(samples: dict[str, list[Sample]]) -> Table:
 
 
 def targets(samples: dict[str, list[Sample]]) -> Table:
-    """Return the target beside what came out."""
-    made = Table("target", "wanted", "measured", "")
+    """Return the target and the measured value."""
+    made = Table("measure", "target", "measured", "")
     ratio = least(samples[OURS]) / min(least(samples[name]) for name in BARE.values())
     made.target("convert / the faster bare Spark, wall", "≤ 1.15", f"{ratio:.2f}", ratio <= 1.15)
     return made

@@ -1,7 +1,7 @@
-"""Item files of any size: made-up conversations in DynamoDB JSON, the same bytes for the same seed.
+"""Write item files of any size: made-up conversations in DynamoDB JSON, the same bytes for the same seed.
 
 ``python bench/data.py --mb 45 items.jsonl`` writes 45 MB (of 10^6 bytes) and prints what it wrote.
-``--one-user`` gives every item to one user; ``--single`` gives every user one conversation.
+``--one-user``: all items have one user. ``--single``: every user has one conversation.
 """
 
 import argparse
@@ -17,9 +17,9 @@ from msgspec.json import encode
 FOLDER = Path(__file__).resolve().parents[1] / "build" / "bench"
 SEED = 20250818
 ITEM_BYTES = 1653
-"""The mean of an item, its line end included; the conversations alone are of about 1,950."""
+"""Mean size of an item with its line end; of conversations about 1,950."""
 CONVERSATIONS, FEEDBACK = 0.82, 0.15
-CONVERSATIONS_A_USER = 4
+CONVERSATIONS_PER_USER = 4
 _START = datetime(2025, 1, 6)
 
 
@@ -44,7 +44,7 @@ _COMMENTS = ["Muy útil, gracias", "No era lo que pregunté", "Faltó el enlace"
 
 
 def items(seed: int = SEED, users: int = 1000, single: bool = False) -> Iterator[dict]:
-    """Yield items without end, of random users; of each user in turn if `single`."""
+    """Yield items without end: of random users, or one of each user if `single`."""
     rng = random.Random(seed)
     phrases = [" ".join(rng.choices(_WORDS, k=rng.randint(4, 9))) for _ in range(4000)]
     turn = 0
@@ -58,9 +58,9 @@ def items(seed: int = SEED, users: int = 1000, single: bool = False) -> Iterator
         elif kind < CONVERSATIONS + FEEDBACK:
             item = _feedback(user, at, rng, phrases)
         else:
-            item = _keys(user, "REGISTER") | {"CreatedAt": _s(at.isoformat()), "UserData": _person(user)}
+            item = _keys(user, "REGISTER") | {"CreatedAt": _s(at.isoformat()), "UserData": _user_data(user)}
         if rng.random() < 0.8:
-            item["UserData"] = _person(user)
+            item["UserData"] = _user_data(user)
         yield item
 
 
@@ -72,19 +72,19 @@ def write(
     single: bool = False,
     spaced: bool = False,
 ) -> dict[str, int]:
-    """Write items until the file has `mb` million bytes; return how many items and bytes that took.
+    """Write items until the file has `mb` million bytes; return the number of items and bytes.
 
     Args:
         path: the file to write.
         mb: its size in million bytes.
         seed: of the random numbers.
-        users: how many there are; by default as many as have four conversations each on average.
-        single: every item is the conversation of a user of its own.
-        spaced: write blanks after colons and commas, as ``json.dumps`` does by default.
+        users: their number; by default each has four conversations on average.
+        single: every item is a conversation of another user.
+        spaced: write spaces after colons and commas, as ``json.dumps`` does by default.
     """
-    wanted, size, written = int(mb * 1_000_000), 0, 0
+    limit, size, written = int(mb * 1_000_000), 0, 0
     if users is None:
-        users = max(1, round(wanted / ITEM_BYTES * CONVERSATIONS / CONVERSATIONS_A_USER))
+        users = max(1, round(limit / ITEM_BYTES * CONVERSATIONS / CONVERSATIONS_PER_USER))
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as stream:
         for item in items(seed, users, single):
@@ -92,13 +92,13 @@ def write(
             stream.write(line)
             size += len(line)
             written += 1
-            if size >= wanted:
+            if size >= limit:
                 break
     return {"items": written, "bytes": size}
 
 
 def cached(mb: float, shape: str = "plain", **options) -> Path:
-    """Return an item file under ``build/bench``, written unless this module as it is wrote it before."""
+    """Return an item file under ``build/bench``; write it unless this version of the module has."""
     made_by = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:8]
     path = FOLDER / f"{shape}-{mb:g}-{made_by}.jsonl"
     if not path.exists():
@@ -138,7 +138,7 @@ def _keys(user: int, sk: str) -> dict:
     return {"PK": _s(f"USER#{user * 2654435761 % 10**10:010d}"), "SK": _s(sk)}
 
 
-def _person(user: int) -> dict:
+def _user_data(user: int) -> dict:
     name = f"{_FIRST[user % 14]} {_LAST[user // 14 % 13]} {_LAST[user // 182 % 13]}"
     city, department = _CITIES[user % 7], _DEPARTMENTS[user // 3 % 4]
     return {"M": {"nombre": _s(name), "ciudad": _s(city), "gerencia": _s(department)}}

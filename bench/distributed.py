@@ -26,7 +26,7 @@ import exported
 
 
 def cpu_of_all() -> dict[str, float]:
-    """Return the CPU seconds so far of Python here, Java, and Spark's Python workers."""
+    """Return the CPU seconds so far of this process, of Java and of Spark's Python workers."""
     own = psutil.Process()
     spent = {"driver": time.process_time(), "java": 0.0, "workers": 0.0}
     for child in own.children(recursive=True):
@@ -59,11 +59,11 @@ def stages(export: Path, count: int) -> dict[str, float]:
 
 @contextmanager
 def peaks(folder: Path) -> Iterator[dict[str, int]]:
-    """Measure the memory of the largest worker and the bytes in a folder, five times a second."""
-    seen, over = {"memory": 0, "disk": 0}, threading.Event()
+    """Record the memory of the largest worker and the bytes in a folder, five times per second."""
+    seen, ended = {"memory": 0, "disk": 0}, threading.Event()
 
     def watch() -> None:
-        while not over.wait(0.2):
+        while not ended.wait(0.2):
             with suppress(psutil.Error, OSError):
                 for child in psutil.Process().children(recursive=True):
                     if "java" not in child.name():
@@ -76,7 +76,7 @@ def peaks(folder: Path) -> Iterator[dict[str, int]]:
     try:
         yield seen
     finally:
-        over.set()
+        ended.set()
         watching.join()
 
 
@@ -104,9 +104,9 @@ def main() -> None:
     for name, seconds in spent.items():
         print(f"{name:10} {seconds:7.2f} s {1000 * seconds / size * 1e6:7.1f} ms/MB")
     total = sum(after[name] - before[name] for name in after)
-    print(f"{'together':10} {total:7.2f} s {1000 * total / size * 1e6:7.1f} ms/MB, without the first two")
-    print(f"at most {seen['memory'] / 1e6:.0f} MB in a worker, {seen['disk'] / 1e6:.0f} MB on disk")
-    print(f"{size / 1e6:.0f} MB in, {made[1]['bytes'] / 1e6:.0f} MB out, {took:.0f} s on the clock")
+    print(f"{'total':10} {total:7.2f} s {1000 * total / size * 1e6:7.1f} ms/MB, without the first two")
+    print(f"peak: {seen['memory'] / 1e6:.0f} MB in a worker, {seen['disk'] / 1e6:.0f} MB on disk")
+    print(f"{size / 1e6:.0f} MB in, {made[1].bytes / 1e6:.0f} MB out, {took:.0f} s wall time")
 
 
 if __name__ == "__main__":

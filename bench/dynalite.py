@@ -1,4 +1,4 @@
-"""A DynamoDB in its own process, from npm, with a table of made-up items."""
+"""Run dynalite, a DynamoDB from npm, in a process of its own, with a table of made-up items."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 
 import boto3
 import timing
-from botocore.exceptions import ConnectionError as NotThere
+from botocore.exceptions import ConnectionError as BotoConnectionError
 
 HERE = Path(__file__).parent
 PROGRAM = HERE / "node_modules" / "dynalite" / "cli.js"
@@ -23,7 +23,7 @@ _BATCH = 25
 
 
 def install() -> None:
-    """Install what ``bench/package.json`` pins, unless it is there."""
+    """Install dynalite as pinned in ``bench/package.json``, unless it is installed."""
     if not PROGRAM.exists():
         command = ["npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--silent"]
         subprocess.run(command, cwd=HERE, check=True)
@@ -31,7 +31,7 @@ def install() -> None:
 
 @contextmanager
 def running(items: Path) -> Iterator[dict[str, str]]:
-    """Run it with a table of these items; yield the environment in which clients meet it."""
+    """Run dynalite with a table of these items; yield the environment for its clients."""
     install()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -68,7 +68,7 @@ def _client(environment: dict[str, str]) -> Any:
 
 
 def _load(client: Any, items: Path) -> None:
-    """Make the table, once the server answers, and write the items in batches."""
+    """Create the table once the server answers, and write the items in batches."""
     keys = [{"AttributeName": name, "KeyType": kind} for name, kind in (("PK", "HASH"), ("SK", "RANGE"))]
     names = [{"AttributeName": name, "AttributeType": "S"} for name in ("PK", "SK")]
     for _ in range(100):
@@ -77,7 +77,7 @@ def _load(client: Any, items: Path) -> None:
                 TableName=TABLE, KeySchema=keys, AttributeDefinitions=names, BillingMode="PAY_PER_REQUEST"
             )
             break
-        except NotThere:
+        except BotoConnectionError:
             time.sleep(0.1)
     client.get_waiter("table_exists").wait(TableName=TABLE, WaiterConfig={"Delay": 1})
     with items.open("rb") as lines:
@@ -86,7 +86,7 @@ def _load(client: Any, items: Path) -> None:
 
 
 def _write(client: Any, batch: Sequence[dict[str, Any]]) -> None:
-    by_key = {(item["PK"]["S"], item["SK"]["S"]): item for item in batch}  # a batch takes a key once
-    wanted = {TABLE: [{"PutRequest": {"Item": item}} for item in by_key.values()]}
-    while wanted:
-        wanted = client.batch_write_item(RequestItems=wanted)["UnprocessedItems"]
+    by_key = {(item["PK"]["S"], item["SK"]["S"]): item for item in batch}  # a batch must not repeat a key
+    unprocessed = {TABLE: [{"PutRequest": {"Item": item}} for item in by_key.values()]}
+    while unprocessed:
+        unprocessed = client.batch_write_item(RequestItems=unprocessed)["UnprocessedItems"]

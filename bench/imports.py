@@ -1,8 +1,8 @@
-"""What a cold start imports, against boto3 and pandas: ``python bench/imports.py``.
+"""Compare the imports of the Lambda's cold start with those of boto3 and pandas: ``python bench/imports.py``.
 
-Each import has a fresh interpreter and is timed within it. The Lambda's files are those of its zip, boto3 is
-the one at hand, as on AWS. The zip carries its bytecode, without which a cold start would compile, and the
-handler imports boto3 once it is called: each is a line of its own.
+Each import runs in a new interpreter and is timed in it. The Lambda's files are those of its zip; boto3 is
+the installed one, as on AWS. The zip contains bytecode, without which a cold start would compile, and the
+handler imports boto3 when it is called: both are measured separately.
 """
 
 import argparse
@@ -31,7 +31,7 @@ print(json.dumps({{"wall": time.perf_counter() - wall, "cpu": time.process_time(
 
 
 def measure(rounds: int) -> dict[str, list[Sample]]:
-    """Import both in turn, a first time uncounted."""
+    """Run all imports alternately, after one round that is not counted."""
     machine = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
     archive = timing.ROOT / "dist" / f"lambda-{machine}.zip"
     if not archive.exists():
@@ -73,8 +73,8 @@ def table(samples: dict[str, list[Sample]]) -> Table:
 
 
 def targets(samples: dict[str, list[Sample]]) -> Table:
-    """Return the target beside what came out."""
-    made = Table("target", "wanted", "measured", "")
+    """Return the target and the measured value."""
+    made = Table("measure", "target", "measured", "")
     ratio = least(samples[OURS]) / least(samples[USUAL])
     made.target("the Lambda's / boto3 and pandas, wall", "≤ 0.4", f"{ratio:.2f}", ratio <= 0.4)
     return made

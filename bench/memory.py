@@ -1,8 +1,8 @@
-"""The most memory any one process of the normalize command holds: ``python bench/memory.py``.
+"""Measure the peak memory of a process of the normalize command: ``python bench/memory.py``.
 
-Read from the kernel's own high-water mark (``VmHWM``) of every process of the tree, every 20 ms: the mark
-begins anew with each program, so what the bench itself holds does not count. What a process adds in its last
-20 ms is missed. Needs Linux.
+The peak is the kernel's high-water mark (``VmHWM``) of every process of the command, read every 20 ms. The
+mark restarts with each program, so the memory of the bench does not count. Growth in the last 20 ms of a
+process is missed. Linux only.
 """
 
 import argparse
@@ -21,11 +21,11 @@ from table import Table
 EVERY = 0.02
 LARGE, QUARTER = 734, 183
 MB_OF_SINGLES = 200
-"""Users of one item each: about 100,000 of them."""
+"""About 100,000 users with one item each."""
 
 
 def peak(command: Sequence[str]) -> float:
-    """Run a command and return the most MB (of 10^6 bytes) that one of its processes held."""
+    """Run a command and return the peak MB (of 10^6 bytes) of one of its processes."""
     with subprocess.Popen(command, cwd=timing.ROOT, stdout=subprocess.DEVNULL) as child:
         root, marks = psutil.Process(child.pid), [0]
         while child.poll() is None:
@@ -45,13 +45,13 @@ def of_normalize(items: Path, workers: int) -> float:
 
 
 def inputs(quick: bool) -> dict[str, Path]:
-    """Return the item files by what they show."""
+    """Return the item files by their description."""
     large, quarter, one, singles = (40, 10, 5, 10) if quick else (LARGE, QUARTER, 50, MB_OF_SINGLES)
     return {
         f"{quarter} MB": data.cached(quarter),
         f"{large} MB": data.cached(large),
         f"one user of {one} MB": data.cached(one, "one-user", users=1),
-        f"{singles} MB, a user an item": data.cached(singles, "singles", single=True),
+        f"{singles} MB, one item per user": data.cached(singles, "singles", single=True),
     }
 
 
@@ -69,8 +69,8 @@ def table(peaks: dict[str, tuple[float, float]]) -> Table:
 
 
 def targets(peaks: dict[str, tuple[float, float]]) -> Table:
-    """Return the targets beside what came out."""
-    made = Table("target", "wanted", "measured", "")
+    """Return the targets and the measured values."""
+    made = Table("measure", "target", "measured", "")
     (small, quarter), (large, most) = list(peaks.items())[:2]
     growth = max(most) / max(quarter)
     made.target(f"peak at {large}", "< 150 MB", f"{max(most):.0f} MB", max(most) < 150)
@@ -81,21 +81,21 @@ def targets(peaks: dict[str, tuple[float, float]]) -> Table:
 def _tree(root: psutil.Process) -> list[psutil.Process]:
     try:
         return [root, *root.children(recursive=True)]
-    except psutil.NoSuchProcess:  # it has just ended
+    except psutil.NoSuchProcess:  # the process has just ended
         return []
 
 
 def _high_water(pid: int) -> int:
     try:
         found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
-    except (FileNotFoundError, ProcessLookupError):  # it has just ended
+    except (FileNotFoundError, ProcessLookupError):  # the process has just ended
         return 0
     return int(found[1]) * 1024 if found else 0
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="small inputs, to see that it works")
+    parser.add_argument("--quick", action="store_true", help="small inputs, as a test of the bench")
     peaks = measure(parser.parse_args().quick)
     print(table(peaks), targets(peaks), sep="\n")
 

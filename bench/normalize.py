@@ -1,7 +1,7 @@
-"""The whole normalize command against what else could do it: ``python bench/normalize.py --mb 45``.
+"""Compare the normalize command with alternatives: ``python bench/normalize.py --mb 45``.
 
-Ours is timed whole, from the start of its process to the CSV on disk. The others time their own work:
-starting Python and importing DuckDB or pandas is not counted against them.
+The command is timed as a whole, from the start of its process to the CSV on disk. The others time only their
+own work: the start of Python and the import of DuckDB or pandas are not counted.
 """
 
 import argparse
@@ -23,14 +23,14 @@ PANDAS = "TypeDeserializer and pandas"
 
 
 def ours(items: Path, folder: Path, workers: int) -> Sample:
-    """Run the command as a person does."""
+    """Run the command as a user does."""
     csv, rejects = folder / f"{workers}.csv", folder / f"{workers}.rejects"
     words = ["normalize", "--input", items, "--output", csv, "--rejects", rejects, "--workers", workers]
     return timing.whole([*timing.COMMAND, *map(str, words), "--json"])
 
 
 def runs(items: Path, folder: Path, pandas: bool = False) -> dict[str, Callable[[], Sample]]:
-    """Return what is run in turn."""
+    """Return the runs to compare."""
     each = {
         LOADS: partial(timing.baseline, "json_loads", items),
         TWO: partial(ours, items, folder, 2),
@@ -44,11 +44,11 @@ def runs(items: Path, folder: Path, pandas: bool = False) -> dict[str, Callable[
 
 
 def measure(items: Path, rounds: int, pandas: bool = False) -> dict[str, list[Sample]]:
-    """Run each once a round, and hold them to the same number of users and conversations."""
+    """Run each once per round, and require the same number of users and conversations of all."""
     with tempfile.TemporaryDirectory() as scratch:
         samples = timing.in_turn(runs(items, Path(scratch), pandas), rounds)
-    told = [samples[name][0].told for name in (TWO, ONE, SQL, PANDAS) if name in samples]
-    counts = {(each["users"], each["conversations"]) for each in told}
+    outputs = [samples[name][0].output for name in (TWO, ONE, SQL, PANDAS) if name in samples]
+    counts = {(each["users"], each["conversations"]) for each in outputs}
     assert len(counts) == 1, counts
     return samples
 
@@ -70,8 +70,8 @@ def table(samples: dict[str, list[Sample]]) -> Table:
 
 
 def targets(samples: dict[str, list[Sample]]) -> Table:
-    """Return the targets beside what came out."""
-    made = Table("target", "wanted", "measured", "")
+    """Return the targets and the measured values."""
+    made = Table("measure", "target", "measured", "")
     by_loads = least(samples[TWO]) / least(samples[LOADS])
     pairs = list(zip(samples[TWO], samples[SQL], strict=True))
     faster = sum(us.wall < sql.wall for us, sql in pairs)
@@ -86,9 +86,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--mb", type=float, default=45)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--pandas", action="store_true", help="the usual way too; slow")
-    parser.add_argument("--items", type=Path, help="another item file than the made-up one")
-    parser.add_argument("--spaced", action="store_true", help="items with blanks, as json.dumps writes them")
+    parser.add_argument("--pandas", action="store_true", help="also pandas, which is slow")
+    parser.add_argument("--items", type=Path, help="an item file in place of the made-up one")
+    parser.add_argument("--spaced", action="store_true", help="items with spaces, as json.dumps writes them")
     given = parser.parse_args()
     shape = "spaced" if given.spaced else "plain"
     items = given.items or data.cached(given.mb, shape, spaced=given.spaced)

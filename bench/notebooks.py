@@ -1,7 +1,7 @@
-"""What the notebooks cost over the commands they stand for: ``python bench/notebooks.py``.
+"""Compare the four notebooks with the four commands: ``python bench/notebooks.py``.
 
-``run --local`` starts a local AWS with the sample and runs four notebooks; the four commands have a local
-AWS started for them too, and that counts for both.
+``run --local`` starts a local AWS with the sample and runs four notebooks. The start of a local AWS counts
+for the four commands too.
 """
 
 import argparse
@@ -22,12 +22,12 @@ NOTEBOOKS, COMMANDS = "cat-normalize run --local", "local AWS, extract, normaliz
 
 
 def by_notebooks(folder: Path) -> Sample:
-    """Run the one command."""
+    """Run the notebooks with one command."""
     return timing.whole([*timing.COMMAND, "run", "--local", "--runs", str(folder / "runs"), "--json"])
 
 
 def by_commands(folder: Path) -> Sample:
-    """Start a local AWS and run the four commands on it; the CPU is the commands' alone."""
+    """Start a local AWS and run the four commands on it; the CPU is that of the commands only."""
     raw, csv, parquet = (str(folder / name) for name in ("raw", "users.csv", "users.parquet"))
     rejects = str(folder / "rejects.jsonl")
     commands: list[Sequence[str]] = [
@@ -44,7 +44,7 @@ def by_commands(folder: Path) -> Sample:
 
 
 def measure(rounds: int) -> dict[str, list[Sample]]:
-    """Run both in turn."""
+    """Run both alternately."""
     with tempfile.TemporaryDirectory() as folder:
         runs = {NOTEBOOKS: partial(by_notebooks, Path(folder)), COMMANDS: partial(by_commands, Path(folder))}
         return timing.in_turn(runs, rounds)
@@ -59,8 +59,8 @@ def table(samples: dict[str, list[Sample]]) -> Table:
 
 
 def targets(samples: dict[str, list[Sample]]) -> Table:
-    """Return the target beside what came out."""
-    made = Table("target", "wanted", "measured", "")
+    """Return the target and the measured value."""
+    made = Table("measure", "target", "measured", "")
     more = least(samples[NOTEBOOKS]) - least(samples[COMMANDS])
     made.target("notebooks - commands, wall", "≤ 15 s", seconds(more), more <= 15)
     return made

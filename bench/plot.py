@@ -1,13 +1,13 @@
-"""Cost against size, as a picture."""
+"""Plot wall time against size."""
 
 from pathlib import Path
 
 
 def draw(curves: dict[str, dict[float, float]], target: Path) -> None:
-    """Draw seconds of wall time against MB of items, a line for each way.
+    """Draw seconds of wall time against MB of items, one line per program.
 
     Args:
-        curves: by the way's name, the seconds by the MB.
+        curves: seconds by MB, by the program's name.
         target: the PNG to write.
     """
     import matplotlib

@@ -1,7 +1,7 @@
-"""What each named query reads of the Parquet object: ``python bench/query.py``.
+"""Measure how much of the Parquet object each named query reads: ``python bench/query.py``.
 
-A query reads the columns that its SQL names. Their size is that of their column chunks in the Parquet's own
-metadata; Athena reads the footer besides, and bills 10 MB at least.
+A query reads the columns that its SQL names. Their size is that of their column chunks in the Parquet
+metadata. Athena also reads the footer, and bills at least 10 MB.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from cat_normalize.core.schema import NAMES
 
 
 def parquet_of(mb: float) -> Path:
-    """Return the Parquet of a CSV of about that size under ``build/bench``, made anew."""
+    """Convert a CSV of about `mb` MB under ``build/bench`` with the current code, and return the Parquet."""
     csv = convert.csv_of(mb)
     path = csv.with_suffix(".parquet")
     timing.whole([*timing.COMMAND, "convert", "--input", str(csv), "--output", str(path), "--json"])
@@ -45,9 +45,9 @@ def chunk_bytes(parquet: Path) -> dict[str, int]:
 
 
 def table(parquet: Path) -> Table:
-    """Return columns, bytes and share of the object of every named query."""
+    """Return columns, bytes and share of the object for every named query."""
     whole, of = parquet.stat().st_size, chunk_bytes(parquet)
-    made = Table("query", "columns", "bytes read", "of the object")
+    made = Table("query", "columns", "bytes read", "share")
     for name in query.names():
         read = sum(of[column] for column in columns(name))
         made.add(name, f"{len(columns(name))} of {len(NAMES)}", f"{read:,}", f"{read / whole:.2%}")

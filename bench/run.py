@@ -1,4 +1,4 @@
-"""Every measurement, one page: ``python bench/run.py`` prints it and writes ``docs/performance.md``.
+"""Run every measurement: ``python bench/run.py`` prints one page and writes ``docs/performance.md``.
 
 ``--quick`` takes small inputs and few rounds, and writes under ``build/bench`` instead.
 """
@@ -31,7 +31,7 @@ from normalize import LOADS, SQL, TWO
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """Inputs in MB of 10^6 bytes, and how often each is run."""
+    """Sizes of inputs in MB of 10^6 bytes, and numbers of rounds."""
 
     normalize: dict[float, int]
     largest: float
@@ -49,7 +49,7 @@ QUICK = Sizes({1: 2, 4: 2}, 10, 1, 2, 4, 1, 3, True)
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One measurement: its title, the command that prints it alone, its words and tables."""
+    """One measurement: its title, the command that prints only it, its text and tables."""
 
     title: str
     command: str
@@ -61,7 +61,7 @@ class Section:
 
 
 def sections(sizes: Sizes, picture: Path) -> Iterator[Section]:
-    """Measure one thing after the other."""
+    """Run the measurements one after the other."""
     yield from _normalize(sizes, picture)
     peaks = memory.measure(sizes.quick)
     yield _section("Memory of normalize", "memory", memory, memory.table(peaks), memory.targets(peaks))
@@ -88,7 +88,7 @@ def _normalize(sizes: Sizes, picture: Path) -> Iterator[Section]:
         yield _section(f"Normalize, {mb:g} MB", words, normalize, *tables)
     curves[TWO][sizes.largest] = normalize.alone(data.cached(sizes.largest), min(2, sizes.rounds))
     plot.draw(curves, picture)
-    words = f"What the picture shows: least wall time. At {sizes.largest:g} MB the command ran by itself.\n"
+    words = f"Least wall time, as in the picture. At {sizes.largest:g} MB only the command was run.\n"
     yield Section("Cost against size", "python bench/run.py", words, (_plotted(curves),))
 
 
@@ -107,16 +107,16 @@ def _section(title: str, words: str, module: object, *tables: Table) -> Section:
 
 
 def head(picture: str) -> str:
-    """Return the page's beginning: what it is, when and on what it was measured."""
+    """Return the start of the page: how, when and on which machine it was measured."""
     memory_gb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
     return (
         "# Performance\n\n"
-        "`make bench` writes this page. What is compared was run in turn on one machine and one input, made\n"
-        "up by `bench/data.py`; MB are of 10^6 bytes. A ratio is that of the least times. The machine may\n"
-        "have had other work: CPU seconds suffer less from that than wall time.\n\n"
+        "`make bench` writes this page. Compared programs were run alternately, on one machine and one\n"
+        "input, made up by `bench/data.py`. MB are of 10^6 bytes; ratios are of the least times. Other load\n"
+        "on the machine affects CPU seconds less than wall time.\n\n"
         f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores of {platform.machine()}, "
         f"{memory_gb:.0f} GB, {platform.system()}, Python {platform.python_version()}; "
-        f"{os.getloadavg()[0]:.1f} processes were at work when it began.\n\n"
+        f"{os.getloadavg()[0]:.1f} processes were running at the start.\n\n"
         f"![Seconds of wall time against MB of items]({picture})\n"
     )
 

@@ -1,7 +1,7 @@
-"""CPU of the whole extract command against boto3's paginator on the same table: ``python bench/scan.py``.
+"""Compare the CPU of the extract command and of boto3's paginator on one table: ``python bench/scan.py``.
 
-Both are timed as whole processes. The table is dynalite's, a process of its own: its CPU counts for neither.
-Wall time is mostly the server's, and is not compared.
+Both are timed as whole processes. The table is in dynalite, a process of its own whose CPU is not counted.
+Wall time is mostly that of the server and is not compared.
 """
 
 import argparse
@@ -20,7 +20,7 @@ OURS, USUAL = "cat-normalize extract", "boto3's paginator, nothing written"
 
 
 def measure(mb: float, rounds: int) -> dict[str, list[Sample]]:
-    """Run both in turn over one table, and hold them to the same number of items."""
+    """Run both alternately on one table, and require the same number of items of both."""
     paginator = [sys.executable, str(timing.BASELINES / "paginator.py"), dynalite.TABLE]
     with tempfile.TemporaryDirectory() as folder, dynalite.running(data.cached(mb)) as environment:
         extract = [*timing.COMMAND, "extract", "--output", str(Path(folder) / "raw"), "--json"]
@@ -29,7 +29,7 @@ def measure(mb: float, rounds: int) -> dict[str, list[Sample]]:
             OURS: partial(timing.whole, extract, environment),
         }
         samples = timing.in_turn(runs, rounds)
-    assert len({sample.told["items"] for each in samples.values() for sample in each}) == 1
+    assert len({sample.output["items"] for each in samples.values() for sample in each}) == 1
     return samples
 
 
@@ -38,13 +38,13 @@ def table(samples: dict[str, list[Sample]]) -> Table:
     made = Table("", "items", "client's CPU, least", "median")
     for name, each in samples.items():
         took = least(each, "cpu"), median(each, "cpu")
-        made.add(name, f"{each[0].told['items']:,}", *map(seconds, took))
+        made.add(name, f"{each[0].output['items']:,}", *map(seconds, took))
     return made
 
 
 def targets(samples: dict[str, list[Sample]]) -> Table:
-    """Return the target beside what came out."""
-    made = Table("target", "wanted", "measured", "")
+    """Return the target and the measured value."""
+    made = Table("measure", "target", "measured", "")
     ratio = least(samples[OURS], "cpu") / least(samples[USUAL], "cpu")
     made.target("extract / paginator, CPU", "≤ 0.25", f"{ratio:.2f}", ratio <= 0.25)
     return made

@@ -13,9 +13,9 @@ class Table:
         """Append a row."""
         self.rows.append(cells)
 
-    def target(self, name: str, wanted: str, measured: str, met: bool) -> None:
-        """Append what was wanted, what was measured, and whether that is met."""
-        self.add(name, wanted, measured, "met" if met else "not met")
+    def target(self, name: str, target: str, measured: str, met: bool) -> None:
+        """Append a row with the target, the measured value, and whether the target is met."""
+        self.add(name, target, measured, "met" if met else "not met")
 
     def __str__(self) -> str:
         widths = [max(map(len, column)) for column in zip(*self.rows, strict=True)]

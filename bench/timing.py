@@ -1,4 +1,4 @@
-"""Runs processes, one after the other, and tells what each took: wall time and CPU of its whole tree."""
+"""Run processes one after the other and measure wall time and CPU of each with all its children."""
 
 import ctypes
 import json
@@ -22,17 +22,17 @@ _SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One run: seconds of wall time, seconds of CPU (user and system, children included), what it printed."""
+    """One run: seconds of wall time, of CPU (user and system, with children), and the printed JSON."""
 
     wall: float
     cpu: float
-    told: dict
+    output: dict
 
 
 def whole(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Sample:
     """Run a command and time all of it, from the start of its process to the end.
 
-    What it prints is taken as one JSON object.
+    The command prints one JSON object.
     """
     _adopt_orphans()
     others = {child.pid for child in psutil.Process().children()}
@@ -46,14 +46,14 @@ def whole(command: Sequence[str], environment: Mapping[str, str] | None = None) 
         if child.returncode:
             raise subprocess.CalledProcessError(child.returncode, command)
         printed.seek(0)
-        told = json.loads(printed.read() or b"{}")
-    return Sample(wall, cpu, told)
+        output = json.loads(printed.read() or b"{}")
+    return Sample(wall, cpu, output)
 
 
 def inside(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Sample:
-    """Run a script that times its own work (`report`), and return that: its start-up is not counted."""
-    told = whole(command, environment).told
-    return Sample(told.pop("wall"), told.pop("cpu"), told)
+    """Run a script that times its own work (`report`); its start-up is not counted."""
+    output = whole(command, environment).output
+    return Sample(output.pop("wall"), output.pop("cpu"), output)
 
 
 def baseline(name: str, *arguments: object) -> Sample:
@@ -62,12 +62,12 @@ def baseline(name: str, *arguments: object) -> Sample:
 
 
 def compiling() -> dict[str, str]:
-    """Return this process's environment, but let Python keep its bytecode, as an installed package has it."""
+    """Return this process's environment, with bytecode files allowed, as installed packages have them."""
     return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def _adopt_orphans() -> None:
-    """Become the parent of what a command leaves behind, such as Spark's Java (Linux alone)."""
+    """Become the parent of processes that a command leaves running, such as Spark's Java (Linux only)."""
     if ctypes.CDLL(None, use_errno=True).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
         raise OSError(ctypes.get_errno(), "prctl")
 

@@ -1,10 +1,10 @@
-"""Hypothesis strategies for item lines: whole, odd, and broken in every place the contract names."""
+"""Hypothesis strategies for item lines: ordinary, edge cases, and invalid in every place of the contract."""
 
 import json
 
 from hypothesis import strategies as st
 
-# Everything UTF-8 can carry, with what trips programs up made frequent.
+# Every character of UTF-8, with more of those that programs often handle wrongly.
 TEXT = st.text(
     st.one_of(
         st.sampled_from(list('ab|"\\,\n\r\t \x00\x1f\x7f\x85\u2028\u3000\u200b()é😀{}[]:#')),
@@ -45,12 +45,13 @@ VALUE = st.recursive(
 )
 
 
-def mostly(usual, odd, share=6):
-    return st.integers(0, share).flatmap(lambda n: odd if n == 0 else usual)
+def mostly(usual, rare, share=6):
+    """Draw from `rare` once in ``share + 1`` times."""
+    return st.integers(0, share).flatmap(lambda n: rare if n == 0 else usual)
 
 
 def record(required, optional, extra):
-    """A dict with its members, each now and then odd or away, and some that nobody asked for."""
+    """A dict with required members, optional members, and members that the contract does not name."""
     return st.fixed_dictionaries(required, optional={**optional, "extra": extra, "": extra})
 
 
@@ -141,14 +142,14 @@ ITEM = record(
 )
 
 
-def likely(items):
-    """Give an item the body its kind asks for, most of the time."""
-    return st.tuples(items, CONVERSATION, FEEDBACK, st.integers(0, 9)).map(_with_body)
+def with_body(items):
+    """Give most items the body that their kind requires."""
+    return st.tuples(items, CONVERSATION, FEEDBACK, st.integers(0, 9)).map(_add_body)
 
 
-def _with_body(drawn):
-    item, conversation, feedback, luck = drawn
-    return {"Conversation": conversation, "Feedback": feedback, **item} if luck else item
+def _add_body(drawn):
+    item, conversation, feedback, number = drawn
+    return {"Conversation": conversation, "Feedback": feedback, **item} if number else item
 
 
 def encode(item, wrapped, ascii_only, spaced):
@@ -158,7 +159,7 @@ def encode(item, wrapped, ascii_only, spaced):
 
 
 LINE = mostly(
-    st.builds(encode, likely(ITEM), st.booleans(), st.booleans(), st.booleans()),
+    st.builds(encode, with_body(ITEM), st.booleans(), st.booleans(), st.booleans()),
     st.sampled_from(
         [
             *(b"", b"  ", b"\r", "\u3000".encode(), b"{", b"[1]", b"null", b'"x"', b'{"PK":NaN}'),

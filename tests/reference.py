@@ -1,7 +1,7 @@
-"""An independent reading of contract §1 to §4: slow, plain, on the standard library alone.
+"""A second implementation of contract §1 to §4: slow, simple, with the standard library only.
 
-The library is held to it on generated items (test_normalize.py) and on whole tables
-(tests/tables). It shares no code with the library.
+Tests compare the library with it on generated items (tests/normalize) and on whole tables (tests/tables). It
+shares no code with the library.
 """
 
 import json
@@ -62,7 +62,7 @@ def members(source, read, required, optional):
 
 
 def either(value, descriptor, kind):
-    """Open `{"L"|"M": …}` or `{"S": "<JSON>"}`; say how its strings are to be read."""
+    """Decode `{"L"|"M": …}` or `{"S": "<JSON>"}`; return it with the function that reads its strings."""
     if not isinstance(value, dict) or len(value) != 1:
         raise ShapeError
     if descriptor in value:
@@ -175,9 +175,9 @@ SENDERS = {"user": "user", "usuario": "user", "bot": "bot", "assistant": "bot", 
 def row(user, items):
     items = sorted(items, key=lambda i: i["sk"].encode())
     talks = [i for i in items if i["kind"] == "CONVERSATION#"]
-    thumbs = [i for i in items if i["kind"] == "FEEDBACK#"]
+    given = [i for i in items if i["kind"] == "FEEDBACK#"]
     gerencia, ciudad = first(items, "gerencia"), first(items, "ciudad", remark)
-    said, total, asked = [], [], []
+    conversations, feedback, questions = [], [], []
     for talk in talks:
         messages = []
         for m in talk["messages"]:
@@ -187,11 +187,11 @@ def row(user, items):
                 out["timestamp"] = m["timestamp"]
             messages.append(out)
             if who == "user":
-                asked.append(out["text"])
-        said.append({"sk": talk["sk"], "messages": messages})
-    for thumb in thumbs:
-        total.append({"sk": thumb["sk"], **{k: v for k, v in thumb["feedback"].items() if v is not None}})
-    known = {t["feedback"]["type"].strip().lower() for t in thumbs} & {"like", "dislike"}
+                questions.append(out["text"])
+        conversations.append({"sk": talk["sk"], "messages": messages})
+    for each in given:
+        feedback.append({"sk": each["sk"], **{k: v for k, v in each["feedback"].items() if v is not None}})
+    types = {t["feedback"]["type"].strip().lower() for t in given} & {"like", "dislike"}
     days = [t["day"] for t in talks if t["day"]]
     return [
         user,
@@ -200,34 +200,34 @@ def row(user, items):
         ciudad or gerencia,
         f"{min(days).day:02}/{min(days).month:02}/{min(days).year:04}" if days else "",
         str(len(talks)),
-        dumps(said),
-        dumps(total) if total else "",
-        str(len(thumbs)),
-        join(asked),
-        "mixed" if len(known) == 2 else "".join(known),
-        join(v for t in thumbs for v in (t["feedback"]["comment"], t["feedback"]["option"]) if v),
+        dumps(conversations),
+        dumps(feedback) if feedback else "",
+        str(len(given)),
+        join(questions),
+        "mixed" if len(types) == 2 else "".join(types),
+        join(v for t in given for v in (t["feedback"]["comment"], t["feedback"]["option"]) if v),
     ]
 
 
-def outside(made, since, until):
+def is_filtered(made, since, until):
     when = made.get("day")
     return when is not None and ((since and when < since) or (until and when > until))
 
 
-def excluded(items, expressions):
+def is_excluded(items, expressions):
     city = first(items, "ciudad", remark) or first(items, "gerencia")
     return any(re.search(each, city) for each in expressions) if city else False
 
 
 def exclude(users, expressions, counts):
-    """Return the users that stay; count the items of all."""
+    """Return the users that are not excluded; count the items of all users."""
     kept = {}
     for user, items in users.items():
-        away = excluded(sorted(items, key=lambda i: i["sk"].encode()), expressions)
+        excluded = is_excluded(sorted(items, key=lambda i: i["sk"].encode()), expressions)
         for made in items:
-            kind = "filtered" if away else made["kind"]
+            kind = "filtered" if excluded else made["kind"]
             counts[kind] = counts.get(kind, 0) + 1
-        if not away:
+        if not excluded:
             kept[user] = items
     return kept
 
@@ -254,7 +254,7 @@ def normalize(lines, exclude_cities=(), since=None, until=None):
             reasons.append(made)
             continue
         warnings += made["warnings"]
-        if outside(made, since, until):
+        if is_filtered(made, since, until):
             counts["filtered"] = counts.get("filtered", 0) + 1
             continue
         users.setdefault(made["id"], []).append(made)

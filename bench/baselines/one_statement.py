@@ -1,4 +1,4 @@
-"""The normalisation as one statement of SQL for DuckDB, on two threads: ``one_statement.py ITEMS CSV``."""
+"""Normalize with one SQL statement in DuckDB, on two threads: ``one_statement.py ITEMS CSV``."""
 
 import sys
 from pathlib import Path
@@ -16,7 +16,7 @@ def work() -> dict:
 
 
 def count(csv: str) -> dict:
-    """Count what was written, after the watch has stopped."""
+    """Count the written rows; not timed."""
     query = f"SELECT count(*), sum(numero_conversaciones) FROM read_csv('{csv}', max_line_size = 268435456)"
     users, conversations = duckdb.sql(query).fetchall()[0]
     return {"users": users, "conversations": int(conversations)}

@@ -6,9 +6,9 @@ COPY (
       PK.S[6:] AS usuario_id,
       SK.S AS sk,
       CreatedAt.S AS created_at,
-      UserData.M AS who,
+      UserData.M AS user_data,
       Conversation.L AS messages,
-      Feedback.M AS thumb
+      Feedback.M AS given
     FROM read_json(
       getvariable('items'),
       format = 'newline_delimited',
@@ -29,9 +29,9 @@ COPY (
       sk,
       sk LIKE 'CONVERSATION#%' AS talks,
       sk LIKE 'FEEDBACK#%' AS judges,
-      nullif(trim(who.nombre.S), '') AS nombre,
-      nullif(trim(who.gerencia.S), '') AS gerencia,
-      nullif(trim(regexp_replace(who.ciudad.S, '\s*\(.*\)$', '')), '') AS ciudad,
+      nullif(trim(user_data.nombre.S), '') AS nombre,
+      nullif(trim(user_data.gerencia.S), '') AS gerencia,
+      nullif(trim(regexp_replace(user_data.ciudad.S, '\s*\(.*\)$', '')), '') AS ciudad,
       CAST(try_cast(created_at AS TIMESTAMP)
         - CASE WHEN ends_with(created_at, 'Z') THEN INTERVAL 5 HOUR ELSE INTERVAL 0 HOUR END AS DATE) AS day,
       to_json({
@@ -47,24 +47,24 @@ COPY (
       list_transform(
         list_filter(messages, lambda m: lower(trim(m.M."from".S)) IN ('user', 'usuario')),
         lambda m: trim(replace(regexp_replace(m.M.text.S, '[\s\x00-\x1f\x7f]+', ' ', 'g'), '|', '/'))
-      ) AS asked,
-      lower(trim(thumb."type".S)) AS liked,
+      ) AS questions,
+      lower(trim(given."type".S)) AS liked,
       CASE
-        WHEN thumb IS NULL THEN NULL
-        WHEN thumb."comment".S IS NULL AND thumb."option".S IS NULL THEN to_json({sk: sk, type: thumb."type".S})
-        WHEN thumb."comment".S IS NULL
-          THEN to_json({sk: sk, type: thumb."type".S, option: thumb."option".S})
-        WHEN thumb."option".S IS NULL
-          THEN to_json({sk: sk, type: thumb."type".S, comment: thumb."comment".S})
-        ELSE to_json({sk: sk, type: thumb."type".S, comment: thumb."comment".S, option: thumb."option".S})
+        WHEN given IS NULL THEN NULL
+        WHEN given."comment".S IS NULL AND given."option".S IS NULL THEN to_json({sk: sk, type: given."type".S})
+        WHEN given."comment".S IS NULL
+          THEN to_json({sk: sk, type: given."type".S, option: given."option".S})
+        WHEN given."option".S IS NULL
+          THEN to_json({sk: sk, type: given."type".S, comment: given."comment".S})
+        ELSE to_json({sk: sk, type: given."type".S, comment: given."comment".S, option: given."option".S})
       END AS feedback,
       list_filter(
-        [trim(replace(thumb."comment".S, '|', '/')), trim(replace(thumb."option".S, '|', '/'))],
-        lambda said: said <> ''
-      ) AS said
+        [trim(replace(given."comment".S, '|', '/')), trim(replace(given."option".S, '|', '/'))],
+        lambda answer: answer <> ''
+      ) AS answers
     FROM read
   ),
-  person AS (
+  users AS (
     SELECT
       usuario_id,
       arg_min(nombre, sk) AS nombre,
@@ -75,9 +75,9 @@ COPY (
       '[' || coalesce(string_agg(conversation, ',' ORDER BY sk) FILTER (talks), '') || ']' AS conversation,
       '[' || string_agg(feedback, ',' ORDER BY sk) FILTER (judges) || ']' AS feedback,
       count(*) FILTER (judges) AS judged,
-      flatten(list(asked ORDER BY sk) FILTER (talks)) AS asked,
+      flatten(list(questions ORDER BY sk) FILTER (talks)) AS questions,
       list(DISTINCT liked) FILTER (judges AND liked IN ('like', 'dislike')) AS liked,
-      flatten(list(said ORDER BY sk) FILTER (judges)) AS said
+      flatten(list(answers ORDER BY sk) FILTER (judges)) AS answers
     FROM item
     GROUP BY usuario_id
     HAVING bool_or(talks OR judges)
@@ -93,12 +93,12 @@ COPY (
     feedback AS feedback_total,
     judged AS numero_feedback,
     nullif(array_to_string(
-      list_filter(asked, lambda text, place: text <> '' AND list_position(asked, text) = place), ' | '
+      list_filter(questions, lambda text, nth: text <> '' AND list_position(questions, text) = nth), ' | '
     ), '') AS pregunta_conversacion,
     CASE len(liked) WHEN 2 THEN 'mixed' ELSE liked[1] END AS feedback,
     nullif(array_to_string(
-      list_filter(said, lambda text, place: list_position(said, text) = place), ' | '
+      list_filter(answers, lambda text, nth: list_position(answers, text) = nth), ' | '
     ), '') AS respuesta_feedback
-  FROM person
+  FROM users
   ORDER BY usuario_id
 ) TO $csv (FORMAT csv, HEADER);

@@ -1,4 +1,4 @@
-"""Every item of a table through boto3's paginator, nothing kept or written: ``paginator.py TABLE``."""
+"""Read every item of a table with boto3's paginator and keep nothing: ``paginator.py TABLE``."""
 
 import json
 import sys

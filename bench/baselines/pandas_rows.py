@@ -1,4 +1,4 @@
-"""The usual way: boto3's TypeDeserializer item by item, a DataFrame, groups: ``pandas_rows.py ITEMS CSV``."""
+"""Normalize with boto3's TypeDeserializer and a grouped DataFrame: ``pandas_rows.py ITEMS CSV``."""
 
 import json
 import sys
@@ -47,12 +47,14 @@ def row(user: pd.DataFrame) -> pd.Series:
     conversations = user[user["conversation"].notna()]
     feedback = user[user["feedback"].notna()]
     messages = [message for each in conversations["conversation"] for message in each]
-    asked = [tidy(message["text"]) for message in messages if message["from"] in USER]
-    thumbs = {each["type"] for each in feedback["feedback"]}
-    said = [each[name] for each in feedback["feedback"] for name in ("comment", "option") if each.get(name)]
+    questions = [tidy(message["text"]) for message in messages if message["from"] in USER]
+    types = {each["type"] for each in feedback["feedback"]}
+    answers = [
+        each[name] for each in feedback["feedback"] for name in ("comment", "option") if each.get(name)
+    ]
     pairs = zip(conversations["sk"], conversations["conversation"], strict=True)
-    whole = [{"sk": sk, "messages": each} for sk, each in pairs]
-    thumbed = [{"sk": sk} | each for sk, each in zip(feedback["sk"], feedback["feedback"], strict=True)]
+    talks = [{"sk": sk, "messages": each} for sk, each in pairs]
+    given = [{"sk": sk} | each for sk, each in zip(feedback["sk"], feedback["feedback"], strict=True)]
     gerencia, ciudad = (
         first(user["gerencia"]),
         first(user["ciudad"].str.replace(r"\s*\(.*\)$", "", regex=True)),
@@ -64,14 +66,12 @@ def row(user: pd.DataFrame) -> pd.Series:
             "ciudad": ciudad or gerencia,
             "fecha_primera_conversacion": conversations["day"].min(),
             "numero_conversaciones": len(conversations),
-            "conversacion_completa": json.dumps(whole, ensure_ascii=False, separators=(",", ":")),
-            "feedback_total": json.dumps(thumbed, ensure_ascii=False, separators=(",", ":"))
-            if thumbed
-            else None,
+            "conversacion_completa": json.dumps(talks, ensure_ascii=False, separators=(",", ":")),
+            "feedback_total": json.dumps(given, ensure_ascii=False, separators=(",", ":")) if given else None,
             "numero_feedback": len(feedback),
-            "pregunta_conversacion": " | ".join(dict.fromkeys(asked)) or None,
-            "feedback": ("mixed" if len(thumbs) > 1 else thumbs.pop()) if thumbs else None,
-            "respuesta_feedback": " | ".join(dict.fromkeys(map(tidy, said))) or None,
+            "pregunta_conversacion": " | ".join(dict.fromkeys(questions)) or None,
+            "feedback": ("mixed" if len(types) > 1 else types.pop()) if types else None,
+            "respuesta_feedback": " | ".join(dict.fromkeys(map(tidy, answers))) or None,
         }
     )
 

@@ -1,4 +1,4 @@
-"""Times the work of a baseline within its own process."""
+"""Time the work of a baseline within its own process."""
 
 import json
 import time
@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 
 def report(work: Callable[[], dict], untimed: Callable[[], dict] = dict) -> None:
-    """Do the work and print, as one JSON object, what it took, and what it and the untimed rest returned."""
+    """Do the work and print one JSON object: its times, its result, and the result of `untimed`."""
     wall, cpu = time.perf_counter(), time.process_time()
-    told = work()
+    result = work()
     took = {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
-    print(json.dumps(took | told | untimed()))
+    print(json.dumps(took | result | untimed()))

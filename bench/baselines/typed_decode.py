@@ -1,4 +1,4 @@
-"""Every line decoded to typed msgspec structs, one core, nothing kept: ``typed_decode.py ITEMS``."""
+"""Decode every line to typed msgspec structs on one core and keep nothing: ``typed_decode.py ITEMS``."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ class Text(Struct, gc=False):
     NULL: bool | None = None
 
 
-class Person(Struct, gc=False):
+class UserMembers(Struct, gc=False):
     nombre: Text | None = None
     ciudad: Text | None = None
     gerencia: Text | None = None
 
 
 class UserData(Struct, gc=False):
-    M: Person | None = None
+    M: UserMembers | None = None
     S: str | None = None
 
 
-class Members(Struct, gc=False):
+class MessageMembers(Struct, gc=False):
     sender: Text = field(name="from")
     text: Text | None = None
     timestamp: Text | None = None
 
 
 class Message(Struct, gc=False):
-    M: Members
+    M: MessageMembers
 
 
 class Conversation(Struct, gc=False):
@@ -41,14 +41,14 @@ class Conversation(Struct, gc=False):
     S: str | None = None
 
 
-class Thumb(Struct, gc=False):
+class FeedbackMembers(Struct, gc=False):
     type: Text
     comment: Text | None = None
     option: Text | None = None
 
 
 class Feedback(Struct, gc=False):
-    M: Thumb | None = None
+    M: FeedbackMembers | None = None
     S: str | None = None
 
 

@@ -20,9 +20,9 @@ from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from moto.server import ThreadedMotoServer
 from msgspec.structs import replace
 
+from cat_lab.local import LocalAws
 from cat_lab.spark import session
 from cat_normalize.convert import Converted, convert_csv, newest_csv, parquet
 from cat_normalize.convert.parquet import publish_manifest
@@ -47,19 +47,15 @@ GOOD: Row = ["u1", "Ana", "G", None, date(2025, 8, 18), 2, '[{"sk":"x, y"}]', No
 
 
 @pytest.fixture(scope="module")
-def aws() -> Iterator[Settings]:
-    server = ThreadedMotoServer(port=0, verbose=False)
-    server.start()
-    _, port = server.get_host_and_port()
+def aws(empty_aws: LocalAws) -> Iterator[Settings]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_ACCESS_KEY_ID", "test")
         patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-        yield Settings(endpoint_url=f"http://127.0.0.1:{port}", bucket="bucket")
-    server.stop()
+        yield replace(empty_aws.settings, bucket="bucket")
 
 
 @pytest.fixture(scope="module")
-def spark(aws: Settings) -> Any:
+def spark(aws: Settings, spark_session: object) -> Any:
     return session(aws)
 
 
@@ -328,6 +324,7 @@ import sys
 from cat_normalize.convert import convert_csv
 from cat_normalize.core.settings import Settings, today
 from cat_normalize.core.storage import RUN_DATE, SHA256, locate, staging
+from cat_lab.local import LocalAws
 from cat_lab.spark import session
 spark = session(Settings())
 convert_csv(spark, sys.argv[1], sys.argv[2])

@@ -12,8 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from cat_lab.local import glue_job as job
-
 ROOT = Path(__file__).parents[2]
 BOTO3 = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six", "urllib3")
 """What Lambda's Python brings along, and Glue's too."""
@@ -76,5 +74,7 @@ def glue(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def glues_python(glue: Path) -> job.Python:
-    return job.Python(str(glue / "python" / "bin" / "python"), str(glue / "modules"))
+def glues_python(glue: Path) -> dict[str, str]:
+    """Return the variables that select Glue's Python."""
+    executable = str(glue / "python" / "bin" / "python")
+    return {"PYSPARK_PYTHON": executable, "PYTHONPATH": str(glue / "modules")}

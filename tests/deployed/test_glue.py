@@ -12,10 +12,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from cat_lab import spark
+from cat_lab import sample, spark
 from cat_lab.local import glue_job as job_
-from cat_lab.local import running
-from cat_lab.sample import generator as seed
 from cat_normalize.convert import convert_csv
 from cat_normalize.core import csvfile, layout
 from cat_normalize.core.errors import (
@@ -52,7 +50,7 @@ GLUES_OWN = [
 @pytest.fixture(scope="module")
 def csv(tmp_path_factory):
     folder = tmp_path_factory.mktemp("csv")
-    lines = [json.dumps(each, default=lambda raw: b64encode(raw).decode()) for each in seed.items()]
+    lines = [json.dumps(each, default=lambda raw: b64encode(raw).decode()) for each in sample.items()]
     (folder / "items.jsonl").write_text("\n".join(lines))
     made = folder / Path(KEY).name
     normalize_files([folder / "items.jsonl"], made, folder / "rejects.jsonl", Settings().rules)
@@ -60,10 +58,8 @@ def csv(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def session(aws):
-    """Start Java, or find it started by another test, with credentials in its environment."""
-    with aws.activate():
-        return spark.session(aws.settings)
+def session(aws, spark_session):
+    return spark.session(aws.settings)
 
 
 @pytest.fixture(scope="module")
@@ -75,10 +71,9 @@ def expected(csv, session):
 
 
 @pytest.fixture(scope="module")
-def aws(tmp_path_factory, csv):
-    with running(Settings(), tmp_path_factory.mktemp("aws"), seed=False) as aws:
-        aws.client("s3").upload_file(str(csv), aws.settings.bucket, KEY)
-        yield aws
+def aws(empty_aws, csv):
+    empty_aws.client("s3").upload_file(str(csv), empty_aws.settings.bucket, KEY)
+    return empty_aws
 
 
 def environment(aws, glue):

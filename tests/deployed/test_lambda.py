@@ -10,11 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from cat_lab.local import running
-from cat_lab.sample import generator as seed
+from cat_lab import sample
 from cat_lab.sample.dynamodb_json import as_json, item, m, message, messages, s
 from cat_normalize.core import layout
-from cat_normalize.core.settings import Settings
 from cat_normalize.extract.table import extract_table
 from cat_normalize.normalize.files import normalize_files
 from deployed import function as function_
@@ -50,10 +48,9 @@ HEAVY = {
 
 
 @pytest.fixture(scope="module")
-def aws(tmp_path_factory):
-    with running(Settings(), tmp_path_factory.mktemp("aws")) as aws:
-        seed.put(aws.client("dynamodb"), aws.settings.table_name, SECRETS)
-        yield aws
+def aws(seeded_aws):
+    sample.put(seeded_aws.client("dynamodb"), seeded_aws.settings.table_name, SECRETS)
+    return seeded_aws
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +143,7 @@ def test_too_little_time_publishes_nothing_and_leaves_the_disk_empty(aws, ran):
 
 
 def test_logs_and_traces_contain_no_text_of_the_table(ran):
-    texts = {text for each in [*seed.items(), *SECRETS] for text in strings(each) if len(text) > 6}
+    texts = {text for each in [*sample.items(), *SECRETS] for text in strings(each) if len(text) > 6}
     assert len(texts) > 2000
     assert {"palabra-secreta", "Nombre Secreto", "USER#clave-secreta"} < texts
     written = "\n".join([ran.out, *strings(ran.lines), *ran.traces])
@@ -232,7 +229,7 @@ def test_a_refused_run_fails_with_its_own_error_and_a_metric(aws, ran, function)
 
 def test_if_all_items_are_rejected_the_rejects_are_published_and_no_csv(aws, ran, function):
     broken = emptied(aws, "broken")
-    seed.put(aws.client("dynamodb"), broken, [item("a", "WHAT#1"), item("b", "CONVERSATION#1")])
+    sample.put(aws.client("dynamodb"), broken, [item("a", "WHAT#1"), item("b", "CONVERSATION#1")])
     before = keys(aws)
     refused = function([{"event": {"run_date": "20250905"}, "seconds": 900}], DYNAMODB_TABLE_NAME=broken)
     assert refused.told["came"][0]["error"] == "AllRejectedError", refused.out

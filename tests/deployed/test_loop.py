@@ -8,22 +8,17 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cat_lab.local import LocalAws, running
-from cat_lab.local import events as loop
-from cat_lab.local.events import Queues
-from cat_lab.local.worker import Worker
+from cat_lab.local import LocalAws, Worker, provision
 from cat_lab.local_athena import run_local
 from cat_normalize import query
 from cat_normalize.core import csvfile, layout
 from cat_normalize.core.schema import NAMES
-from cat_normalize.core.settings import Settings
 from cat_normalize.jobs import events as arrival
 from deployed import function
 from deployed.conftest import glues_python
@@ -54,21 +49,22 @@ def etl2(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Template:
 
 
 @pytest.fixture(scope="module")
-def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
-    with running(Settings(), tmp_path_factory.mktemp("aws")) as aws:
-        yield aws
+def aws(seeded_aws: LocalAws) -> LocalAws:
+    return seeded_aws
 
 
 @pytest.fixture(scope="module")
-def queues(aws: LocalAws, etl2: Template, dist: Path) -> Queues:
-    """Deploy: the two files under the key of their BucketDeployment, the job, the rule."""
+def queues(aws: LocalAws, etl2: Template, dist: Path) -> list[str]:
+    """Deploy script and wheel, job and rule; return the addresses of both queues: events, failed events."""
     prefix = etl2.one("Custom::CDKBucketDeployment")["DestinationBucketKeyPrefix"]
     assert prefix == "scripts/etl-process2/"
     for file in (dist / "glue_job_script.py", *dist.glob("*.whl")):
         aws.client("s3").upload_file(str(file), aws.settings.bucket, prefix + file.name)
     job = etl2.one("AWS::Glue::Job")
     aws.client("glue").create_job(**{name: job[name] for name in JOB})
-    return loop.listen(aws.settings, etl2.one("AWS::Events::Rule")["EventPattern"])
+    provision.create_rule(aws.settings, etl2.one("AWS::Events::Rule")["EventPattern"])
+    names = (provision.EVENTS, provision.FAILED)
+    return [aws.client("sqs").get_queue_url(QueueName=name)["QueueUrl"] for name in names]
 
 
 @pytest.fixture(scope="module")
@@ -81,13 +77,13 @@ def machine(etl2: Template) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def worker(
-    aws: LocalAws, queues: Queues, machine: dict[str, Any], glue: Path, tmp_path_factory: Any
+    aws: LocalAws, queues: list[str], machine: dict[str, Any], glue: Path, tmp_path_factory: Any
 ) -> Worker:
     """The worker of `cat-normalize local`, in Glue's own Python, as the state machine forms the arguments."""
     run = machine["Run the Glue job"]["Parameters"]
     assert run["JobName"] == layout.GLUE_JOB
     places = {name.removesuffix(".$"): place for name, place in run["Arguments"].items()}
-    return Worker(aws, queues, tmp_path_factory.mktemp("worker"), glues_python(glue), places)
+    return Worker(aws, tmp_path_factory.mktemp("worker"), glues_python(glue), places)
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +94,7 @@ def night(
     calls = [{"event": {"time": "2025-09-02T04:30:00Z"}, "seconds": 900}]
     ran = function.call(aws, unpacked, runtime, tmp_path_factory.mktemp("lambda"), calls)
     assert ran.code == 0, ran.out
-    arrived = worker.take()
+    arrived = worker.receive()
     assert arrived is not None
     ended = worker.run(arrived)
     assert ended.status == "done", (ended, worker.log.read_text()[-3000:])
@@ -121,18 +117,15 @@ def parquet(aws: LocalAws) -> dict[str, Any]:
     return {name: found[name] for name in ("ETag", "VersionId", "LastModified")} | {"versions": len(listed)}
 
 
-def waiting(aws: LocalAws, queues: Queues) -> list[int]:
+def waiting(aws: LocalAws, queues: list[str]) -> list[int]:
     """Return how many messages each of the two queues holds, those taken and not yet done included."""
     names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
     sqs = aws.client("sqs")
-    counts = [
-        sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
-        for url in (queues.events, queues.failed)
-    ]
+    counts = [sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"] for url in queues]
     return [sum(int(each[name]) for name in names) for each in counts]
 
 
-def test_the_lambdas_csv_alone_starts_the_job_once(aws: LocalAws, queues: Queues, night: Any) -> None:
+def test_the_lambdas_csv_alone_starts_the_job_once(aws: LocalAws, queues: list[str], night: Any) -> None:
     assert night["arrived"].key == KEY
     assert waiting(aws, queues) == [0, 0]  # nothing came of rejects, manifests, staging, Parquet
 
@@ -158,11 +151,11 @@ def test_the_manifest_names_what_the_lambda_wrote(aws: LocalAws, night: Any) -> 
 
 
 def test_the_same_csv_again_changes_nothing(
-    aws: LocalAws, queues: Queues, worker: Worker, night: Any
+    aws: LocalAws, queues: list[str], worker: Worker, night: Any
 ) -> None:
     before = parquet(aws)
     put(aws, KEY, body(aws, KEY))
-    arrived = worker.take()
+    arrived = worker.receive()
     assert arrived is not None
     assert worker.run(arrived).status == "done"
     assert parquet(aws) == before
@@ -171,19 +164,19 @@ def test_the_same_csv_again_changes_nothing(
 
 @pytest.mark.parametrize("key", OTHERS)
 def test_what_is_no_csv_of_etl1_starts_nothing(
-    aws: LocalAws, queues: Queues, worker: Worker, key: str
+    aws: LocalAws, queues: list[str], worker: Worker, key: str
 ) -> None:
     put(aws, key, b"x")
-    assert worker.take() is None
+    assert worker.receive() is None
     assert waiting(aws, queues)[0] == 0
 
 
 def test_an_older_csv_leaves_the_parquet_and_is_no_failure(
-    aws: LocalAws, queues: Queues, worker: Worker, machine: dict[str, Any], night: Any
+    aws: LocalAws, queues: list[str], worker: Worker, machine: dict[str, Any], night: Any
 ) -> None:
     before, failed = parquet(aws), waiting(aws, queues)[1]
     put(aws, OLDER, body(aws, KEY))
-    arrived = worker.take()
+    arrived = worker.receive()
     assert arrived is not None
     ended = worker.run(arrived)
     assert (ended.key, ended.status) == (OLDER, "stays")
@@ -195,11 +188,11 @@ def test_an_older_csv_leaves_the_parquet_and_is_no_failure(
 
 
 def test_a_failed_run_is_told_with_its_key_and_kept_and_the_next_goes_on(
-    aws: LocalAws, queues: Queues, worker: Worker, night: Any
+    aws: LocalAws, queues: list[str], worker: Worker, night: Any
 ) -> None:
     before = parquet(aws)
     put(aws, BROKEN, b"usuario_id,nombre\n")
-    arrived = worker.take()
+    arrived = worker.receive()
     assert arrived is not None
     ended = worker.run(arrived)
     assert (ended.key, ended.status) == (BROKEN, "failed")
@@ -209,7 +202,7 @@ def test_a_failed_run_is_told_with_its_key_and_kept_and_the_next_goes_on(
     assert parquet(aws) == before
     assert waiting(aws, queues) == [0, 1]
     (letter,) = aws.client("sqs").receive_message(
-        QueueUrl=queues.failed, MessageAttributeNames=["All"], VisibilityTimeout=0
+        QueueUrl=queues[1], MessageAttributeNames=["All"], VisibilityTimeout=0
     )["Messages"]
     assert json.loads(letter["Body"])["detail"]["object"]["key"] == BROKEN
     assert letter["MessageAttributes"]["ERROR_MESSAGE"]["StringValue"] == ended.reason

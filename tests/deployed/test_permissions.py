@@ -18,11 +18,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from cat_lab.local import LocalAws, running
+from cat_lab import sample
+from cat_lab.local import LocalAws
 from cat_lab.local import glue_job as job
-from cat_lab.sample import generator as seed
 from cat_lab.sample.dynamodb_json import as_json, item, message, messages, s
-from cat_normalize.core.settings import Settings
 from cat_normalize.jobs import events as arrival
 from cat_normalize.normalize.files import normalize_files
 from deployed import calls, function
@@ -78,23 +77,15 @@ kept, which is Hadoop 3.4's default: 3.3's is to delete those of all folders abo
 
 
 @pytest.fixture(scope="module")
-def tape(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("tape") / "recording"
-
-
-@pytest.fixture(scope="module")
-def aws(tmp_path_factory: pytest.TempPathFactory, tape: Path) -> Iterator[LocalAws]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MOTO_RECORDER_FILEPATH", str(tape))
-        with running(Settings(), tmp_path_factory.mktemp("aws"), seed=False) as aws:
-            yield aws
+def aws(empty_aws: LocalAws) -> LocalAws:
+    return empty_aws
 
 
 Recorded = Callable[[Callable[[], None]], set[Call]]
 
 
 @pytest.fixture(scope="module")
-def recorded(aws: LocalAws, tape: Path) -> Recorded:
+def recorded(aws: LocalAws, aws_recording: Path) -> Recorded:
     """Run something; return what it asked of IAM."""
 
     def tell(verb: str) -> None:
@@ -108,8 +99,8 @@ def recorded(aws: LocalAws, tape: Path) -> Recorded:
         tell("start")
         something()
         tell("stop")
-        asked = set(calls.replay(calls.read(tape), [f"{BUCKET}/{each['Key']}" for each in objects]))
-        tape.unlink()
+        asked = set(calls.replay(calls.read(aws_recording), [f"{BUCKET}/{each['Key']}" for each in objects]))
+        aws_recording.unlink()
         return asked
 
     return run
@@ -133,7 +124,7 @@ def nights(
         told = messages(message("bot", text=noise))
         items.append(item(f"7{n}", "CONVERSATION#2025-08-01", Conversation=told))
         items.append(item(f"7{n}", "PROFILE", Noise=noise))
-    seed.put(aws.client("dynamodb"), aws.settings.table_name, items)
+    sample.put(aws.client("dynamodb"), aws.settings.table_name, items)
     refuse_parts(aws, "reports/etl-process1/data_20250902.csv", "rejects/etl-process1/data_20250903.jsonl")
     days = [{"event": {"run_date": day}, "seconds": 900} for day in ("20250901", "20250902", "20250903")]
 

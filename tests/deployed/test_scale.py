@@ -11,9 +11,8 @@ from base64 import b64encode
 import pytest
 
 import exported
+from cat_lab import sample
 from cat_lab.local import glue_job as job
-from cat_lab.local import running
-from cat_lab.sample import generator as seed
 from cat_normalize.core import layout
 from cat_normalize.core.settings import Rules, Settings
 from cat_normalize.jobs import etl1_spark
@@ -30,27 +29,28 @@ KEYS = [
 
 @pytest.fixture(scope="module")
 def export(tmp_path_factory):
-    lines = [json.dumps(each, default=lambda raw: b64encode(raw).decode()).encode() for each in seed.items()]
+    lines = [
+        json.dumps(each, default=lambda raw: b64encode(raw).decode()).encode() for each in sample.items()
+    ]
     return exported.write(
         tmp_path_factory.mktemp("items") / "01234-abcd", [lines[:900], lines[900:], [b"{}"]]
     )
 
 
 @pytest.fixture(scope="module")
-def aws(tmp_path_factory, export):
-    with running(Settings(), tmp_path_factory.mktemp("aws"), seed=False) as aws:
-        for path in export.rglob("*"):
-            if path.is_file():
-                key = f"AWSDynamoDB/01234-abcd/{path.relative_to(export)}"
-                aws.client("s3").upload_file(str(path), aws.settings.bucket, key)
-        yield aws
+def aws(empty_aws, export):
+    for path in export.rglob("*"):
+        if path.is_file():
+            key = f"AWSDynamoDB/01234-abcd/{path.relative_to(export)}"
+            empty_aws.client("s3").upload_file(str(path), empty_aws.settings.bucket, key)
+    return empty_aws
 
 
 def submit(aws, glue, dist, arguments):
     """Run it with the wheel where every worker finds it, as --additional-python-modules puts it on Glue."""
     (wheel,) = dist.glob("*.whl")
-    plain = glues_python(glue)
-    python = job.Python(plain.executable, os.pathsep.join([plain.modules, str(wheel)]))
+    python = glues_python(glue)
+    python["PYTHONPATH"] += f"{os.pathsep}{wheel}"
     command = job.command(aws.settings, glue, dist / "glue_etl1_script.py", arguments)
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     environment = job.environment(aws.child_environment(kept), python)

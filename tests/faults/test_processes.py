@@ -94,7 +94,7 @@ def test_a_killed_local_aws_is_the_failure(project):
     project.write(extract=notebook(WAIT))
     project.env = environment()
     with waiting(project, "--local") as (process, family):
-        (server,) = [each for each in family if "ipykernel_launcher" not in each.cmdline()]
+        (server,) = [each for each in family if "moto_server" in " ".join(each.cmdline())]
         server.kill()
         code, _, err = go(project, process)
     assert code == 1
@@ -113,7 +113,7 @@ def test_a_cell_that_fails_because_the_local_aws_was_killed_is_only_a_note(proje
     project.write(extract=notebook(WAIT, ask))
     project.env = environment()
     with waiting(project, "--local") as (process, family):
-        (server,) = [each for each in family if "ipykernel_launcher" not in each.cmdline()]
+        (server,) = [each for each in family if "moto_server" in " ".join(each.cmdline())]
         server.kill()
         code, _, err = go(project, process)
     assert code == 1

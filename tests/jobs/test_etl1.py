@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from cat_lab.local import LocalAws, running
-from cat_lab.sample import generator as seed
+from cat_lab import sample
+from cat_lab.local import LocalAws
 from cat_lab.sample.dynamodb_json import as_json, item
 from cat_normalize.core import layout
 from cat_normalize.core.errors import (
@@ -41,10 +41,9 @@ LONG = [
 
 
 @pytest.fixture(scope="module")
-def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
-    with running(Settings(), tmp_path_factory.mktemp("aws"), seed=False) as aws:
-        seed.put(aws.client("dynamodb"), aws.settings.table_name, LONG)
-        yield aws
+def started(empty_aws: LocalAws) -> LocalAws:
+    sample.put(empty_aws.client("dynamodb"), empty_aws.settings.table_name, LONG)
+    return empty_aws
 
 
 @pytest.fixture

@@ -136,6 +136,7 @@ def test_java_ends_with_the_block_that_started_it_and_may_start_again() -> None:
     assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
 
 
+@pytest.mark.usefixtures("spark_session")
 def test_a_second_call_gives_the_same_session_at_the_other_endpoint(endpoint: str) -> None:
     before = dict(os.environ)
     first = spark.session(Settings(endpoint_url="http://127.0.0.1:9"))
@@ -158,10 +159,12 @@ def test_a_second_call_gives_the_same_session_at_the_other_endpoint(endpoint: st
         ("spark.sql.catalogImplementation", "in-memory"),
     ],
 )
+@pytest.mark.usefixtures("spark_session")
 def test_configuration(name: str, value: str) -> None:
     assert spark.session(Settings()).conf.get(name) == value
 
 
+@pytest.mark.usefixtures("spark_session")
 def test_versions_are_those_of_glue() -> None:
     made = spark.session(Settings())
     assert made.version == "3.5.6"

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from cat_lab.local import running
 from cat_lab.workspace import open_workspace
 from cat_normalize.convert import Converted, publish_manifest
 from cat_normalize.core import layout
@@ -25,9 +24,9 @@ def talk(user, day="2025-08-18"):
 
 
 @pytest.fixture(scope="module")
-def aws(tmp_path_factory):
-    with running(SETTINGS, tmp_path_factory.mktemp("aws"), seed=False) as aws, aws.activate():
-        yield aws
+def aws(empty_aws):
+    with empty_aws.activate():
+        yield empty_aws
 
 
 @pytest.fixture

@@ -287,6 +287,7 @@ def test_a_partition_too_large_is_split_again(tmp_path, lines, workers):
 
 @given(hostile.LINES, st.integers(1, 3), st.integers(1, 400))
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.slow
 def test_hostile_lines_in_any_cut_give_the_same_bytes(tmp_path, lines, files, size):
     (tmp_path / "one").write_bytes(b"\n".join(lines))
     expected = run(tmp_path, [tmp_path / "one"])

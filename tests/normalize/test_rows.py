@@ -474,6 +474,7 @@ def test_rows_come_in_byte_order_of_the_user():
 
 @given(hostile.LINES)
 @settings(max_examples=400, deadline=None)
+@pytest.mark.slow
 def test_the_library_reads_the_contract_as_its_independent_reading_does(lines):
     done = run(*lines)
     rows, reasons, warnings, kinds = reference.normalize(lines)
@@ -486,6 +487,7 @@ def test_the_library_reads_the_contract_as_its_independent_reading_does(lines):
 
 @given(hostile.LINES, st.randoms(use_true_random=False))
 @settings(max_examples=100, deadline=None)
+@pytest.mark.slow
 def test_nothing_is_lost_whatever_comes(lines, random):
     rules = Rules(exclude_cities=("a",), since=date.fromisoformat("2025-08-18"))
     done = normalize(enumerate(lines), rules, str)

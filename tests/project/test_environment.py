@@ -46,6 +46,7 @@ def test_the_environment_is_the_package_with_every_pin_of_pyproject():
     assert all(re.fullmatch(r"==[\w.]+", pin) for pin in pins(EXTRAS).values())
 
 
+@pytest.mark.slow
 def test_what_is_installed_is_at_the_pins_and_nothing_but_the_jars_package_asks_for_more():
     assert {name: f"=={version(name)}" for name in pins(EXTRAS)} == pins(EXTRAS)
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "check"]

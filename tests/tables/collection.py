@@ -1,6 +1,7 @@
-"""Tables nobody has seen: made by code, each the same every time, none of them the sample.
+"""A collection of generated tables, other than the sample: empty, clean, hostile, large, of other years.
 
-A table is what DynamoDB could hold, as DynamoDB JSON; lines that it could not hold come through files alone.
+Each is the same in every run. Its items are DynamoDB JSON that a table accepts; its raw lines exist only in
+files.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from cat_lab.sample.dynamodb_json import NULL, Item, as_json, item, m, message, 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Items with distinct keys, lines for files alone, and the filters the table is read with."""
+    """Items with distinct keys, raw lines that exist only in files, and the filters to apply."""
 
     items: Sequence[Item]
     raw: Sequence[bytes] = ()
@@ -24,26 +25,26 @@ class Table:
 
     @property
     def lines(self) -> list[bytes]:
-        """The items and the other lines, as an item file has them."""
+        """The lines of an item file: the items and the raw lines."""
         return [*map(line, self.items), *self.raw]
 
 
 def line(each: Item, wrapped: bool = False) -> bytes:
-    """Return an item as a line, bare or as an export wraps it."""
+    """Return an item as a line, either bare or wrapped as in an export."""
     return json.dumps({"Item": each} if wrapped else each, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def talk(user: str, at: str, *said: str, **attributes: Any) -> Item:
-    """Return a conversation: the user begins, each says what comes next in turn."""
-    turns = [message("bot" if turn % 2 else "user", text=text) for turn, text in enumerate(said)]
+def talk(user: str, at: str, *texts: str, **attributes: Any) -> Item:
+    """Return a conversation with these texts in turn, the first one of the user."""
+    turns = [message("bot" if turn % 2 else "user", text=text) for turn, text in enumerate(texts)]
     return item(user, f"CONVERSATION#{at}", Conversation=messages(*turns), **attributes)
 
 
-def thumb(user: str, at: str, kind: str = "like", **members: Any) -> Item:
+def feedback(user: str, at: str, kind: str = "like", **members: Any) -> Item:
     return item(user, f"FEEDBACK#{at}", Feedback=m(type=kind, **members))
 
 
-def who(nombre: str, gerencia: str, ciudad: str) -> Item:
+def user_data(nombre: str, gerencia: str, ciudad: str) -> Item:
     return m(nombre=nombre, gerencia=gerencia, ciudad=ciudad)
 
 
@@ -59,19 +60,19 @@ def clean() -> Table:
     made = []
     for n in range(12):
         user, day = f"u{n:02}", f"2025-08-{10 + n}"
-        data = who(f"Ana {n}", f"Área {n % 3}", f"Ciudad {n % 4}")
+        data = user_data(f"Ana {n}", f"Área {n % 3}", f"Ciudad {n % 4}")
         made.append(item(user, f"REGISTER#{day}T08:00:00", UserData=data))
         made.append(talk(user, f"{day}T09:00:00", f"pregunta {n % 5}", "respuesta"))
-        made.append(thumb(user, f"{day}T09:05:00", "like" if n % 3 else "dislike", comment="bien"))
+        made.append(feedback(user, f"{day}T09:05:00", "like" if n % 3 else "dislike", comment="bien"))
     return Table(made)
 
 
 def feedback_only() -> Table:
-    return Table([thumb(f"u{n}", f"2025-08-1{n}T10:00:00", "dislike", option="Lenta") for n in range(5)])
+    return Table([feedback(f"u{n}", f"2025-08-1{n}T10:00:00", "dislike", option="Lenta") for n in range(5)])
 
 
 def registrations_only() -> Table:
-    data = who("Ana", "TI", "Cali")
+    data = user_data("Ana", "TI", "Cali")
     return Table([item(f"u{n}", "REGISTER", UserData=data, CreatedAt=s("2025-08-18")) for n in range(5)])
 
 
@@ -151,7 +152,7 @@ def strings_of_json() -> Table:
 
 
 def nineties() -> Table:
-    """Years before the pipeline, and two in which Bogotá's clocks went by another offset."""
+    """Dates before the pipeline existed, two of them with another UTC offset in Bogotá."""
     times = ["1990-01-01T00:00:00", "1992-12-31T04:30:00Z", "1993-03-01T04:30:00Z", "1999-12-31T23:59:59"]
     times += ["1900-01-01T04:56:00Z", "1970-01-01T00:00:00Z"]
     return Table([talk(f"n{n}", at, "hola", CreatedAt=s(at)) for n, at in enumerate(times)])
@@ -179,12 +180,12 @@ def huge_user() -> Table:
 
 
 def items_of_400_kb() -> Table:
-    """Items as large as DynamoDB takes, one in each place that may be large; one is rejected."""
+    """Items of DynamoDB's maximum size, each with another large attribute; one is rejected."""
     text = "ñ€😀 " * 40_000  # ten bytes each
     return Table(
         [
             talk("big", "2025-08-18", text),
-            thumb("big", "2025-08-18", comment=text),
+            feedback("big", "2025-08-18", comment=text),
             item("big", "REGISTER", UserData=m(nombre=text)),
             item("big", "OTRO", Otro=s(text)),
             item("other", "CONVERSATION#2025-08-19", Conversation=messages(), Otro=s(text)),
@@ -194,7 +195,7 @@ def items_of_400_kb() -> Table:
 
 
 def long_names() -> Table:
-    """The names outgrow the conversations."""
+    """Users whose names are larger than their conversations."""
     return Table([talk(f"u{n}", "2025-08-18", "hola", UserData=m(nombre="Ana " * 25_000)) for n in range(3)])
 
 
@@ -221,11 +222,11 @@ def unicode() -> Table:
         ),
     ]
     made = []
-    for _n, text in enumerate(hostile):
+    for text in hostile:
         user = "".join(char for char in text if not (char < " " or "\x7f" <= char <= "\x9f")) or "sin"
-        data = who(text, f"{text}|{text}", f"{text} ({text})")
+        data = user_data(text, f"{text}|{text}", f"{text} ({text})")
         made.append(talk(user, f"2025-08-18#{text}", text, text, UserData=data))
-        made.append(thumb(user, f"2025-08-18#{text}", text, comment=text, option=text))
+        made.append(feedback(user, f"2025-08-18#{text}", text, comment=text, option=text))
     return Table(made, raw=[b'{"PK":{"S":"USER#x"},"SK":{"S":"REGISTER"},"t":{"S":"\\ud83d"}}'])
 
 
@@ -248,16 +249,16 @@ MARKUP = [
 
 
 def markup() -> Table:
-    """Texts that another program might take for HTML, formulas, SQL, templates or marks of its own."""
+    """Texts that other programs may interpret: HTML, formulas, SQL, templates, NULL markers."""
     made = []
     for n, text in enumerate(MARKUP):
-        made.append(talk(text, f"2025-08-{10 + n}", text, text, UserData=who(text, text, text)))
-        made.append(thumb(text, f"2025-08-{10 + n}#{text}", "dislike", comment=text, option=text))
+        made.append(talk(text, f"2025-08-{10 + n}", text, text, UserData=user_data(text, text, text)))
+        made.append(feedback(text, f"2025-08-{10 + n}#{text}", "dislike", comment=text, option=text))
         made.append(item(f"r{n}", text, Otro=s(text)))
     return Table(made)
 
 
-def everybody_excluded() -> Table:
+def all_users_excluded() -> Table:
     made = [talk(f"u{n}", "2025-08-18", "hola", UserData=m(ciudad="Prueba")) for n in range(4)]
     made.append(item("u9", "REGISTER", UserData=m(gerencia="Prueba")))
     return Table(made, rules={"exclude_cities": ["^Prueba$"]})
@@ -265,16 +266,16 @@ def everybody_excluded() -> Table:
 
 def some_filtered() -> Table:
     made = [
-        talk(f"u{n % 4}", f"2025-08-{10 + n}", f"día {n}", UserData=who(f"Ana {n}", "TI", f"C{n % 4}"))
+        talk(f"u{n % 4}", f"2025-08-{10 + n}", f"día {n}", UserData=user_data(f"Ana {n}", "TI", f"C{n % 4}"))
         for n in range(12)
     ]
-    made += [thumb("u3", "2025-08-01"), talk("u1", "ayer", "sin día"), talk("u2", "2025-08-30", "fuera")]
+    made += [feedback("u3", "2025-08-01"), talk("u1", "ayer", "sin día"), talk("u2", "2025-08-30", "fuera")]
     rules = {"since": "2025-08-13", "until": "2025-08-19", "exclude_cities": ["C3", "C9"]}
     return Table(made, rules=rules)
 
 
 def equal_keys() -> Table:
-    """The same key again and again: DynamoDB could not hold it, two exports side by side do."""
+    """Items with the same key, as two exports in one folder have them; a DynamoDB table cannot."""
     made = [talk("u", "2025-08-18", f"lectura {n}", UserData=m(nombre=f"Ana {n}")) for n in range(8)]
     return Table([], raw=[line(each) for each in [*made, *made[:2]]])
 
@@ -286,7 +287,7 @@ def no_day() -> Table:
 
 def one_of_each_kind() -> Table:
     made = [item("1", "REGISTER", UserData=m(nombre="Ana")), talk("1", "2025-08-18", "hola", "¿sí?")]
-    return Table([*made, thumb("1", "2025-08-18", "dislike", comment="no", option="Lenta")])
+    return Table([*made, feedback("1", "2025-08-18", "dislike", comment="no", option="Lenta")])
 
 
 def thousand_users() -> Table:
@@ -314,7 +315,7 @@ def around_midnight() -> Table:
 
 
 def ten_types() -> Table:
-    """Attributes of every type, deep ones too, beside and in place of what the contract asks for."""
+    """Attributes of every type, also nested, in addition to and in place of the contract's attributes."""
     types = {
         "S": "",
         "N": "-1.50E+10",
@@ -346,22 +347,22 @@ def awkward_keys() -> Table:
     return Table([talk(each, f"2025-08-18#{each}", "hola", CreatedAt=s("2025-08-18")) for each in ids])
 
 
-def nothing_said() -> Table:
+def no_texts() -> Table:
     bodies = [messages(), as_json([]), messages(message("user")), messages(message("user", text=" \n|"))]
     bodies += [messages(message("", text="x")), messages(message("user", text=None, timestamp=""))]
     return Table([item(f"u{n}", "CONVERSATION#", Conversation=body) for n, body in enumerate(bodies)])
 
 
-MADE: dict[str, Callable[[], Table]] = {
+TABLES: dict[str, Callable[[], Table]] = {
     make.__name__: cache(make)
     for make in (
         *(empty, one_item, clean, feedback_only, registrations_only, all_rejected, only_bad_keys),
         *(only_unknown_kinds, only_bad_conversations, only_bad_feedback, only_not_json, strings_of_json),
         *(nineties, year_2019, first_and_last_years, huge_user, items_of_400_kb, long_names, unicode, markup),
-        *(everybody_excluded, some_filtered, equal_keys, no_day, one_of_each_kind, thousand_users),
-        *(around_midnight, ten_types, awkward_keys, nothing_said),
+        *(all_users_excluded, some_filtered, equal_keys, no_day, one_of_each_kind, thousand_users),
+        *(around_midnight, ten_types, awkward_keys, no_texts),
     )
 }
-TABLES = sorted(MADE)
-IN_DYNAMODB = [name for name in TABLES if name not in ("equal_keys", "only_not_json")]
-"""Those whose point is not lost without the lines that DynamoDB could not hold."""
+NAMES = sorted(TABLES)
+IN_DYNAMODB = [name for name in NAMES if name not in ("equal_keys", "only_not_json")]
+"""The tables that still test something without their raw lines."""

@@ -1,4 +1,4 @@
-"""Every table through what is deployed: the Lambda's handler, and the Glue script on the CSV it publishes."""
+"""Every table through the Lambda's handler, and through the Glue script with the published CSV."""
 
 import importlib.util
 import json
@@ -9,7 +9,7 @@ import pytest
 
 from cat_lab.sample.dynamodb_json import item
 from cat_normalize.core.errors import AllRejectedError, ExtractError
-from tables import collection, doors
+from tables import checks, collection
 
 ROOT = Path(__file__).parents[2]
 CSV, REJECTS = "reports/etl-process1/data_20250901.csv", "rejects/etl-process1/data_20250901.jsonl"
@@ -35,7 +35,7 @@ def function():
 
 @pytest.fixture
 def handler(aws, function, monkeypatch, tmp_path):
-    """Call the handler in this process for one table, its scratch in a folder of the test's."""
+    """Call the handler in this process for one table, with its temporary files in the test's folder."""
     context = SimpleNamespace(
         function_name="cat-prod-lambda-normalize",
         memory_limit_in_mb=1024,
@@ -49,7 +49,7 @@ def handler(aws, function, monkeypatch, tmp_path):
             patch.setattr(function.tempfile, "tempdir", str(tmp_path))
             patch.setenv("DYNAMODB_TABLE_NAME", settings.table_name)
             patch.setenv("S3_BUCKET_NAME", settings.bucket)
-            for name, value in doors.variables(rules).items():
+            for name, value in checks.filter_variables(rules).items():
                 patch.setenv(name, value)
             return function.lambda_handler({"run_date": "20250901"}, context)
 
@@ -64,30 +64,30 @@ def objects(aws, settings):
 
 
 @pytest.mark.parametrize("name", collection.IN_DYNAMODB)
-def test_lambda_then_glue_as_the_contract_says(name, aws, place, handler, script, session, tmp_path):
-    table, settings = collection.MADE[name](), place(name)
+def test_lambda_then_glue_as_the_contract_says(name, aws, create, handler, script, session, tmp_path):
+    table, settings = collection.TABLES[name](), create(name)
     lines = list(map(collection.line, table.items))
-    expected = doors.expect(table, lines)
-    if expected.refused:
+    expected = checks.expect(table, lines)
+    if expected.all_rejected:
         with pytest.raises(AllRejectedError) as raised:
             handler(settings, table.rules)
-        assert doors.says_why(str(raised.value), expected.summary)
+        assert checks.explains(str(raised.value), expected.summary)
     else:
         done = handler(settings, table.rules)
         assert {key: done[key] for key in expected.summary} == expected.summary
     made = objects(aws, settings)
-    rejects = [bare for each in lines for bare in doors.rejected(each)]
-    doors.check_rows(doors.without_places(made[REJECTS]), sorted(rejects))
-    assert (CSV in made) is not expected.refused
-    if expected.refused:
+    rejects = [bare for each in lines for bare in checks.rejects_of(each)]
+    checks.check_rows(checks.without_sources(made[REJECTS]), sorted(rejects))
+    assert (CSV in made) is not expected.all_rejected
+    if expected.all_rejected:
         return
-    doors.check_csv(made[CSV], expected)
-    bucket = settings.bucket
-    places = ["--input_bucket", bucket, "--input_prefix", "reports/etl-process1/", "--output_bucket", bucket]
+    checks.check_csv(made[CSV], expected)
+    arguments = ["--input_bucket", settings.bucket, "--input_prefix", "reports/etl-process1/"]
+    arguments += ["--output_bucket", settings.bucket, "--output_prefix", "reports/etl-process2/"]
     with aws.activate():
-        script.main(["job", *places, "--output_prefix", "reports/etl-process2/", "--input_key", CSV])
+        script.main(["job", *arguments, "--input_key", CSV])
     (tmp_path / "got.parquet").write_bytes(objects(aws, settings)[PARQUET])
-    doors.check_parquet(tmp_path / "got.parquet", made[CSV])
+    checks.check_parquet(tmp_path / "got.parquet", made[CSV])
 
 
 OTHER_KEYS = {
@@ -95,13 +95,13 @@ OTHER_KEYS = {
     "one key": [("user_id", "HASH", "S")],
     "no sort key": [("PK", "HASH", "S")],
     "numbers": [("PK", "HASH", "S"), ("SK", "RANGE", "N")],
-    "turned round": [("SK", "HASH", "S"), ("PK", "RANGE", "S")],
+    "swapped": [("SK", "HASH", "S"), ("PK", "RANGE", "S")],
 }
 
 
 @pytest.fixture
-def keyed_otherwise(request, aws, place):
-    """A table of other keys with one item, under the settings of a bucket that is there."""
+def table_of_other_keys(request, aws, create):
+    """A table with other keys and one item: its name, its keys, and settings with an existing bucket."""
     keys, name = OTHER_KEYS[request.param], f"keys-{request.param.replace(' ', '-')}"
     client = aws.client("dynamodb")
     if name not in client.list_tables()["TableNames"]:
@@ -113,38 +113,38 @@ def keyed_otherwise(request, aws, place):
         )
         values = {key: {form: "1"} for key, _, form in keys}
         client.put_item(TableName=name, Item=item("7", "REGISTER") | values)
-    settings = place("empty")
+    settings = create("empty")
     return name, [key for key, *_ in keys], settings
 
 
-def says_keys(text, name, keys):
+def names_keys(text, name, keys):
     return name in text and all(word in text for word in ["PK", "SK", *keys])
 
 
-@pytest.mark.parametrize("keyed_otherwise", OTHER_KEYS, indirect=True)
-def test_a_table_of_other_keys_is_refused_by_the_function(keyed_otherwise, aws, handler):
-    name, keys, settings = keyed_otherwise
+@pytest.mark.parametrize("table_of_other_keys", OTHER_KEYS, indirect=True)
+def test_the_function_refuses_a_table_with_other_keys(table_of_other_keys, aws, handler):
+    name, keys, settings = table_of_other_keys
     before = objects(aws, settings)
     other = SimpleNamespace(table_name=name, bucket=settings.bucket)
     with pytest.raises(ExtractError) as raised:
         handler(other, {})
-    assert says_keys(str(raised.value), name, keys)
+    assert names_keys(str(raised.value), name, keys)
     assert objects(aws, settings) == before
 
 
-@pytest.mark.parametrize("keyed_otherwise", OTHER_KEYS, indirect=True)
-def test_a_table_of_other_keys_is_refused_by_the_command(keyed_otherwise, aws, call, tmp_path):
-    name, keys, _ = keyed_otherwise
+@pytest.mark.parametrize("table_of_other_keys", OTHER_KEYS, indirect=True)
+def test_a_table_of_other_keys_is_refused_by_the_command(table_of_other_keys, aws, call, tmp_path):
+    name, keys, _ = table_of_other_keys
     with aws.activate():
         code, out, err = call("extract", "--table", name, "--output", tmp_path / "raw")
     assert (code, out) == (1, "")
-    assert says_keys(err, name, keys)
+    assert names_keys(err, name, keys)
     assert not (tmp_path / "raw").exists()
 
 
-def test_a_table_of_registrations_alone_is_no_failure(aws, place, handler):
-    settings = place("registrations_only")
+def test_a_table_with_only_registrations_is_published(aws, create, handler):
+    settings = create("registrations_only")
     handler(settings, {})
     manifest = json.loads(objects(aws, settings)["manifests/etl-process1/20250901.json"])
     assert (manifest["summary"]["registrations"], manifest["summary"]["users"]) == (5, 0)
-    assert objects(aws, settings)[CSV] == doors.HEADER
+    assert objects(aws, settings)[CSV] == checks.HEADER

@@ -1,4 +1,4 @@
-"""A line that no item can have stops normalize with file and line, in bounded memory, packed or not."""
+"""A line too long for an item stops normalize with file and line, in bounded memory, also with gzip."""
 
 import gzip
 import os
@@ -14,15 +14,15 @@ LONG = 300 * MB
 
 
 def plain(path, size):
-    """Write an item, a sparse line of so many bytes, and an item."""
+    """Write an item, a sparse line of `size` bytes, and an item."""
     with path.open("wb") as stream:
         stream.write(line(one_item().items[0]) + b"\n")
         stream.seek(size, os.SEEK_CUR)
         stream.write(b"\n" + line(talk("8", "2025-08-18", "hola")) + b"\n")
 
 
-def packed(path, size):
-    """Write the same packed, in as many members as it has megabytes."""
+def compressed(path, size):
+    """Write the same with gzip, one member per megabyte."""
     first, last = (line(each) for each in (one_item().items[0], talk("8", "2025-08-18", "hola")))
     member = gzip.compress(b"x" * MB, 1)
     path.write_bytes(
@@ -30,7 +30,7 @@ def packed(path, size):
     )
 
 
-# A child begins as large as its parent, which pytest is; so a small process of its own starts the command.
+# A child starts with the memory of its parent, so a small process, not pytest, starts the command.
 MEASURED = """
 import resource, subprocess, sys
 code = subprocess.run(sys.argv[1:]).returncode
@@ -40,7 +40,7 @@ sys.exit(code)
 
 
 def normalize(folder, workers):
-    """Run the command; return its exit code, what it says, and the MB that it or a worker of it took."""
+    """Run the command; return exit code, stderr, and the peak MB of the command or of one worker."""
     words = ["--input", "raw", "--workers", str(workers), "--output", "users.csv", "--rejects", "r.jsonl"]
     command = [sys.executable, "-c", MEASURED, sys.executable, "-m", "cat_lab", "normalize", *words]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
@@ -48,25 +48,25 @@ def normalize(folder, workers):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-@pytest.mark.parametrize("write", [plain, packed])
-def test_it_stops_with_file_and_line(write, workers, tmp_path):
+@pytest.mark.parametrize("write", [plain, compressed])
+def test_a_line_too_long_stops_with_file_and_line(write, workers, tmp_path):
     (tmp_path / "raw").mkdir()
     (tmp_path / "raw" / "a.jsonl").write_bytes(line(one_item().items[0]) + b"\n")
     write(tmp_path / "raw" / "b.jsonl", LONG)
-    code, said, megabytes = normalize(tmp_path, workers)
+    code, err, megabytes = normalize(tmp_path, workers)
     assert code == 1
-    assert "b.jsonl, line 2: " in said
-    assert "400 KB" in said
-    assert "Traceback" not in said
+    assert "b.jsonl, line 2: " in err
+    assert "400 KB" in err
+    assert "Traceback" not in err
     assert megabytes < 250
     assert [path.name for path in tmp_path.iterdir()] == ["raw"]
 
 
-@pytest.mark.parametrize("write", [plain, packed])
-def test_a_line_below_the_bound_is_a_reject(write, tmp_path):
+@pytest.mark.parametrize("write", [plain, compressed])
+def test_a_long_line_below_the_limit_is_a_reject(write, tmp_path):
     (tmp_path / "raw").mkdir()
     write(tmp_path / "raw" / "b.jsonl", 15 * MB)
-    code, said, _ = normalize(tmp_path, 1)
-    assert code == 0, said
+    code, err, _ = normalize(tmp_path, 1)
+    assert code == 0, err
     assert (tmp_path / "users.csv").read_bytes().count(b"\n") == 3
     assert (tmp_path / "r.jsonl").read_bytes().count(b"\n") == 1

@@ -1,7 +1,7 @@
-"""Every table through the four notebooks, by papermill, as they are committed.
+"""Every table through the four committed notebooks, by papermill.
 
-One kernel serves all, emptied before each notebook: what takes long is to import, and to start Java. Runs by
-the command, a kernel a stage, are tests/notebooks' business and test_kernels.py's.
+All use one kernel, reset before each notebook, because imports and the start of Java take long. Runs by the
+command, with one kernel per stage, are tested in tests/lab/notebooks and in test_kernels.py.
 """
 
 import json
@@ -17,12 +17,12 @@ from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 
-from tables import collection, doors
+from tables import checks, collection
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 STAGES = ["01_extract", "02_normalize", "03_convert", "04_query"]
 DAY = "2025-09-01"
-EMPTY = """%reset -f
+RESET = """%reset -f
 import os
 os.environ |= {environment!r}
 from cat_lab import spark
@@ -33,7 +33,7 @@ spark.session(Settings.from_environment(os.environ))
 
 
 class Kernel(NBClientEngine):
-    """An engine whose kernel outlives a notebook."""
+    """A papermill engine that keeps its kernel after a notebook."""
 
     manager = None
 
@@ -49,21 +49,21 @@ class Kernel(NBClientEngine):
 
 @pytest.fixture(scope="module")
 def execute(aws, tmp_path_factory):
-    """Execute a notebook with parameters in the one kernel; return the executed copy."""
+    """Execute a notebook with parameters in the shared kernel; return the executed copy."""
     papermill_engines.register("tables", Kernel)
     folder = tmp_path_factory.mktemp("executed")
-    empty = folder / "empty.ipynb"
+    reset = folder / "reset.ipynb"
     before = dict(os.environ)
     os.environ |= aws.child_environment({})
     os.environ |= {"JUPYTER_PLATFORM_DIRS": "1", "MPLBACKEND": "module://matplotlib_inline.backend_inline"}
 
     def run(stage, settings, parameters):
         environment = {"S3_BUCKET_NAME": settings.bucket, "DYNAMODB_TABLE_NAME": settings.table_name}
-        cell = nbformat.v4.new_code_cell(EMPTY.format(environment=environment))
+        cell = nbformat.v4.new_code_cell(RESET.format(environment=environment))
         kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-        nbformat.write(nbformat.v4.new_notebook(cells=[cell], metadata=kernel), empty)
+        nbformat.write(nbformat.v4.new_notebook(cells=[cell], metadata=kernel), reset)
         options = {"engine_name": "tables", "progress_bar": False, "kernel_name": "python3"}
-        papermill.execute_notebook(empty, folder / "emptied.ipynb", cwd=folder, **options)
+        papermill.execute_notebook(reset, folder / "executed-reset.ipynb", cwd=folder, **options)
         source, target = NOTEBOOKS / f"{stage}.ipynb", folder / f"{stage}.ipynb"
         return papermill.execute_notebook(source, target, parameters, cwd=folder, **options)
 
@@ -77,29 +77,29 @@ def execute(aws, tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", collection.IN_DYNAMODB)
-def test_the_four_notebooks_run_and_leave_what_the_contract_says(name, aws, place, execute, tmp_path):
-    table, settings = collection.MADE[name](), place(name)
-    expected = doors.expect(table, list(map(collection.line, table.items)))
+def test_the_four_notebooks_run_and_leave_what_the_contract_says(name, aws, create, execute, tmp_path):
+    table, settings = collection.TABLES[name](), create(name)
+    expected = checks.expect(table, list(map(collection.line, table.items)))
     common = {"local": True, "run_date": DAY, "work_dir": str(tmp_path)}
     filters = {"02_normalize": dict(table.rules)}
     executed = [execute(STAGES[0], settings, common)]
-    if expected.refused:
+    if expected.all_rejected:
         with pytest.raises(PapermillExecutionError) as raised:
             execute(STAGES[1], settings, common)
         assert raised.value.ename == "AllRejectedError"
-        assert doors.says_why(raised.value.evalue, expected.summary)
+        assert checks.explains(raised.value.evalue, expected.summary)
         return
     executed += [execute(stage, settings, common | filters.get(stage, {})) for stage in STAGES[1:]]
     (csv,) = tmp_path.glob("data_20250901.csv")
-    doors.check_csv(csv.read_bytes(), expected)
-    doors.check_parquet(tmp_path / "data.parquet", csv.read_bytes())
+    checks.check_csv(csv.read_bytes(), expected)
+    checks.check_parquet(tmp_path / "data.parquet", csv.read_bytes())
     reasons = [json.loads(each)["reason"] for each in (tmp_path / "rejects.jsonl").read_bytes().splitlines()]
     assert dict(sorted(Counter(reasons).items())) == expected.summary["rejected_by_reason"]
     assert not [output for output in outputs(executed) if "<script>alert" in output.get("text/html", "")]
 
 
 def outputs(notebooks):
-    """Yield what cells show, by type."""
+    """Yield the outputs of all cells, each by media type."""
     for notebook in notebooks:
         for cell in notebook.cells:
             yield from (each["data"] for each in cell.get("outputs", []) if "data" in each)

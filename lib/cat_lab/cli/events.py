@@ -16,16 +16,14 @@ from cat_normalize.core import layout
 from cat_normalize.core.settings import Settings, today
 
 if TYPE_CHECKING:
-    from cat_lab.local import LocalAws
-    from cat_lab.local.worker import Ended, Worker
+    from cat_lab.local import JobRun, LocalAws, Worker
 
 _POLL_SECONDS = 5
 
 
 def start_worker(aws: LocalAws, folder: Path, script: Path | None) -> Worker | None:
     """Create the rule and the Glue job, and return their worker; or print why not, and return None."""
-    from cat_lab.local import events
-    from cat_lab.local.worker import Worker
+    from cat_lab.local import Worker, create_event_loop
 
     if script is None:
         _print("The event loop is off: glue/etl-process2/glue_job_script.py is not in this folder.")
@@ -33,7 +31,8 @@ def start_worker(aws: LocalAws, folder: Path, script: Path | None) -> Worker | N
     if find_spec("awsglue") is None:
         _print("The event loop is off: awsglue is not installed; install the extra: cat-normalize[dev].")
         return None
-    return Worker(aws, events.provision(aws.settings, script), folder)
+    create_event_loop(aws.settings, script)
+    return Worker(aws, folder)
 
 
 def print_instructions(settings: Settings, folder: Path) -> None:
@@ -65,24 +64,24 @@ def serve(aws: LocalAws, worker: Worker | None) -> None:
             time.sleep(0.5)
             continue
         try:
-            arrived = worker.take(_POLL_SECONDS)
+            event = worker.receive(_POLL_SECONDS)
         except BotoCoreError:
             aws.check()
             raise
-        if arrived is not None:
-            _print(f"\n{arrived.key} arrived: the Glue job runs")
-            _print(_result(worker.run(arrived), worker.log))
+        if event is not None:
+            _print(f"\n{event.key} arrived: the Glue job runs")
+            _print(_result(worker.run(event), worker.log))
 
 
-def _result(ended: Ended, log: Path) -> str:
-    if ended.manifest is not None:
-        (output,) = ended.manifest["outputs"]
-        rows = ended.manifest["summary"]["rows"]
-        return f"{ended.key} done: {rows:,} rows, {output['bytes']:,} bytes, {output['uri']}"
-    if ended.status == "stays":
-        return f"{ended.key} is older, the Parquet stays: {ended.reason}"
-    lines = "\n".join(f"  {line}" for line in ended.tail.splitlines()) or "  (nothing)"
-    return f"{ended.key} FAILED: {ended.reason}\nthe last lines of {log}:\n{lines}"
+def _result(run: JobRun, log: Path) -> str:
+    if run.manifest is not None:
+        (output,) = run.manifest["outputs"]
+        rows = run.manifest["summary"]["rows"]
+        return f"{run.key} done: {rows:,} rows, {output['bytes']:,} bytes, {output['uri']}"
+    if run.status == "stale":
+        return f"{run.key} is older, the Parquet stays: {run.reason}"
+    lines = "\n".join(f"  {line}" for line in run.tail.splitlines()) or "  (nothing)"
+    return f"{run.key} FAILED: {run.reason}\nthe last lines of {log}:\n{lines}"
 
 
 def _relative(path: Path) -> str:

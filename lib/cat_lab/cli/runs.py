@@ -138,7 +138,7 @@ def lab(
     browser: Annotated[bool, typer.Option(help="Open a browser.")] = True,
 ) -> None:
     """Run JupyterLab on the notebooks, with a local AWS, until Ctrl-C."""
-    from cat_lab.local import jupyterlab, running
+    from cat_lab.local import run_jupyterlab, running
 
     folder = _find_notebooks()
     if find_spec("jupyterlab") is None:
@@ -146,7 +146,7 @@ def lab(
     words = ["--ServerApp.ip=127.0.0.1", f"--notebook-dir={folder.resolve()}"]
     try:
         with running(Settings.from_environment(os.environ), log_dir) as aws:
-            code = jupyterlab.serve(words if browser else [*words, "--no-browser"], aws.child_environment())
+            code = run_jupyterlab(words if browser else [*words, "--no-browser"], aws.child_environment())
     except KeyboardInterrupt:
         return
     if code:

@@ -1,112 +1,73 @@
-"""The bucket's current objects as a folder, so that a fresh local AWS goes on where an earlier one ended.
+"""Save the bucket of a local run as a folder, so that the run can continue later on a new local AWS.
 
-A key is a path in the folder; ``_metadata.json`` beside them says what each object is. A key that cannot be
-a path (``a`` beside ``a/b``, a name too long, ``..``) lies under ``_objects``, named by its hash.
+Without it, continuing a run would have to repeat every earlier stage. A key is stored under its own path;
+a key that cannot be a path (``a`` next to ``a/b``, ``..``, a name too long) is stored as a numbered file.
+``_metadata.json`` lists file and metadata of each object.
 """
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
-from typing import Any
+import shutil
+from pathlib import Path
+from typing import Any, BinaryIO
 
 from cat_normalize.core.errors import InputError
 from cat_normalize.core.files import atomic_folder, sweep
 
-SIDECAR = "_metadata.json"
-_HASHED = "_objects"
-_KEPT = ("ContentType", "ContentEncoding")
+_LIST = "_metadata.json"
+_NUMBERED = "_objects"
+_METADATA = ("ContentType", "ContentEncoding", "Metadata")
 
 
-def save(s3: Any, bucket: str, folder: Path) -> int:
-    """Copy the bucket's current objects to a folder, replaced whole; return how many there are.
+def save_bucket(s3: Any, bucket: str, folder: Path) -> int:
+    """Copy the current objects of a bucket to a folder and return their number.
 
-    The folder holds the old state or the new one, also when this is killed (`files.atomic_folder`).
-    Older versions of an object are not kept.
+    The folder is replaced as a whole: if this process is killed, it has either the old or the new objects.
     """
-    with _locked(folder), atomic_folder(folder) as new:
-        keys = list(_keys(s3, bucket))
-        files = _files(keys)
-        about = {key: {"file": files[key]} | _fetch(s3, bucket, key, new / files[key]) for key in keys}
-        text = json.dumps({"objects": about}, ensure_ascii=False, indent=1, sort_keys=True)
-        (new / SIDECAR).write_text(text, "utf-8")
-    return len(keys)
+    objects: dict[str, dict[str, Any]] = {}
+    with atomic_folder(folder) as new:
+        (new / _LIST).touch()  # takes the name before a key of the same name
+        (new / _NUMBERED).mkdir()
+        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+            for key in (each["Key"] for each in page.get("Contents", ())):
+                found = s3.get_object(Bucket=bucket, Key=key)
+                with _new_file(new, key, len(objects)) as file:
+                    shutil.copyfileobj(found["Body"], file)
+                    file.flush()
+                    os.fsync(file.fileno())
+                    name = str(Path(file.name).relative_to(new))
+                objects[key] = {"file": name} | {name: found[name] for name in _METADATA if found.get(name)}
+        (new / _LIST).write_text(json.dumps(objects, ensure_ascii=False, indent=1), "utf-8")
+    return len(objects)
 
 
-def load(s3: Any, bucket: str, folder: Path) -> int:
-    """Put what `save` left into the bucket, with its metadata; return how many objects that is.
+def load_bucket(s3: Any, bucket: str, folder: Path) -> int:
+    """Put the objects that `save_bucket` saved into a bucket, with their metadata; return their number.
 
     Raises:
-        InputError: nothing was saved there, or a file of it is gone.
+        InputError: nothing was saved in the folder, or a file is missing.
     """
-    with _locked(folder):
-        try:
-            about = json.loads((folder / SIDECAR).read_text("utf-8"))["objects"]
-            for key, each in about.items():
-                kept = {name: each[name] for name in _KEPT if name in each}
-                with (folder / each["file"]).open("rb") as body:
-                    s3.put_object(Bucket=bucket, Key=key, Body=body, Metadata=each["Metadata"], **kept)
-        except (OSError, ValueError, KeyError) as error:
-            raise InputError(f"{folder} holds no saved bucket, or not a whole one: {error!r}") from error
-    return len(about)
+    sweep(folder.parent)  # restores the folder if a save was killed while replacing it
+    try:
+        objects = json.loads((folder / _LIST).read_text("utf-8"))
+        for key, each in objects.items():
+            with (folder / each.pop("file")).open("rb") as body:
+                s3.put_object(Bucket=bucket, Key=key, Body=body, **each)
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"{folder} has no saved bucket, or an incomplete one: {error!r}") from error
+    return len(objects)
 
 
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Hold the folder against other processes, and put back what a killed one moved away."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_name(f".{folder.name}.lock").open("ab") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)  # let go when the process ends, however it ends
-        sweep(folder.parent)
-        yield
-
-
-def _keys(s3: Any, bucket: str) -> Iterator[str]:
-    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
-        yield from (each["Key"] for each in page.get("Contents", ()))
-
-
-def _fetch(s3: Any, bucket: str, key: str, path: Path) -> dict[str, Any]:
-    """Write one object to a file; return its metadata."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    got = s3.get_object(Bucket=bucket, Key=key)
-    with path.open("wb") as file:
-        for part in got["Body"].iter_chunks(1 << 20):
-            file.write(part)
-        file.flush()
-        os.fsync(file.fileno())
-    return {"Metadata": got["Metadata"]} | {name: got[name] for name in _KEPT if got.get(name)}
-
-
-def _files(keys: Iterable[str]) -> dict[str, str]:
-    """Give every key a file of its own, the key itself where that can be.
-
-    >>> list(_files(["a/b", "c"]).values())
-    ['a/b', 'c']
-    >>> [_files(["a", "a/b", "../x"])[key][:9] for key in ("a", "a/b", "../x")]
-    ['_objects/', 'a/b', '_objects/']
-    """
-    keys = list(keys)
-    folders = {str(parent).lower() for key in keys for parent in PurePosixPath(key).parents}
-    taken: set[str] = set()
-    files = {}
-    for key in keys:
-        plain = _is_path(key) and key.lower() not in folders | taken
-        taken.add(key.lower())  # on some disks A and a are one file
-        files[key] = key if plain else f"{_HASHED}/{hashlib.sha256(key.encode()).hexdigest()}"
-    return files
-
-
-def _is_path(key: str) -> bool:
+def _new_file(folder: Path, key: str, number: int) -> BinaryIO:
+    """Open a new file for a key: under the key itself, or under a number where that is no usable path."""
     parts = key.split("/")
-    return (
-        parts[0] not in (SIDECAR, _HASHED)
-        and "\0" not in key
-        and len(key.encode()) <= 700
-        and all(part not in ("", ".", "..") and len(part.encode()) <= 200 for part in parts)
-    )
+    if parts[0] != _NUMBERED and "" not in parts and ".." not in parts:
+        path = folder / key
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return path.open("xb")
+        except (OSError, ValueError):  # taken by another key, too long, or with a NUL
+            pass
+    return (folder / _NUMBERED / str(number)).open("xb")

@@ -1,47 +1,68 @@
-"""The environment in which every AWS client meets the local AWS, and no real credentials."""
+"""Connect AWS clients to the local AWS only: without the user's credentials, configuration files or proxy."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from cat_normalize.core.settings import ENVIRONMENT, Settings
 
-KEY_ID = "local"
-SECRET = "local-secret"  # a dummy: moto accepts any
+_KEY_ID, _SECRET = "local", "local-secret"  # moto accepts any
 _HOSTS = ("127.0.0.1", "localhost")
 
 
+def client(settings: Settings, service: str) -> Any:
+    """Return a boto3 client of the local AWS that ignores the environment."""
+    import boto3
+    import botocore.session
+    from botocore.config import Config
+
+    no_files = {
+        "profile": (None, None, None, None),
+        "config_file": (None, None, os.devnull, None),
+        "credentials_file": (None, None, os.devnull, None),
+    }
+    session = boto3.session.Session(
+        aws_access_key_id=_KEY_ID,
+        aws_secret_access_key=_SECRET,
+        region_name=settings.region,
+        botocore_session=botocore.session.Session(session_vars=no_files),
+    )
+    config = Config(proxies={}, use_fips_endpoint=False, use_dualstack_endpoint=False)
+    return session.client(service, endpoint_url=settings.endpoint_url, config=config)
+
+
 def variables(settings: Settings, base: Mapping[str, str]) -> dict[str, str]:
-    """Return what has to be set: the settings, dummy credentials, no files of the user, no proxy.
+    """Return the variables to set: the settings, dummy credentials, no configuration files, no proxy.
 
     Args:
         settings: with the endpoint of the local AWS.
-        base: the environment it is added to; its exceptions from the proxy are kept.
+        base: the environment they are added to; its own exceptions from the proxy stay.
 
     >>> made = variables(Settings(endpoint_url="http://127.0.0.1:1"), {"NO_PROXY": "intranet"})
     >>> made["AWS_ENDPOINT_URL"], made["NO_PROXY"]
     ('http://127.0.0.1:1', 'intranet,127.0.0.1,localhost')
     """
-    no_proxy = base.get("no_proxy") or base.get("NO_PROXY") or ""
-    direct = ",".join([*filter(None, [no_proxy]), *(h for h in _HOSTS if h not in no_proxy.split(","))])
+    given = (base.get("no_proxy") or base.get("NO_PROXY") or "").split(",")
+    no_proxy = ",".join(dict.fromkeys([*filter(None, given), *_HOSTS]))
     return settings.to_environment() | {
-        "AWS_ACCESS_KEY_ID": KEY_ID,
-        "AWS_SECRET_ACCESS_KEY": SECRET,
+        "AWS_ACCESS_KEY_ID": _KEY_ID,
+        "AWS_SECRET_ACCESS_KEY": _SECRET,
         "AWS_DEFAULT_REGION": settings.region,
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-        "NO_PROXY": direct,
-        "no_proxy": direct,
+        "NO_PROXY": no_proxy,
+        "no_proxy": no_proxy,
     }
 
 
-def cleared(base: Mapping[str, str]) -> dict[str, str]:
-    """Return `base` without any ``AWS_`` variable and without the contract's own (§7).
+def without_aws(base: Mapping[str, str]) -> dict[str, str]:
+    """Return `base` without ``AWS_`` variables and without the pipeline's own (contract §7).
 
-    >>> cleared({"AWS_PROFILE": "mine", "CAT_SINCE": "2025-08-01", "HOME": "/home/me"})
+    >>> without_aws({"AWS_PROFILE": "mine", "CAT_SINCE": "2025-08-01", "HOME": "/home/me"})
     {'HOME': '/home/me'}
     """
     return {
@@ -51,14 +72,14 @@ def cleared(base: Mapping[str, str]) -> dict[str, str]:
 
 @contextmanager
 def activated(settings: Settings) -> Iterator[None]:
-    """Give this process that environment and a fresh default boto3 session, and put the old ones back.
+    """Connect this process and boto3's default session to the local AWS until the end of the block.
 
-    Both are the process's own, shared by its threads. A client made inside goes on meeting the local AWS.
+    Both belong to the whole process, its threads included. A client created in the block keeps its endpoint.
     """
     import boto3
 
     before, session = dict(os.environ), boto3.DEFAULT_SESSION
-    _replace(cleared(before) | variables(settings, before))
+    _replace(without_aws(before) | variables(settings, before))
     boto3.DEFAULT_SESSION = None
     try:
         yield
@@ -67,7 +88,7 @@ def activated(settings: Settings) -> Iterator[None]:
         _replace(before)
 
 
-def _replace(wanted: Mapping[str, str]) -> None:
-    for name in set(os.environ) - set(wanted):
+def _replace(environment: Mapping[str, str]) -> None:
+    for name in set(os.environ) - set(environment):
         del os.environ[name]
-    os.environ.update(wanted)
+    os.environ.update(environment)

@@ -1,44 +1,32 @@
-"""The Glue job's script on this machine: by a real spark-submit, with what Glue would bring along."""
+"""Run the Glue job's script on this machine: spark-submit with what Glue provides."""
 
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
 from cat_lab import spark
-from cat_lab.local import tied_process as tether
+from cat_lab.local import child_process
 from cat_normalize.core.errors import ConvertError
 from cat_normalize.core.settings import Settings
-
-_TETHERED = (sys.executable, "-P", str(Path(tether.__file__)))
-
-
-@dataclass(frozen=True, slots=True)
-class Python:
-    """The Python that runs a script: its executable, and where it finds modules besides its own."""
-
-    executable: str = sys.executable
-    modules: str | None = None
 
 
 def command(
     settings: Settings, folder: Path, script: Path, arguments: Sequence[str], wheels: Sequence[Path] = ()
 ) -> list[str]:
-    """Return the spark-submit that runs a script against the settings' S3.
+    """Return the spark-submit command of a script that uses the settings' S3.
 
     Args:
         settings: region and endpoint.
-        folder: where Spark's properties are written, and whatever Java leaves when it is killed.
+        folder: for Spark's properties and temporary files.
         script: a Python file.
-        arguments: the script's own.
-        wheels: what the script imports, before anything installed.
+        arguments: of the script.
+        wheels: packages that the script imports, in preference to installed ones.
     """
     options = {f"spark.hadoop.{name}": value for name, value in spark.s3a_options(settings).items()}
     options |= {"spark.local.dir": str(folder), "spark.hadoop.hadoop.tmp.dir": str(folder)}
@@ -54,17 +42,20 @@ def command(
     return [*line, str(script), *arguments]
 
 
-def environment(base: Mapping[str, str], python: Python) -> dict[str, str]:
-    """Return `base` with what `command` needs, and without other settings of Spark's."""
+def environment(base: Mapping[str, str], python: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return `base` with the variables that `command` needs, without other settings of Spark.
+
+    Args:
+        base: the whole environment.
+        python: variables that select another Python: ``PYSPARK_PYTHON``, ``PYTHONPATH``.
+    """
     kept = {name: value for name, value in base.items() if not name.startswith(("SPARK_", "PYSPARK_"))}
-    modules = {} if python.modules is None else {"PYTHONPATH": python.modules}
     return kept | {
         "JAVA_HOME": str(spark.java_home(base)),
-        "PYSPARK_DRIVER_PYTHON": python.executable,
-        "PYSPARK_PYTHON": python.executable,
+        "PYSPARK_PYTHON": sys.executable,
         "SPARK_HOME": str(_spark_home()),
         "SPARK_LOCAL_IP": "127.0.0.1",
-        **modules,
+        **(python or {}),
     }
 
 
@@ -72,43 +63,26 @@ def environment(base: Mapping[str, str], python: Python) -> dict[str, str]:
 def started(
     line: Sequence[str], environment: Mapping[str, str], folder: Path, log: Path
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Start a command in a process group of its own; the group ends with the block and with this process.
+    """Start a command whose process group ends with the block, and with this process.
 
     Args:
         line: the command.
         environment: its whole environment.
-        folder: its working folder, where its temporary files go too.
-        log: file that its output is appended to; Spark mixes a script's errors into it anyway.
+        folder: its working folder, also for its temporary files.
+        log: file that its output and errors are appended to.
     """
-    with log.open("ab") as told:
-        process = subprocess.Popen(
-            [*_TETHERED, *line],
-            env={**environment, "TMPDIR": str(folder)},
+    with log.open("ab") as output:
+        process = child_process.start(
+            [*child_process.TIED, *line],
+            {**environment, "TMPDIR": str(folder)},
             cwd=folder,
-            stdin=subprocess.PIPE,
-            stdout=told,
+            stdout=output,
             stderr=subprocess.STDOUT,
-            start_new_session=True,  # Ctrl-C is for the parent, which ends the group
         )
     try:
         yield process
     finally:
-        if process.poll() is None:
-            _end(process)
-        assert process.stdin is not None
-        process.stdin.close()
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    try:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(10)
-    except subprocess.TimeoutExpired:
-        pass
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        child_process.end(process)
 
 
 def _spark_home() -> Path:

@@ -1,67 +1,22 @@
-"""JupyterLab in a process of its own, which ends with this one, and its kernels with it.
-
-Run as a program, this file is that process; it imports nothing of this package then.
-"""
+"""Run JupyterLab as a child process that ends with this one, together with its kernels."""
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-import threading
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 
-_PATIENCE = 20
-"""Seconds for JupyterLab to end its kernels."""
+from cat_lab.local import child_process
 
 
-def serve(words: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Run JupyterLab until it ends, and return its exit code; end it if this is interrupted.
+def run_jupyterlab(options: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Run JupyterLab until it ends and return its exit code; end it if this process is interrupted.
 
     Args:
-        words: its options.
+        options: of its command line.
         environment: its whole environment.
     """
-    process = subprocess.Popen(
-        [sys.executable, "-P", __file__, *words],
-        stdin=subprocess.PIPE,
-        env=dict(environment),
-        start_new_session=True,  # Ctrl-C is for this process; JupyterLab would ask back
-    )
+    command = [*child_process.TIED, *child_process.python_module("jupyterlab"), *options]
+    process = child_process.start(command, environment)
     try:
         return process.wait()
     finally:
-        _end(process)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()  # it ends its kernels then
-    try:
-        process.wait(_PATIENCE)
-    except subprocess.TimeoutExpired:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    finally:
-        if process.stdin is not None:
-            process.stdin.close()
-
-
-def main() -> None:
-    """Be JupyterLab until told to end, or until the parent is gone: it alone holds the standard input."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    from jupyterlab.labapp import main as lab
-
-    sys.exit(lab(sys.argv[1:]))
-
-
-def _end_with_parent() -> None:
-    while os.read(0, 1 << 10):
-        pass
-    os.kill(os.getpid(), signal.SIGTERM)
-
-
-if __name__ == "__main__":
-    main()
+        child_process.end(process)

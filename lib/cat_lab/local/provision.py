@@ -1,102 +1,111 @@
-"""What the stacks make on AWS, on the local AWS: bucket, table, catalogue, workgroup (contract §6, §7)."""
+"""Create on the local AWS what the stacks create on AWS (contract §6, §7).
+
+moto's Glue jobs do not run, and its rules reach no state machine: the rule's target is a queue, which
+`worker` reads.
+"""
 
 from __future__ import annotations
 
-import os
+import json
+from pathlib import Path
 from typing import Any
 
-from cat_lab.local.environment import KEY_ID, SECRET
+from cat_lab.local.environment import client
 from cat_normalize.core import layout, schema
 from cat_normalize.core.settings import Settings
+from cat_normalize.jobs import events
 
+EVENTS = layout.RULE
+"""Name of the queue of events that start the Glue job."""
+FAILED = f"{layout.RULE}-failed"
+"""Name of the queue of events whose run failed."""
+_HIDDEN_SECONDS = 12 * 60 * 60  # SQS's maximum: a received event stays hidden while its run lasts
 _PARQUET = "org.apache.hadoop.hive.ql.io.parquet"
+_ROLE = "arn:aws:iam::123456789012:role/glue"  # moto's account; the role is not used
 
 
-def client(settings: Settings, service: str) -> Any:
-    """Return a boto3 client of the local AWS: dummy credentials, no proxy, no file or profile of the user."""
-    import boto3
-    import botocore.session
-    from botocore.config import Config
-
-    own = botocore.session.Session(
-        session_vars={
-            "profile": (None, None, None, None),
-            "config_file": (None, None, os.devnull, None),
-            "credentials_file": (None, None, os.devnull, None),
-        }
-    )
-    session = boto3.session.Session(
-        aws_access_key_id=KEY_ID,
-        aws_secret_access_key=SECRET,
-        region_name=settings.region,
-        botocore_session=own,
-    )
-    config = Config(proxies={}, use_fips_endpoint=False, use_dualstack_endpoint=False)
-    return session.client(service, endpoint_url=settings.endpoint_url, config=config)
+def create_all(settings: Settings) -> None:
+    """Create bucket, table, catalog and workgroup under the names of `settings` and `layout`."""
+    for create in (create_bucket, create_table, create_catalog, create_workgroup):
+        create(settings)
 
 
-def everything(settings: Settings) -> None:
-    """Make all of it, empty; the names come from the settings and `layout`."""
-    bucket(client(settings, "s3"), settings)
-    dynamodb_table(client(settings, "dynamodb"), settings)
-    catalogue(client(settings, "glue"), settings)
-    workgroup(client(settings, "athena"), settings)
-
-
-def bucket(s3: Any, settings: Settings) -> None:
-    """Make the bucket: versioned, and telling EventBridge of every new object."""
-    elsewhere = (
-        {}
-        if settings.region == "us-east-1"
-        else {"CreateBucketConfiguration": {"LocationConstraint": settings.region}}
-    )
-    s3.create_bucket(Bucket=settings.bucket, **elsewhere)
-    s3.put_bucket_versioning(Bucket=settings.bucket, VersioningConfiguration={"Status": "Enabled"})
+def create_bucket(settings: Settings) -> None:
+    """Create the bucket: versioned, with an EventBridge event for every new object."""
+    s3, bucket = client(settings, "s3"), settings.bucket
+    location = {"CreateBucketConfiguration": {"LocationConstraint": settings.region}}
+    s3.create_bucket(Bucket=bucket, **({} if settings.region == "us-east-1" else location))
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
     s3.put_bucket_notification_configuration(
-        Bucket=settings.bucket, NotificationConfiguration={"EventBridgeConfiguration": {}}
+        Bucket=bucket, NotificationConfiguration={"EventBridgeConfiguration": {}}
     )
 
 
-def dynamodb_table(dynamodb: Any, settings: Settings) -> None:
-    """Make the conversations' table, paid by request (contract §1)."""
-    dynamodb.create_table(
+def create_table(settings: Settings) -> None:
+    """Create the conversations table (contract §1)."""
+    keys = {"PK": "HASH", "SK": "RANGE"}
+    client(settings, "dynamodb").create_table(
         TableName=settings.table_name,
-        KeySchema=[
-            {"AttributeName": "PK", "KeyType": "HASH"},
-            {"AttributeName": "SK", "KeyType": "RANGE"},
-        ],
-        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("PK", "SK")],
+        KeySchema=[{"AttributeName": name, "KeyType": kind} for name, kind in keys.items()],
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in keys],
         BillingMode="PAY_PER_REQUEST",
     )
 
 
-def catalogue(glue: Any, settings: Settings) -> None:
-    """Make the Glue database and its table over the Parquet object (contract §2, §5)."""
+def create_catalog(settings: Settings) -> None:
+    """Create the Glue database and its table of the Parquet object (contract §2, §5)."""
+    glue = client(settings, "glue")
     glue.create_database(DatabaseInput={"Name": layout.DATABASE})
-    glue.create_table(
-        DatabaseName=layout.DATABASE,
-        TableInput={
-            "Name": layout.TABLE,
-            "TableType": "EXTERNAL_TABLE",
-            "Parameters": {"EXTERNAL": "TRUE", "classification": "parquet"},
-            "StorageDescriptor": {
-                "Columns": schema.glue_columns(),
-                "Location": layout.s3_uri(settings.bucket, settings.parquet_prefix),
-                "InputFormat": f"{_PARQUET}.MapredParquetInputFormat",
-                "OutputFormat": f"{_PARQUET}.MapredParquetOutputFormat",
-                "SerdeInfo": {"SerializationLibrary": f"{_PARQUET}.serde.ParquetHiveSerDe"},
-            },
-        },
-    )
+    storage = {
+        "Columns": schema.glue_columns(),
+        "Location": layout.s3_uri(settings.bucket, settings.parquet_prefix),
+        "InputFormat": f"{_PARQUET}.MapredParquetInputFormat",
+        "OutputFormat": f"{_PARQUET}.MapredParquetOutputFormat",
+        "SerdeInfo": {"SerializationLibrary": f"{_PARQUET}.serde.ParquetHiveSerDe"},
+    }
+    table = {
+        "Name": layout.TABLE,
+        "TableType": "EXTERNAL_TABLE",
+        "Parameters": {"EXTERNAL": "TRUE", "classification": "parquet"},
+        "StorageDescriptor": storage,
+    }
+    glue.create_table(DatabaseName=layout.DATABASE, TableInput=table)
 
 
-def workgroup(athena: Any, settings: Settings) -> None:
-    """Make the Athena workgroup, its results in the bucket."""
-    location = layout.s3_uri(settings.bucket, settings.athena_prefix)
-    athena.create_work_group(
+def create_workgroup(settings: Settings) -> None:
+    """Create the Athena workgroup, with its results in the bucket."""
+    results = {"OutputLocation": layout.s3_uri(settings.bucket, settings.athena_prefix)}
+    client(settings, "athena").create_work_group(
         Name=layout.WORKGROUP,
-        Configuration={
-            "ResultConfiguration": {"OutputLocation": location},
-            "EnforceWorkGroupConfiguration": True,
-        },
+        Configuration={"ResultConfiguration": results, "EnforceWorkGroupConfiguration": True},
     )
+
+
+def create_event_loop(settings: Settings, script: Path) -> None:
+    """Create the Glue job for a script, and the rule for new CSVs; earlier objects start nothing.
+
+    Raises:
+        OSError: the script cannot be read.
+    """
+    key = settings.scripts_prefix + script.name
+    client(settings, "s3").put_object(Bucket=settings.bucket, Key=key, Body=script.read_bytes())
+    location = layout.s3_uri(settings.bucket, key)
+    client(settings, "glue").create_job(
+        Name=layout.GLUE_JOB,
+        Role=_ROLE,
+        Command={"Name": "glueetl", "PythonVersion": "3", "ScriptLocation": location},
+        GlueVersion="5.1",
+        DefaultArguments=events.job_arguments(settings),
+    )
+    create_rule(settings, events.pattern(settings))
+
+
+def create_rule(settings: Settings, pattern: dict[str, Any]) -> None:
+    """Create the rule that sends events of a pattern to a queue, and both queues."""
+    sqs, eventbridge = client(settings, "sqs"), client(settings, "events")
+    hidden = {"VisibilityTimeout": str(_HIDDEN_SECONDS)}
+    queue = sqs.create_queue(QueueName=EVENTS, Attributes=hidden)["QueueUrl"]
+    sqs.create_queue(QueueName=FAILED)
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    eventbridge.put_rule(Name=layout.RULE, EventPattern=json.dumps(pattern))
+    eventbridge.put_targets(Rule=layout.RULE, Targets=[{"Id": "queue", "Arn": arn}])

@@ -1,4 +1,4 @@
-"""What the state machine and Glue do on AWS, done here: an event is taken, and the job runs for its key."""
+"""Run the Glue job for each event, in place of the state machine and Glue."""
 
 from __future__ import annotations
 
@@ -9,150 +9,151 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-from cat_lab.local import glue_job as job
-from cat_lab.local.events import Queues
+from cat_lab.local import glue_job, provision
+from cat_lab.local.aws import LocalAws
 from cat_normalize.core import layout
 from cat_normalize.core.errors import InputError
 from cat_normalize.core.files import private_folder
-from cat_normalize.jobs import events as arrival
-
-if TYPE_CHECKING:
-    from cat_lab.local import LocalAws
+from cat_normalize.jobs import events
 
 LOG_NAME = "glue-job.log"
-_LIBRARIES = "--extra-py-files"
 _ERROR = re.compile(r"(?:\w+\.)*(\w*(?:Error|Exception)\b.*)")
 
 
 @dataclass(frozen=True, slots=True)
-class Arrived:
-    """An event taken from the queue, there still until its run has ended."""
+class Event:
+    """An event received from the queue; it stays there, hidden, until its run has ended."""
 
-    event: str
+    body: str
     receipt: str
 
     @property
     def key(self) -> str:
-        """The CSV's key, or how the message begins if it is no event of S3."""
+        """The key of the CSV, or the start of the message if it is not an S3 event."""
         try:
-            return arrival.run_arguments(self.event)["--input_key"]
+            return events.run_arguments(self.body)["--input_key"]
         except InputError:
-            return self.event[:80]
+            return self.body[:80]
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
-    """How a run ended.
+class JobRun:
+    """How a run of the job ended.
 
-    ``stays`` is a CSV older than the Parquet, refused in good order. ``reason`` is the error's one line,
-    empty after ``done``; ``tail`` the last lines of the run's output, empty unless it ``failed``.
+    Attributes:
+        key: of the CSV.
+        status: ``stale`` if the CSV is older than the Parquet, which stays unchanged.
+        reason: one line of the error; empty if ``done``.
+        tail: the last lines of the output if ``failed``.
+        manifest: of ETL-2, if ``done``.
     """
 
     key: str
-    status: Literal["done", "stays", "failed"]
+    status: Literal["done", "stale", "failed"]
     reason: str = ""
     tail: str = ""
     manifest: dict[str, Any] | None = None
 
 
 class Worker:
-    """Takes one event at a time and runs the Glue job for it; a failed one is put into the other queue.
+    """Receive one event at a time and run the Glue job for it; a failed event goes to the other queue.
 
     Args:
-        aws: the local AWS.
-        queues: as `loop.provision` or `loop.listen` made them.
-        folder: of the runs' log, ``glue-job.log``.
-        python: what runs the script.
-        places: where in an event the arguments of its run are.
+        aws: a local AWS with job and rule (`provision.create_event_loop`).
+        folder: of the log of all runs, ``glue-job.log``.
+        python: variables that select the job's Python, see `glue_job.environment`.
+        arguments: each argument of a run, and where the event has its value (`events.RUN_ARGUMENTS`).
     """
 
     def __init__(
         self,
         aws: LocalAws,
-        queues: Queues,
         folder: Path,
-        python: job.Python | None = None,
-        places: Mapping[str, str] = arrival.RUN_ARGUMENTS,
+        python: Mapping[str, str] | None = None,
+        arguments: Mapping[str, str] = events.RUN_ARGUMENTS,
     ) -> None:
-        self._aws, self._queues, self._places = aws, queues, places
-        self._python = python or job.Python()
+        self._aws, self._python, self._arguments = aws, python, arguments
         self._sqs, self._s3, self._glue = (aws.client(each) for each in ("sqs", "s3", "glue"))
+        names = (provision.EVENTS, provision.FAILED)
+        self._events, self._failed = (self._sqs.get_queue_url(QueueName=name)["QueueUrl"] for name in names)
         self.log = folder / LOG_NAME
 
-    def take(self, seconds: int = 0) -> Arrived | None:
-        """Return the next event, waiting so many seconds for one; None if there is none."""
+    def receive(self, seconds: int = 0) -> Event | None:
+        """Return the next event; None if there is none within `seconds`."""
         found = self._sqs.receive_message(
-            QueueUrl=self._queues.events, MaxNumberOfMessages=1, WaitTimeSeconds=seconds
+            QueueUrl=self._events, MaxNumberOfMessages=1, WaitTimeSeconds=seconds
         )
         for message in found.get("Messages", ()):
-            return Arrived(message["Body"], message["ReceiptHandle"])
+            return Event(message["Body"], message["ReceiptHandle"])
         return None
 
-    def run(self, arrived: Arrived) -> Ended:
-        """Run the job for an event and take the event off the queue.
+    def run(self, event: Event) -> JobRun:
+        """Run the job for an event and delete the event from the queue.
 
         Raises:
-            LocalAwsError: the local AWS ended meanwhile; the run is ended too.
+            LocalAwsError: the local AWS ended; the run is ended too.
         """
-        ended = self._tried(arrived)
-        if ended.status == "failed":
-            why = {"ERROR_MESSAGE": {"DataType": "String", "StringValue": ended.reason}}
-            self._sqs.send_message(
-                QueueUrl=self._queues.failed, MessageBody=arrived.event, MessageAttributes=why
-            )
-        self._sqs.delete_message(QueueUrl=self._queues.events, ReceiptHandle=arrived.receipt)
-        return ended
+        done = self._run(event)
+        if done.status == "failed":
+            reason = {"ERROR_MESSAGE": {"DataType": "String", "StringValue": done.reason}}
+            self._sqs.send_message(QueueUrl=self._failed, MessageBody=event.body, MessageAttributes=reason)
+        self._sqs.delete_message(QueueUrl=self._events, ReceiptHandle=event.receipt)
+        return done
 
-    def _tried(self, arrived: Arrived) -> Ended:
+    def _run(self, event: Event) -> JobRun:
         from botocore.exceptions import ClientError
 
         try:
-            arguments = arrival.run_arguments(arrived.event, self._places)
+            arguments = events.run_arguments(event.body, self._arguments)
             with private_folder() as folder:
-                return self._submitted(arrived.key, arguments, folder)
-        except (InputError, ClientError) as error:  # no such job, script or wheel: on AWS the run fails too
-            return Ended(arrived.key, "failed", f"{type(error).__name__}: {error}")
+                return self._submit(event.key, arguments, folder)
+        except (
+            InputError,
+            ClientError,
+        ) as error:  # job, script or wheel is missing: the run fails, as on AWS
+            return JobRun(event.key, "failed", f"{type(error).__name__}: {error}")
 
-    def _submitted(self, key: str, given: Mapping[str, str], folder: Path) -> Ended:
-        """Run the job's script as its definition says; a run's own arguments win."""
-        definition = self._glue.get_job(JobName=layout.GLUE_JOB)["Job"]
-        arguments = definition["DefaultArguments"] | given
-        script = self._fetched(definition["Command"]["ScriptLocation"], folder)
-        wheels = [self._fetched(uri, folder) for uri in arguments.pop(_LIBRARIES, "").split(",") if uri]
+    def _submit(self, key: str, given: Mapping[str, str], folder: Path) -> JobRun:
+        """Run the job's script with the job's default arguments; the run's own take precedence."""
+        job = self._glue.get_job(JobName=layout.GLUE_JOB)["Job"]
+        arguments = job["DefaultArguments"] | given
+        script = self._download(job["Command"]["ScriptLocation"], folder)
+        wheels = arguments.pop("--extra-py-files", "").split(",")
+        packages = [self._download(uri, folder) for uri in wheels if uri]
         words = ["--JOB_NAME", layout.GLUE_JOB, *(word for pair in arguments.items() for word in pair)]
-        line = job.command(self._aws.settings, folder, script, words, wheels)
-        environment = job.environment(self._aws.child_environment(), self._python)
+        line = glue_job.command(self._aws.settings, folder, script, words, packages)
+        environment = glue_job.environment(self._aws.child_environment(), self._python)
         start = self.log.stat().st_size if self.log.exists() else 0
-        with job.started(line, environment, folder, self.log.absolute()) as process:
+        with glue_job.started(line, environment, folder, self.log.absolute()) as process:
             while (code := process.poll()) is None:
                 self._aws.check()
                 time.sleep(0.1)
         with self.log.open("rb") as log:
             log.seek(start)
-            return _ended(key, code, log.read().decode("utf-8", "replace").splitlines())
+            return _result(key, code, log.read().decode("utf-8", "replace").splitlines())
 
-    def _fetched(self, uri: str, folder: Path) -> Path:
+    def _download(self, uri: str, folder: Path) -> Path:
         bucket, key = layout.split_s3(uri)
         path = folder / key.rpartition("/")[2]
         path.write_bytes(self._s3.get_object(Bucket=bucket, Key=key)["Body"].read())
         return path
 
 
-def _ended(key: str, code: int, lines: list[str]) -> Ended:
-    """Tell how a run ended from its exit code and output, whose last line is the manifest if it went well."""
+def _result(key: str, code: int, lines: list[str]) -> JobRun:
+    """Return how a run ended; the last line of a successful run's output is the manifest."""
     tail = "\n".join(lines[-10:])
     if code == 0:
         manifest = _manifest(lines)
         if manifest is None:
-            return Ended(key, "failed", "the job's output does not end with a manifest", tail)
-        return Ended(key, "done", manifest=manifest)
+            return JobRun(key, "failed", "the job's output does not end with a manifest", tail)
+        return JobRun(key, "done", manifest=manifest)
     errors = [found[1] for line in lines if (found := _ERROR.match(line))]
     reason = errors[-1] if errors else f"spark-submit ended with {code}"
-    if fnmatchcase(reason, arrival.IN_ORDER):
-        return Ended(key, "stays", reason)
-    return Ended(key, "failed", reason, tail)
+    if fnmatchcase(reason, events.IN_ORDER):
+        return JobRun(key, "stale", reason)
+    return JobRun(key, "failed", reason, tail)
 
 
 def _manifest(lines: list[str]) -> dict[str, Any] | None:

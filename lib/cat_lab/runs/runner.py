@@ -101,7 +101,7 @@ class _Run:
 
     def start_local_aws(self, stack: ExitStack) -> None:
         """Start the local AWS; a run that is resumed finds its bucket as it was."""
-        from cat_lab.local import bucket_snapshot, running
+        from cat_lab.local import load_bucket, running
 
         first = self.plan.start == STAGES[0]
         seed = first and not self.plan.parameters["extract"].get("input")
@@ -109,7 +109,7 @@ class _Run:
         self.settings = self.local.settings
         stack.enter_context(self.local.activate())
         if not first:
-            bucket_snapshot.load(self.local.client("s3"), self.settings.bucket, self.plan.folder / "bucket")
+            load_bucket(self.local.client("s3"), self.settings.bucket, self.plan.folder / "bucket")
 
     def check_local_aws(self) -> None:
         """Raise LocalAwsError if the local AWS has ended."""
@@ -146,9 +146,9 @@ class _Run:
     def collect(self, s3: Any) -> None:
         """Copy the bucket of a local run to its folder, and the published manifests to the record."""
         if self.plan.local:
-            from cat_lab.local import bucket_snapshot
+            from cat_lab.local import save_bucket
 
-            bucket_snapshot.save(s3, self.settings.bucket, self.plan.folder / "bucket")
+            save_bucket(s3, self.settings.bucket, self.plan.folder / "bucket")
         self.record.outputs = self.published_manifests(s3)
         self.save()
 

@@ -1,4 +1,4 @@
-"""Short ways to write DynamoDB JSON by hand (contract §1)."""
+"""Helpers to write DynamoDB JSON by hand (contract §1)."""
 
 from __future__ import annotations
 
@@ -19,12 +19,14 @@ def s(text: str) -> Item:
 
 
 def m(**members: Any) -> Item:
-    """Return a map value; a member is a string, None for NULL, or DynamoDB JSON already.
+    """Return a map value; each member is a string, None for NULL, or DynamoDB JSON.
+
+    A trailing underscore of a name is dropped: ``from_`` becomes ``from``.
 
     >>> m(type="like", comment=None, option={"S": "Rápida"})
     {'M': {'type': {'S': 'like'}, 'comment': {'NULL': True}, 'option': {'S': 'Rápida'}}}
     """
-    return {"M": {_name(name): _value(value) for name, value in members.items()}}
+    return {"M": {name.removesuffix("_"): _value(value) for name, value in members.items()}}
 
 
 def message(sender: Any, **members: Any) -> Item:
@@ -51,17 +53,13 @@ def as_json(value: Any) -> Item:
 
 
 def item(user: str, sk: str, **attributes: Any) -> Item:
-    """Return an item of that user; an attribute of None is left out.
+    """Return an item of a user; attributes that are None are left out.
 
     >>> item("7", "REGISTER", CreatedAt=s("2025-08-04"), UserData=None)
     {'PK': {'S': 'USER#7'}, 'SK': {'S': 'REGISTER'}, 'CreatedAt': {'S': '2025-08-04'}}
     """
     given = {name: value for name, value in attributes.items() if value is not None}
     return {"PK": s(f"USER#{user}"), "SK": s(sk), **given}
-
-
-def _name(name: str) -> str:
-    return name.removesuffix("_")
 
 
 def _value(value: Any) -> Any:

@@ -1,6 +1,7 @@
-"""Items that look wrong and are right: each is counted, none is rejected and none warns (contract §1-§3).
+"""Valid items that look wrong: each is counted, without a reject or a warning (contract §1-§3).
 
-Their users are told by `PREFIX`. No ranking shows them: each has few items and says what nobody else does.
+The ids of their users begin with `PREFIX`. They appear in no ranking: each user has few items, with texts
+of its own.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import Any
 from cat_lab.sample.dynamodb_json import NULL, Item, as_json, item, m, message, messages, s
 
 PREFIX = "prueba-"
-"""Begins the id of every user of odd or broken items; it sorts behind the digits of people."""
+"""Start of the id of every user with edge cases or invalid items; it sorts after the ids of `users`."""
 EVERY_TYPE: dict[str, Item] = {
     "Channel": s("teams"),
     "Tokens": {"N": "-1.5E+3"},
@@ -46,80 +47,86 @@ IDS = ("ana.pérez@example.com", 'a "b", c', "con#almohadilla", "Zoë", "zoe", "
 
 
 def items() -> list[Item]:
-    """Return them all; the keys are distinct."""
+    """Return all edge cases; their keys are distinct."""
     return [*_texts(), *_shapes(), *_dates(), *_users(), *_feedback()]
 
 
-def _talk(user: str, sk: str, conversation: Any, **attributes: Any) -> Item:
+def _conversation(user: str, sk: str, conversation: Any, **attributes: Any) -> Item:
     return item(PREFIX + user, f"CONVERSATION#{sk}", Conversation=conversation, **attributes)
 
 
 def _texts() -> list[Item]:
-    """Every kind of text in both forms, and in names and feedback too."""
-    both: list[Item] = []
+    """Return every kind of text in both forms of a conversation, and in names and feedback."""
+    made: list[Item] = []
     for number, text in enumerate(TEXTS):
         day = f"2025-08-{number + 4:02}T10:00:00"
-        plain = [{"from": "user", "text": text}, {"from": "bot", "text": text, "timestamp": day}]
-        both.append(_talk(f"texto-{number % 6}", f"{day}#L", messages(*(m(**said) for said in plain))))
-        both.append(_talk(f"texto-{number % 6}", f"{day}#S", as_json(plain)))
+        talk = [{"from": "user", "text": text}, {"from": "bot", "text": text, "timestamp": day}]
+        made.append(_conversation(f"texto-{number % 6}", f"{day}#L", messages(*(m(**said) for said in talk))))
+        made.append(_conversation(f"texto-{number % 6}", f"{day}#S", as_json(talk)))
         if number < 9:
             given = m(type="like", comment=text, option=text)
-            both.append(item(f"{PREFIX}texto-{number % 6}", f"FEEDBACK#{day}", Feedback=given))
+            made.append(item(f"{PREFIX}texto-{number % 6}", f"FEEDBACK#{day}", Feedback=given))
             data = m(nombre=text, ciudad=f"{text} (remoto)", gerencia=text)
-            both.append(item(f"{PREFIX}nombre-{number}", f"REGISTER#{day}", UserData=data))
-            both.append(_talk(f"nombre-{number}", day, messages(message("user", text=text))))
-    return both
+            made.append(item(f"{PREFIX}nombre-{number}", f"REGISTER#{day}", UserData=data))
+            made.append(_conversation(f"nombre-{number}", day, messages(message("user", text=text))))
+    return made
 
 
 def _shapes() -> list[Item]:
-    """Conversations at the edge of their shape, and every type of attribute beside them."""
+    """Return conversations of unusual shape, and items with every attribute type."""
     at = "2025-08-20T1"
     return [
-        _talk("forma-0", f"{at}0:00:00", messages(), **EVERY_TYPE),
-        _talk("forma-1", f"{at}1:00:00", as_json([])),
-        _talk(
+        _conversation("forma-0", f"{at}0:00:00", messages(), **EVERY_TYPE),
+        _conversation("forma-1", f"{at}1:00:00", as_json([])),
+        _conversation(
             "forma-2", f"{at}2:00:00", messages(message("user"), message("bot", text=None, timestamp=None))
         ),
-        _talk("forma-0", f"{at}3:00:00", as_json([{"from": "user"}, {"from": "bot", "text": None}])),
-        _talk("forma-1", f"{at}4:00:00", messages(message(" USER ", text="a"), message("CatIA", text="b"))),
-        _talk("forma-2", f"{at}5:00:00", messages(message("Sistema", text="turno de un asesor"))),
-        _talk("forma-0", f"{at}6:00:00", messages(message("", text="sin nombre"))),
-        _talk("forma-1", f"{at}7:00:00", messages(message("user", text="x", intent={"N": "3"}, extra=m()))),
-        _talk("forma-2", f"{at}8:00:00", s(' [\n {"text":"\\u00f1", "from":"bot", "extra":[1,{}]} ] ')),
-        _talk("orden", f"{at}9:00:00#\uff21", messages(message("user", text="antes"))),
-        _talk("orden", f"{at}9:00:00#😀#2", messages(message("user", text="después"))),
+        _conversation("forma-0", f"{at}3:00:00", as_json([{"from": "user"}, {"from": "bot", "text": None}])),
+        _conversation(
+            "forma-1", f"{at}4:00:00", messages(message(" USER ", text="a"), message("CatIA", text="b"))
+        ),
+        _conversation("forma-2", f"{at}5:00:00", messages(message("Sistema", text="turno de un asesor"))),
+        _conversation("forma-0", f"{at}6:00:00", messages(message("", text="sin nombre"))),
+        _conversation(
+            "forma-1", f"{at}7:00:00", messages(message("user", text="x", intent={"N": "3"}, extra=m()))
+        ),
+        _conversation(
+            "forma-2", f"{at}8:00:00", s(' [\n {"text":"\\u00f1", "from":"bot", "extra":[1,{}]} ] ')
+        ),
+        _conversation("orden", f"{at}9:00:00#\uff21", messages(message("user", text="antes"))),
+        _conversation("orden", f"{at}9:00:00#😀#2", messages(message("user", text="después"))),
         item(f"{PREFIX}forma-0", "REGISTER", UserData=NULL, Feedback=s("se ignora"), Conversation=NULL),
         item(f"{PREFIX}forma-0", "REGISTER#2025-08-20T10:00:00", **EVERY_TYPE),
     ]
 
 
 def _dates() -> list[Item]:
-    """Moments whose day is not the one they begin with, and those only SK can tell."""
+    """Return dates whose day in Bogotá differs from their text, and dates that only SK has."""
     hello = messages(message("bot", text="¿Qué día es hoy?"))
     return [
-        _talk("fechas-z", "2025-09-02T01:30:00", hello, CreatedAt=s("2025-09-02T01:30:00Z")),
-        _talk("fechas-mas", "2025-09-02T01:30:00", hello, CreatedAt=s("2025-09-02T01:30:00.5+02:00")),
-        _talk("fechas-menos", "2025-09-01T23:30:00", hello, CreatedAt=s("2025-09-01T23:30:00-08:00")),
-        _talk("fechas-borde", "2025-09-01T00:00:00", hello, CreatedAt=s(" 2025-09-01 ")),
-        _talk("fechas-semana", "2025-09-01", hello, CreatedAt=s("2025-W36-1")),
-        _talk("fechas-sk", "2025-09-03T08:00:00", hello),
-        _talk("fechas-sk", "2025-09-04T08:00:00Z#2", hello, CreatedAt=s("ayer")),
-        _talk("fechas-sk", "2025-09-05T08:00:00", hello, CreatedAt=s("")),
-        _talk("fechas-sk", "2025-09-06T08:00:00", hello, CreatedAt={"N": "1757163600"}),
-        _talk("fechas-sk", "2025-09-07T08:00:00", hello, CreatedAt=NULL),
-        _talk("fechas-solo", "sin-fecha", hello, CreatedAt=s("2025-09-08T08:00:00")),
+        _conversation("fechas-z", "2025-09-02T01:30:00", hello, CreatedAt=s("2025-09-02T01:30:00Z")),
+        _conversation("fechas-mas", "2025-09-02T01:30:00", hello, CreatedAt=s("2025-09-02T01:30:00.5+02:00")),
+        _conversation("fechas-menos", "2025-09-01T23:30:00", hello, CreatedAt=s("2025-09-01T23:30:00-08:00")),
+        _conversation("fechas-borde", "2025-09-01T00:00:00", hello, CreatedAt=s(" 2025-09-01 ")),
+        _conversation("fechas-semana", "2025-09-01", hello, CreatedAt=s("2025-W36-1")),
+        _conversation("fechas-sk", "2025-09-03T08:00:00", hello),
+        _conversation("fechas-sk", "2025-09-04T08:00:00Z#2", hello, CreatedAt=s("ayer")),
+        _conversation("fechas-sk", "2025-09-05T08:00:00", hello, CreatedAt=s("")),
+        _conversation("fechas-sk", "2025-09-06T08:00:00", hello, CreatedAt={"N": "1757163600"}),
+        _conversation("fechas-sk", "2025-09-07T08:00:00", hello, CreatedAt=NULL),
+        _conversation("fechas-solo", "sin-fecha", hello, CreatedAt=s("2025-09-08T08:00:00")),
     ]
 
 
 def _users() -> list[Item]:
-    """Ids, user data told in parts, and users seen only at registration (no row)."""
+    """Return unusual ids, UserData spread over items, and users with registrations only (no row)."""
     at = "2025-08-25T09:00:00"
-    made = [_talk(user, at, messages(message("user", text=f"Soy {user}"))) for user in IDS]
-    parts: list[dict[str, str | None]] = [{}, {"nombre": " "}, {"ciudad": None}, {"gerencia": "Jurídica"}]
-    for number, data in enumerate(parts):
+    made = [_conversation(user, at, messages(message("user", text=f"Soy {user}"))) for user in IDS]
+    members: list[dict[str, str | None]] = [{}, {"nombre": " "}, {"ciudad": None}, {"gerencia": "Jurídica"}]
+    for number, data in enumerate(members):
         sk = f"2025-08-25T1{number}:00:00"
-        made.append(_talk("partes", sk, messages(), UserData=m(**data)))
-        made.append(_talk("partes-json", sk, messages(), UserData=as_json(data)))
+        made.append(_conversation("partes", sk, messages(), UserData=m(**data)))
+        made.append(_conversation("partes-json", sk, messages(), UserData=as_json(data)))
     late = m(nombre="Inés Peña", ciudad="Leticia (Amazonas) (remoto)", correo="x", edad={"N": "40"})
     return [
         *made,
@@ -132,20 +139,22 @@ def _users() -> list[Item]:
 
 
 def _feedback() -> list[Item]:
-    """Users with feedback alone, both thumbs, other thumbs, none of the optional members."""
+    """Return feedback without conversations, of both types, of other types, without optional members."""
 
-    def thumb(user: str, sk: str, given: Item, **attributes: Any) -> Item:
+    def feedback(user: str, sk: str, given: Item, **attributes: Any) -> Item:
         return item(PREFIX + user, f"FEEDBACK#2025-08-26T{sk}", Feedback=given, **attributes)
 
     return [
-        thumb(
+        feedback(
             "solo-pulgar", "10:00:00", m(type="like", comment="Sin conversación"), UserData=m(nombre="Luz")
         ),
-        thumb("pulgares", "10:00:00", m(type="like")),
-        thumb("pulgares", "11:00:00#2", as_json({"type": "dislike", "comment": None, "option": None})),
-        thumb("pulgares-otros", "10:00:00", m(type="neutral", comment=None, option=None, stars={"N": "3"})),
-        thumb("pulgares-otros", "11:00:00", m(type="", comment="", option=" ")),
-        thumb("pulgares-caja", "10:00:00", m(type=" Like ", option="Rápida | clara")),
-        thumb("pulgares-caja", "11:00:00", as_json({"type": "LIKE", "option": "Rápida", "extra": [1]})),
-        thumb("pulgares-caja", "12:00:00", m(type="like", option="Rápida"), **EVERY_TYPE),
+        feedback("pulgares", "10:00:00", m(type="like")),
+        feedback("pulgares", "11:00:00#2", as_json({"type": "dislike", "comment": None, "option": None})),
+        feedback(
+            "pulgares-otros", "10:00:00", m(type="neutral", comment=None, option=None, stars={"N": "3"})
+        ),
+        feedback("pulgares-otros", "11:00:00", m(type="", comment="", option=" ")),
+        feedback("pulgares-caja", "10:00:00", m(type=" Like ", option="Rápida | clara")),
+        feedback("pulgares-caja", "11:00:00", as_json({"type": "LIKE", "option": "Rápida", "extra": [1]})),
+        feedback("pulgares-caja", "12:00:00", m(type="like", option="Rápida"), **EVERY_TYPE),
     ]

@@ -1,6 +1,6 @@
-"""Items a normaliser must reject or warn of, each beside the code it is meant to be counted under (§3).
+"""Items that normalize must reject or warn about, each with its reason or warning code (contract §3).
 
-``not_json`` cannot live in a table, nor can an item without string keys.
+Two cases cannot exist in a DynamoDB table: a line that is not JSON and an item without string keys.
 """
 
 from __future__ import annotations
@@ -79,13 +79,13 @@ _USER_DATA: tuple[Any, ...] = (
 
 
 def items() -> list[tuple[str, Item]]:
-    """Return pairs of a code (of `REASONS` or `WARNINGS`) and an item that is due to it and to no other.
+    """Return pairs of a code (of `REASONS` or `WARNINGS`) and an item that has exactly that problem.
 
-    The items of a warning are otherwise whole and stay.
+    Items with a warning are otherwise valid and are not rejected.
     """
     return [
-        *(("bad_key", each) for each in _keys()),
-        *(("unknown_kind", item(f"{PREFIX}roto", sk, Conversation=_HELLO)) for sk in _kinds()),
+        *(("bad_key", each) for each in _bad_keys()),
+        *(("unknown_kind", item(f"{PREFIX}roto", sk, Conversation=_HELLO)) for sk in _unknown_kinds()),
         *(
             ("bad_conversation", item(_user(n), f"CONVERSATION#{_AT}#{n}", Conversation=value))
             for n, value in enumerate(_CONVERSATIONS)
@@ -94,28 +94,28 @@ def items() -> list[tuple[str, Item]]:
             ("bad_feedback", item(_user(n), f"FEEDBACK#{_AT}#{n}", Feedback=value))
             for n, value in enumerate(_FEEDBACK)
         ),
-        *(("user_data_unreadable", each) for each in _warned()),
-        *(("date_unreadable", each) for each in _undated()),
+        *(("user_data_unreadable", each) for each in _unreadable_user_data()),
+        *(("date_unreadable", each) for each in _unreadable_dates()),
     ]
 
 
 def _user(number: int) -> str:
-    """Spread over users who have whole items too, and one with nothing else."""
+    """Return a user id: users that have valid items too, and one with invalid items only."""
     return PREFIX + ("roto" if number % 3 == 0 else f"forma-{number % 3}")
 
 
-def _keys() -> list[Item]:
+def _bad_keys() -> list[Item]:
     keys = ("USER#", "USER", "user#7", "USER-7", "10472915", "ADMIN#7", " USER#7", "USER#a\nb", "USER#\u0085")
     rest = {"SK": s(f"CONVERSATION#{_AT}"), "Conversation": _HELLO}
     return [{"PK": s(key), **rest} for key in keys]
 
 
-def _kinds() -> tuple[str, ...]:
+def _unknown_kinds() -> tuple[str, ...]:
     return ("SESSION#1", "conversation#2025-09-10", "CONVERSATION", "FEEDBACK", " REGISTER", "#", "PROFILE")
 
 
-def _warned() -> list[Item]:
-    """User data in no form, on each of the three kinds."""
+def _unreadable_user_data() -> list[Item]:
+    """Return items whose UserData is unreadable, of each of the three kinds."""
     rest: tuple[dict[str, Any], ...] = ({"Conversation": _HELLO}, {"Feedback": m(type="like")}, {})
     kinds = ("CONVERSATION", "FEEDBACK", "REGISTER")
     return [
@@ -124,8 +124,8 @@ def _warned() -> list[Item]:
     ]
 
 
-def _undated() -> list[Item]:
-    """Conversations whose day neither CreatedAt nor SK tells."""
+def _unreadable_dates() -> list[Item]:
+    """Return conversations with a readable date neither in CreatedAt nor in SK."""
     created: tuple[Any, ...] = (None, NULL, s("ayer"), s("2025-02-30T10:00:00"), {"N": "1757523600"}, s(""))
     sks = ("CONVERSATION#", "CONVERSATION#sin-fecha", "CONVERSATION#2025-13-01#2", f"CONVERSATION##{_AT}")
     return [

@@ -1,4 +1,4 @@
-"""The made-up people of the sample: who they are, as far as their items say."""
+"""The made-up users of the sample, with the data that their items carry."""
 
 from __future__ import annotations
 
@@ -40,23 +40,30 @@ DEPARTMENTS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
-    """One user; a member of ``data`` is None where the source says NULL, and missing where it is silent."""
+class User:
+    """One user.
+
+    Attributes:
+        id: digits, unique.
+        registered: whether the table has a REGISTER item of the user.
+        data: members of UserData, None where DynamoDB has NULL; None if no item carries UserData.
+        activity: weight with which further conversations are assigned to the user.
+    """
 
     id: str
     registered: bool
     data: dict[str, str | None] | None
-    zeal: float
+    activity: float
 
     def user_data(self, rng: random.Random) -> Item | None:
-        """Return the UserData attribute, two in three times in its M form; None if there is none."""
+        """Return the UserData attribute, two of three times in its M form; None without data."""
         if self.data is None:
             return None
         return m(**self.data) if rng.random() < 0.67 else as_json(self.data)
 
 
 def user_id(number: int) -> str:
-    """Return the id of the user of that number: digits in no visible sequence.
+    """Return the id of a user by number: digits without a visible sequence.
 
     >>> user_id(0), user_id(1)
     ('10472915', '18392044')
@@ -64,15 +71,16 @@ def user_id(number: int) -> str:
     return str(10_472_915 + number * 7_919_129 % 80_000_003)
 
 
-def people(rng: random.Random, count: int) -> list[Person]:
-    """Make up so many users, five in six of them registered."""
-    return [_person(rng, number) for number in range(count)]
+def users(rng: random.Random, count: int) -> list[User]:
+    """Generate `count` users, five in six of them registered."""
+    return [_user(rng, number) for number in range(count)]
 
 
-def _person(rng: random.Random, number: int) -> Person:
+def _user(rng: random.Random, number: int) -> User:
     registered = rng.random() < 0.833
-    told = registered or rng.random() < 0.5
-    return Person(user_id(number), registered, _data(rng) if told else None, min(rng.paretovariate(1.6), 12))
+    has_data = registered or rng.random() < 0.5
+    data = _data(rng) if has_data else None
+    return User(user_id(number), registered, data, min(rng.paretovariate(1.6), 12))
 
 
 def _data(rng: random.Random) -> dict[str, str | None]:
@@ -102,5 +110,5 @@ def _data(rng: random.Random) -> dict[str, str | None]:
 
 
 def pick(rng: random.Random, weights: dict[str, int]) -> str:
-    """Draw one name by its weight."""
+    """Draw one name with the given weights."""
     return rng.choices(list(weights), list(weights.values()))[0]

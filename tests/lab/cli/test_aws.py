@@ -8,18 +8,10 @@ import subprocess
 import psutil
 import pytest
 
-from cat_lab.local import running
-from cat_normalize.core.settings import Settings
 from faults.kit import COMMAND, Project, alive, environment, soon
 
 DAY = "2025-09-15"
 ODD = "^Prueba (QA|'x')$"
-
-
-@pytest.fixture(scope="module")
-def aws(tmp_path_factory):
-    with running(Settings(), tmp_path_factory.mktemp("cli-aws")) as aws:
-        yield aws
 
 
 @pytest.fixture

@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from cat_lab.local import running
 from cat_normalize.core import csvfile
-from cat_normalize.core.settings import ENVIRONMENT, Settings
+from cat_normalize.core.settings import ENVIRONMENT
 
 COMMANDS = ("run", "extract", "normalize", "convert", "query", "local", "lab")
 ITEM = {
@@ -215,11 +214,9 @@ def test_a_wrong_query_is_refused(words, code, message):
 
 
 @pytest.fixture(scope="module")
-def aws(tmp_path_factory):
-    with running(Settings(), tmp_path_factory.mktemp("aws"), seed=False) as local:
-        s3 = local.client("dynamodb")
-        s3.put_item(TableName=local.settings.table_name, Item=ITEM)
-        yield local
+def aws(empty_aws):
+    empty_aws.client("dynamodb").put_item(TableName=empty_aws.settings.table_name, Item=ITEM)
+    return empty_aws
 
 
 def test_extract_prints_its_counts(aws, tmp_path):

@@ -1,4 +1,4 @@
-"""What is there once it runs, and who can reach it."""
+"""The resources of a running local AWS, and how processes and clients reach it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ import pytest
 from cat_lab import local
 from cat_lab.errors import LocalAwsError
 from cat_lab.local import LocalAws, running
-from cat_normalize.core import aws as for_all
+from cat_normalize.core import aws as core_aws
 from cat_normalize.core import layout, schema
 from cat_normalize.core.settings import Settings
 
-USERS_OWN = {
+REAL_ACCOUNT = {
     "AWS_PROFILE": "mine",
     "AWS_ACCESS_KEY_ID": "real",
     "AWS_SESSION_TOKEN": "real",
@@ -33,23 +33,32 @@ USERS_OWN = {
 
 
 @pytest.fixture
-def users_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A person's real account, in the environment and in a session already made."""
+def real_account(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set a real account and a proxy in the environment, and create boto3's default session with them."""
     session = boto3.Session(aws_access_key_id="real", aws_secret_access_key="real", region_name="sa-east-1")
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", session)
-    for name, value in USERS_OWN.items():
+    for name, value in REAL_ACCOUNT.items():
         monkeypatch.setenv(name, value)
 
 
-def test_the_face_is_small() -> None:
-    assert local.__all__ == ["LocalAws", "running"]
+def test_the_package_exports_its_verbs() -> None:
+    assert local.__all__ == [
+        "JobRun",
+        "LocalAws",
+        "Worker",
+        "create_event_loop",
+        "load_bucket",
+        "run_jupyterlab",
+        "running",
+        "save_bucket",
+    ]
 
 
 def test_the_bucket_is_versioned(aws: LocalAws) -> None:
     assert aws.client("s3").get_bucket_versioning(Bucket="cat-prod-normalize-reports")["Status"] == "Enabled"
 
 
-def test_the_table_is_the_contracts(aws: LocalAws) -> None:
+def test_the_table_has_the_keys_of_the_contract(aws: LocalAws) -> None:
     table = aws.client("dynamodb").describe_table(TableName="cat-prod-catia-conversations-table")["Table"]
     keys = [(key["AttributeName"], key["KeyType"]) for key in table["KeySchema"]]
     assert keys == [("PK", "HASH"), ("SK", "RANGE")]
@@ -57,7 +66,7 @@ def test_the_table_is_the_contracts(aws: LocalAws) -> None:
     assert table["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
 
 
-def test_the_catalogue_reads_the_parquet(aws: LocalAws) -> None:
+def test_the_catalog_table_reads_the_parquet(aws: LocalAws) -> None:
     table = aws.client("glue").get_table(DatabaseName="cat_prod_analytics_db", Name="users")["Table"]
     stored = table["StorageDescriptor"]
     assert table["TableType"] == "EXTERNAL_TABLE"
@@ -81,7 +90,7 @@ def test_the_workgroup_keeps_its_results_in_the_bucket(aws: LocalAws) -> None:
 
 
 def events_of_a_new_object(aws: LocalAws) -> list[tuple[str, str, str]]:
-    """What EventBridge hands to a queue when an object arrives in the bucket."""
+    """Put an object into the bucket and return the events that EventBridge sends to a queue."""
     sqs, events = aws.client("sqs"), aws.client("events")
     queue = sqs.create_queue(QueueName="q")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
@@ -89,14 +98,14 @@ def events_of_a_new_object(aws: LocalAws) -> list[tuple[str, str, str]]:
     events.put_targets(Rule="r", Targets=[{"Id": "t", "Arn": arn}])
     aws.client("s3").put_object(Bucket=aws.settings.bucket, Key="new.csv", Body=b"x")
     got = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])
-    told = [json.loads(each["Body"]) for each in got]
+    received = [json.loads(each["Body"]) for each in got]
     return [
         (each["detail-type"], each["detail"]["bucket"]["name"], each["detail"]["object"]["key"])
-        for each in told
+        for each in received
     ]
 
 
-def test_other_names_and_another_region_unseeded(tmp_path: Path) -> None:
+def test_other_names_and_another_region_without_sample(tmp_path: Path) -> None:
     settings = Settings(table_name="t", bucket="mine-alone", region="sa-east-1", parquet_prefix="p/")
     with running(settings, tmp_path, seed=False) as aws:
         assert [each["Name"] for each in aws.client("s3").list_buckets()["Buckets"]] == ["mine-alone"]
@@ -109,7 +118,7 @@ def test_other_names_and_another_region_unseeded(tmp_path: Path) -> None:
         aws.check()
 
 
-def test_what_cannot_be_made_ready_is_an_error(tmp_path: Path) -> None:
+def test_a_resource_that_cannot_be_created_is_an_error(tmp_path: Path) -> None:
     with (
         pytest.raises(LocalAwsError, match=r"(?s)InvalidBucketName.*last lines of .*\"PUT /"),
         running(Settings(bucket="NO"), tmp_path, seed=False),
@@ -117,15 +126,15 @@ def test_what_cannot_be_made_ready_is_an_error(tmp_path: Path) -> None:
         pass
 
 
-@pytest.mark.usefixtures("users_own")
-def test_a_client_minds_nothing_of_the_users(aws: LocalAws) -> None:
+@pytest.mark.usefixtures("real_account")
+def test_a_client_ignores_the_real_account(aws: LocalAws) -> None:
     s3 = aws.client("s3")
     assert s3.list_buckets()["Buckets"]
     assert s3._request_signer._credentials.access_key == "local"
 
 
-@pytest.mark.usefixtures("users_own")
-def test_a_child_process_meets_it_alone(aws: LocalAws) -> None:
+@pytest.mark.usefixtures("real_account")
+def test_a_child_process_reaches_only_the_local_aws(aws: LocalAws) -> None:
     code = """
 import os, boto3
 from cat_normalize.core.aws import client
@@ -144,20 +153,20 @@ print(settings.endpoint_url, settings.bucket, settings.rules.since, credentials.
     assert "AWS_PROFILE" not in given
 
 
-@pytest.mark.usefixtures("users_own")
-def test_this_process_meets_it_while_activated(aws: LocalAws) -> None:
+@pytest.mark.usefixtures("real_account")
+def test_this_process_reaches_only_the_local_aws_while_activated(aws: LocalAws) -> None:
     before, session = dict(os.environ), boto3.DEFAULT_SESSION
 
-    def meet() -> None:
+    def use() -> None:
         with aws.activate():
             assert Settings.from_environment(os.environ) == aws.settings
-            assert for_all.client(aws.settings, "s3").list_buckets()["Buckets"]
+            assert core_aws.client(aws.settings, "s3").list_buckets()["Buckets"]
             assert boto3.client("s3").list_buckets()["Buckets"]
             assert boto3.DEFAULT_SESSION.get_credentials().access_key == "local"
             os.environ["LEFT_BEHIND"] = "1"
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
-        meet()
+        use()
     assert dict(os.environ) == before
     assert boto3.DEFAULT_SESSION is session

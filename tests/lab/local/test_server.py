@@ -1,4 +1,4 @@
-"""The process: started, found, and gone when it should be."""
+"""The moto process: it starts, gives its address, and ends with its parent."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 
 from cat_lab.errors import LocalAwsError
-from cat_lab.local.server import CHILD, Server
+from cat_lab.local.server import MOTO, Server
 
 PARENT = """
 import os, sys, time
@@ -63,7 +63,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
         yield server
 
 
-def test_it_answers_until_it_is_closed(server: Server) -> None:
+def test_the_server_answers_until_it_is_closed(server: Server) -> None:
     assert server.endpoint().startswith("http://127.0.0.1:")
     assert answers(server.endpoint())
     server.check()
@@ -74,7 +74,7 @@ def test_it_answers_until_it_is_closed(server: Server) -> None:
     assert '"GET /moto-api/ HTTP/1.1" 200' in server.log.read_text()
 
 
-def test_two_at_once_do_not_meet(server: Server) -> None:
+def test_two_servers_run_independently(server: Server) -> None:
     with Server(server.log.parent, os.environ) as other:
         assert other.endpoint() != server.endpoint()
         assert answers(other.endpoint())
@@ -82,17 +82,16 @@ def test_two_at_once_do_not_meet(server: Server) -> None:
     assert answers(server.endpoint())
 
 
-def test_ctrl_c_does_not_reach_it(server: Server) -> None:
+def test_the_server_has_a_process_group_of_its_own(server: Server) -> None:
     assert os.getpgid(server.pid) != os.getpgid(0)
 
 
-def test_it_ends_when_its_standard_input_does() -> None:
-    command = [*CHILD, str(os.getpid())]
+def test_the_server_ends_when_its_standard_input_ends() -> None:
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen(MOTO, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL) as process:
         assert process.stdin is not None
         assert process.stdout is not None
-        assert process.stdout.readline().strip().isdigit()
+        assert process.stdout.readline().startswith(b"http://127.0.0.1:")
         process.stdin.close()
         try:
             assert process.wait(30) == 0
@@ -101,7 +100,7 @@ def test_it_ends_when_its_standard_input_does() -> None:
 
 
 @pytest.mark.parametrize("way", ["alone", "forked"])
-def test_it_ends_with_its_killed_parent(way: str, tmp_path: Path) -> None:
+def test_the_server_ends_with_its_killed_parent(way: str, tmp_path: Path) -> None:
     command = [sys.executable, "-c", PARENT, str(tmp_path), way]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
@@ -118,7 +117,7 @@ def test_it_ends_with_its_killed_parent(way: str, tmp_path: Path) -> None:
                 os.kill(holder, signal.SIGKILL)
 
 
-def test_a_parent_that_just_ends_takes_it_along_and_stays_quiet(tmp_path: Path) -> None:
+def test_the_server_ends_with_a_parent_that_exits_and_prints_nothing(tmp_path: Path) -> None:
     parent = PARENT.replace("time.sleep(100)", "os._exit(0)")
     done = subprocess.run(
         [sys.executable, "-c", parent, str(tmp_path), "alone"], capture_output=True, text=True, check=True
@@ -132,34 +131,36 @@ def test_a_parent_that_just_ends_takes_it_along_and_stays_quiet(tmp_path: Path) 
     [
         ("import sys; print('first', file=sys.stderr); sys.exit('no room')", "ended with 1"),
         ("import os; os.kill(os.getpid(), 9)", "ended with -9"),
-        ("import time; time.sleep(100)", "did not give its port within 0.5 s"),
-        ("print('hello', flush=True); import time; time.sleep(100)", "did not give its port"),
+        ("import time; time.sleep(100)", "did not give its address within 0.5 s"),
+        ("print('hello', flush=True); import time; time.sleep(100)", "did not give its address"),
     ],
 )
-def test_a_child_that_does_not_answer_is_an_error_and_gone(code: str, message: str, tmp_path: Path) -> None:
-    (tmp_path / "local-aws.log").write_text("of an earlier one\n")
+def test_a_child_that_gives_no_address_is_an_error_and_is_ended(
+    code: str, message: str, tmp_path: Path
+) -> None:
+    (tmp_path / "local-aws.log").write_text("of an earlier server\n")
     server = Server(tmp_path, os.environ, [sys.executable, "-c", code])
     with pytest.raises(LocalAwsError, match=message) as caught:
         server.endpoint(0.5 if "0.5" in message else 10)
     assert gone(server.pid)
     assert str(tmp_path / "local-aws.log") in str(caught.value)
-    assert "of an earlier one" not in str(caught.value)
+    assert "of an earlier server" not in str(caught.value)
     if "no room" in code:
         assert str(caught.value).endswith("\n  first\n  no room")
 
 
-def test_one_that_cannot_be_started_is_an_error(tmp_path: Path) -> None:
+def test_a_command_that_cannot_be_started_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(LocalAwsError, match="cannot be started"):
         Server(tmp_path, os.environ, [str(tmp_path / "nothing")])
 
 
-def test_one_that_died_is_told(server: Server) -> None:
+def test_a_killed_server_is_reported_with_its_log(server: Server) -> None:
     assert answers(server.endpoint())
     os.kill(server.pid, signal.SIGKILL)
 
-    def told() -> bool:
+    def checked() -> bool:
         server.check()
         return False
 
     with pytest.raises(LocalAwsError, match=r"ended with -9; the last lines of .*local-aws\.log"):
-        soon(told)
+        soon(checked)

@@ -1,4 +1,4 @@
-"""The loop as `cat-normalize local` keeps it up: a CSV arrives, the job runs, and nobody is left behind."""
+"""The event loop of `cat-normalize local`: a new CSV starts the job, and no process is left over."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from pathlib import Path
 import psutil
 import pytest
 
+import cat_lab
 import cat_normalize
-from cat_lab.local import LocalAws, running
-from cat_lab.local import events as loop
-from cat_lab.local.provision import client
-from cat_lab.local.worker import Ended, Worker
+from cat_lab.local import JobRun, LocalAws, Worker, create_event_loop, provision
+from cat_lab.local.environment import client
 from cat_normalize.core import layout
 from cat_normalize.core.files import sweep
 from cat_normalize.core.settings import Settings
 from faults.kit import COMMAND, alive, environment, soon
+from local_aws import reset
 
 KEY = "reports/etl-process1/data_20250901.csv"
 SCRIPT = Path("glue/etl-process2/glue_job_script.py")
@@ -29,51 +29,54 @@ MANIFEST = {
     "summary": {"rows": 1234},
     "outputs": [{"uri": "s3://cat-prod-normalize-reports/reports/etl-process2/data.parquet", "bytes": 56789}],
 }
-SAYS = f"print('heard', __import__('sys').argv[1:]); print({json.dumps(json.dumps(MANIFEST))})"
+PRINTS = f"print('received', __import__('sys').argv[1:]); print({json.dumps(json.dumps(MANIFEST))})"
 SLEEPS = "import time; print('asleep', flush=True); time.sleep(600)"
 
 
 @pytest.fixture
-def aws(tmp_path: Path) -> Iterator[LocalAws]:
-    with running(Settings(), tmp_path / "aws", seed=False) as aws:
-        yield aws
+def aws(shared_aws: LocalAws) -> LocalAws:
+    reset(shared_aws)
+    return shared_aws
 
 
 def worker(aws: LocalAws, folder: Path, text: str) -> Worker:
     (folder / "script.py").write_text(text)
-    return Worker(aws, loop.provision(aws.settings, folder / "script.py"), folder)
+    create_event_loop(aws.settings, folder / "script.py")
+    return Worker(aws, folder)
 
 
 def put(settings: Settings, key: str = KEY) -> None:
     client(settings, "s3").put_object(Bucket=settings.bucket, Key=key, Body=b"x")
 
 
-def run(worker: Worker, aws: LocalAws) -> Ended:
+def run(worker: Worker, aws: LocalAws) -> JobRun:
     put(aws.settings)
-    arrived = worker.take()
-    assert arrived is not None
-    return worker.run(arrived)
+    event = worker.receive()
+    assert event is not None
+    return worker.run(event)
 
 
-def test_the_script_is_given_the_jobs_arguments_and_the_key(aws: LocalAws, tmp_path: Path) -> None:
-    made = worker(aws, tmp_path, SAYS)
-    assert run(made, aws) == Ended(KEY, "done", manifest=MANIFEST)
-    heard = made.log.read_text().partition("heard ")[2].splitlines()[0]
+def test_the_script_receives_the_jobs_arguments_and_the_key(aws: LocalAws, tmp_path: Path) -> None:
+    made = worker(aws, tmp_path, PRINTS)
+    assert run(made, aws) == JobRun(KEY, "done", manifest=MANIFEST)
+    received = made.log.read_text().partition("received ")[2].splitlines()[0]
     words = ["--JOB_NAME", layout.GLUE_JOB]
     words += ["--input_bucket", aws.settings.bucket, "--input_prefix", "reports/etl-process1/"]
     words += ["--output_bucket", aws.settings.bucket, "--output_prefix", "reports/etl-process2/"]
     words += ["--time_zone", "America/Bogota"]
-    assert heard == str([*words, "--input_key", KEY])
+    assert received == str([*words, "--input_key", KEY])
 
 
-def test_what_goes_wrong_is_a_failed_run(aws: LocalAws, tmp_path: Path) -> None:
+def test_a_run_without_manifest_event_script_or_job_fails(aws: LocalAws, tmp_path: Path) -> None:
     made = worker(aws, tmp_path, "print('not a manifest')")
     assert run(made, aws).reason == "the job's output does not end with a manifest"
     sqs = aws.client("sqs")
-    sqs.send_message(QueueUrl=sqs.get_queue_url(QueueName=loop.EVENTS)["QueueUrl"], MessageBody="no event")
-    arrived = made.take()
-    assert arrived is not None
-    garbled = made.run(arrived)
+    sqs.send_message(
+        QueueUrl=sqs.get_queue_url(QueueName=provision.EVENTS)["QueueUrl"], MessageBody="no event"
+    )
+    event = made.receive()
+    assert event is not None
+    garbled = made.run(event)
     assert (garbled.key, garbled.status) == ("no event", "failed")
     assert garbled.reason.startswith("InputError: not an event of S3")
     aws.client("s3").delete_object(Bucket=aws.settings.bucket, Key="scripts/etl-process2/script.py")
@@ -85,7 +88,7 @@ def test_what_goes_wrong_is_a_failed_run(aws: LocalAws, tmp_path: Path) -> None:
 
 
 class Local:
-    """`cat-normalize local`, started in a folder that may hold a Glue script."""
+    """`cat-normalize local`, started in a folder with or without a Glue script."""
 
     def __init__(self, folder: Path, script: str | None, **variables: str) -> None:
         if script is not None:
@@ -103,12 +106,12 @@ class Local:
             )
 
     def until(self, text: str) -> str:
-        """Return what it said once it has said that."""
+        """Wait until stderr contains a text, and return stderr."""
         assert soon(lambda: text in self.err.read_text()), self.err.read_text()
         return self.err.read_text()
 
     def exports(self) -> dict[str, str]:
-        """Return what it printed to be exported."""
+        """Return the variables that it prints as exports."""
         self.until("Ctrl-C ends it")
         assert self.process.stdout is not None
         lines: list[str] = []
@@ -131,32 +134,32 @@ def local(tmp_path: Path) -> Iterator[Callable[..., Local]]:
         each.process.communicate(timeout=60)
 
 
-def typed(line: str, made: Local, exported: dict[str, str]) -> None:
-    """Type a line into a shell of a folder, with the exports."""
+def run_printed(line: str, made: Local, exported: dict[str, str]) -> None:
+    """Run a printed command in a shell, with the exports."""
     folder = made.err.parent
     subprocess.run(["/bin/sh", "-euc", line], cwd=folder, env=environment(**exported), check=True)
 
 
-def test_what_it_says_can_be_typed_and_a_line_tells_each_event(local: Callable[..., Local]) -> None:
-    made = local(SAYS)
+def test_the_printed_commands_work_and_each_event_is_reported(local: Callable[..., Local]) -> None:
+    made = local(PRINTS)
     exported = made.exports()
     (put_it,) = [line for line in made.err.read_text().splitlines() if "upload_file" in line]
     (made.err.parent / "runs" / "local" / "users.csv").write_text("x")
-    typed(put_it, made, exported)
-    told = made.until("done:")
+    run_printed(put_it, made, exported)
+    output = made.until("done:")
     key = put_it.split("'")[-2]
-    assert f"\n{key} arrived: the Glue job runs\n{key} done: 1,234 rows, 56,789 bytes, s3://" in told
+    assert f"\n{key} arrived: the Glue job runs\n{key} done: 1,234 rows, 56,789 bytes, s3://" in output
 
 
-def test_a_failure_is_told_with_its_last_lines(local: Callable[..., Local]) -> None:
+def test_a_failed_run_is_reported_with_its_last_lines(local: Callable[..., Local]) -> None:
     made = local("raise RuntimeError('out of sorts')")
     put(Settings.from_environment(made.exports()))
-    told = made.until("FAILED")
-    assert f"{KEY} FAILED: RuntimeError: out of sorts\nthe last lines of runs/local/glue-job.log:\n" in told
+    output = made.until("FAILED")
+    assert f"{KEY} FAILED: RuntimeError: out of sorts\nthe last lines of runs/local/glue-job.log:\n" in output
     assert made.until("  RuntimeError: out of sorts\n")
 
 
-def test_an_older_csv_is_told_as_in_order(local: Callable[..., Local]) -> None:
+def test_an_older_csv_is_reported_without_failure(local: Callable[..., Local]) -> None:
     made = local(
         "from cat_normalize.core.errors import StaleInputError\nraise StaleInputError('of yesterday')"
     )
@@ -164,14 +167,16 @@ def test_an_older_csv_is_told_as_in_order(local: Callable[..., Local]) -> None:
     assert f"{KEY} is older, the Parquet stays: StaleInputError: of yesterday\n" in made.until("is older")
 
 
-def test_a_parquet_of_a_day_that_has_not_come_is_a_failure(aws: LocalAws, tmp_path: Path) -> None:
+def test_a_parquet_with_a_future_date_is_a_failure(aws: LocalAws, tmp_path: Path) -> None:
     text = "from cat_normalize.core.errors import FutureParquetError\nraise FutureParquetError('of 2035')"
-    ended = run(worker(aws, tmp_path, text), aws)
-    assert (ended.status, ended.reason) == ("failed", "FutureParquetError: of 2035")
+    done = run(worker(aws, tmp_path, text), aws)
+    assert (done.status, done.reason) == ("failed", "FutureParquetError: of 2035")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_a_run_under_way_ends_with_it(local: Callable[..., Local], tmp_path: Path, number: int) -> None:
+def test_a_running_job_ends_with_the_command(
+    local: Callable[..., Local], tmp_path: Path, number: int
+) -> None:
     (tmp_path / "tmp").mkdir()
     made = local(SLEEPS, TMPDIR=str(tmp_path / "tmp"))
     put(Settings.from_environment(made.exports()))
@@ -186,7 +191,7 @@ def test_a_run_under_way_ends_with_it(local: Callable[..., Local], tmp_path: Pat
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
-def test_a_run_under_way_ends_when_the_local_aws_does(local: Callable[..., Local]) -> None:
+def test_a_running_job_ends_with_the_local_aws(local: Callable[..., Local]) -> None:
     made = local(SLEEPS)
     put(Settings.from_environment(made.exports()))
     log = made.err.parent / "runs" / "local" / "glue-job.log"
@@ -199,14 +204,14 @@ def test_a_run_under_way_ends_when_the_local_aws_does(local: Callable[..., Local
     assert soon(lambda: not alive(family))
 
 
-def test_without_the_script_it_is_up_and_says_that_the_loop_is_off(
+def test_without_the_script_the_local_aws_runs_without_event_loop(
     local: Callable[..., Local], tmp_path: Path
 ) -> None:
-    library = tmp_path / "elsewhere" / "lib" / "cat_normalize"
-    shutil.copytree(
-        Path(cat_normalize.__file__).parent, library, ignore=shutil.ignore_patterns("__pycache__")
-    )
-    made = local(None, PYTHONPATH=str(library.parent))
+    folder = tmp_path / "elsewhere" / "lib"
+    for package in (cat_lab, cat_normalize):
+        source = Path(package.__file__).parent
+        shutil.copytree(source, folder / source.name, ignore=shutil.ignore_patterns("__pycache__"))
+    made = local(None, PYTHONPATH=str(folder))
     settings = Settings.from_environment(made.exports())
     assert "The event loop is off: no glue/etl-process2/glue_job_script.py here" in made.err.read_text()
     assert "upload_file" not in made.err.read_text()

@@ -11,19 +11,10 @@ from pathlib import Path
 import pytest
 
 import cat_normalize
-from cat_lab.local import running
-from cat_normalize.core.settings import Settings
 from faults.kit import environment
 
 NOTEBOOKS = Path(__file__).parents[3] / "notebooks"
 LIBRARY = Path(cat_normalize.__file__).parent
-
-
-@pytest.fixture(scope="module")
-def aws(tmp_path_factory):
-    """One seeded local AWS; the notebooks find it in their environment."""
-    with running(Settings(), tmp_path_factory.mktemp("nbval-aws")) as aws:
-        yield aws
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The laws of the sample."""
+"""The sample table: its size, its variety, and that it is the same on every machine."""
 
 from __future__ import annotations
 
@@ -16,12 +16,10 @@ import pytest
 
 from cat_lab.errors import LocalAwsError
 from cat_lab.local import LocalAws
-from cat_lab.sample import edge_cases as odd
-from cat_lab.sample import generator as seed
-from cat_lab.sample import invalid_items as broken
+from cat_lab.sample import edge_cases, generator, invalid_items
 
 Item = dict[str, Any]
-ORDINARY = seed.ordinary()
+ORDINARY = generator.ordinary()
 
 
 def kind(item: Item) -> str:
@@ -36,8 +34,8 @@ def day(item: Item) -> date:
     return date.fromisoformat(item["SK"]["S"].split("#")[1][:10])
 
 
-def of(wanted: str) -> list[Item]:
-    return [item for item in ORDINARY if kind(item) == wanted]
+def of_kind(name: str) -> list[Item]:
+    return [item for item in ORDINARY if kind(item) == name]
 
 
 def forms(attribute: str) -> set[str | None]:
@@ -45,7 +43,7 @@ def forms(attribute: str) -> set[str | None]:
 
 
 def plain(value: Any) -> Any:
-    """A message list, user data or feedback as plain values, of either form."""
+    """Return messages, user data or feedback as plain values, from either form."""
     match value:
         case {"S": str(text)} if text.startswith(("[", "{")):
             return json.loads(text)
@@ -69,10 +67,10 @@ def descriptors(value: Any) -> Iterator[str]:
                 yield from descriptors(member)
 
 
-def test_it_is_always_the_same() -> None:
+def test_the_sample_is_the_same_in_every_process() -> None:
     code = (
-        "import hashlib; from cat_lab.sample import generator as seed;"
-        "print(hashlib.sha256(repr(seed.items()).encode()).hexdigest())"
+        "import hashlib; from cat_lab import sample;"
+        "print(hashlib.sha256(repr(sample.items()).encode()).hexdigest())"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -81,27 +79,27 @@ def test_it_is_always_the_same() -> None:
         text=True,
         check=True,
     )
-    assert done.stdout.strip() == hashlib.sha256(repr(seed.items()).encode()).hexdigest()
+    assert done.stdout.strip() == hashlib.sha256(repr(generator.items()).encode()).hexdigest()
 
 
-def test_its_size() -> None:
+def test_the_sample_has_the_documented_size() -> None:
     counts = Counter(map(kind, ORDINARY))
-    assert counts["CONVERSATION"] == seed.CONVERSATIONS == 1000
-    assert len({item["PK"]["S"] for item in ORDINARY}) == seed.USERS == 300
+    assert counts["CONVERSATION"] == generator.CONVERSATIONS == 1000
+    assert len({item["PK"]["S"] for item in ORDINARY}) == generator.USERS == 300
     assert 320 <= counts["FEEDBACK"] <= 380
     assert 235 <= counts["REGISTER"] <= 265
     assert set(counts) == {"CONVERSATION", "FEEDBACK", "REGISTER"}
-    assert 24 <= len(broken.items()) <= 99
+    assert 24 <= len(invalid_items.items()) <= 99
 
 
-def test_keys_are_distinct_strings_that_a_table_takes() -> None:
-    keys = list(map(key, seed.items()))
+def test_keys_are_distinct_and_within_dynamodbs_limits() -> None:
+    keys = list(map(key, generator.items()))
     assert len(set(keys)) == len(keys)
     assert all(0 < len(pk.encode()) <= 2048 and 0 < len(sk.encode()) <= 1024 for pk, sk in keys)
 
 
-def test_its_days_look_like_life() -> None:
-    days = Counter(map(day, of("CONVERSATION")))
+def test_conversations_grow_by_week_and_happen_on_working_days() -> None:
+    days = Counter(map(day, of_kind("CONVERSATION")))
     assert (min(days), max(days)) == (date(2025, 8, 4), date(2025, 9, 14))
     by_week = Counter[int]()
     by_weekday = Counter[int]()
@@ -111,16 +109,16 @@ def test_its_days_look_like_life() -> None:
     assert by_week[5] > by_week[0]
     assert by_week[4] > by_week[1]
     assert min(by_weekday[n] for n in range(5)) > 2 * max(by_weekday[5], by_weekday[6])
-    hours = Counter(int(item["SK"]["S"][24:26]) for item in of("CONVERSATION"))
+    hours = Counter(int(item["SK"]["S"][24:26]) for item in of_kind("CONVERSATION"))
     assert sum(hours[n] for n in range(7, 22)) > 0.9 * hours.total()
 
 
-def test_someone_comes_back_the_same_day() -> None:
-    assert max(Counter((item["PK"]["S"], day(item)) for item in of("CONVERSATION")).values()) > 1
+def test_some_user_has_two_conversations_on_one_day() -> None:
+    assert max(Counter((item["PK"]["S"], day(item)) for item in of_kind("CONVERSATION")).values()) > 1
 
 
-def test_it_has_every_spelling_and_both_forms() -> None:
-    talks = [plain(item["Conversation"]) for item in of("CONVERSATION")]
+def test_the_sample_has_every_sender_name_and_both_forms() -> None:
+    talks = [plain(item["Conversation"]) for item in of_kind("CONVERSATION")]
     senders = {message["from"].lower() for talk in talks for message in talk}
     assert senders == {"user", "usuario", "bot", "assistant", "catia"}
     assert {bool("timestamp" in message) for talk in talks for message in talk} == {True, False}
@@ -129,24 +127,24 @@ def test_it_has_every_spelling_and_both_forms() -> None:
     assert forms("Feedback") == forms("UserData") == {"M", "S"}
 
 
-def test_users_tell_all_some_or_nothing() -> None:
-    told = {item["PK"]["S"]: plain(item["UserData"]) for item in ORDINARY if "UserData" in item}
-    assert 10 < seed.USERS - len(told) < 60
-    cities = [str(data.get("ciudad") or "") for data in told.values()]
+def test_user_data_is_complete_partial_or_absent() -> None:
+    known = {item["PK"]["S"]: plain(item["UserData"]) for item in ORDINARY if "UserData" in item}
+    assert 10 < generator.USERS - len(known) < 60
+    cities = [str(data.get("ciudad") or "") for data in known.values()]
     assert sum(city.endswith(")") for city in cities) > 10
     assert {"", "  ", "Bogotá", "Medellín"} < set(cities)
-    assert {"gerencia" in data for data in told.values()} == {True, False}
-    assert {data.get("gerencia", "") is None for data in told.values()} == {True, False}
+    assert {"gerencia" in data for data in known.values()} == {True, False}
+    assert {data.get("gerencia", "") is None for data in known.values()} == {True, False}
 
 
-def test_created_at_is_written_in_every_way() -> None:
+def test_created_at_has_every_format() -> None:
     texts = [item.get("CreatedAt", {"S": ""})["S"] for item in ORDINARY]
     assert {text[26:] for text in texts} == {"", "Z", "-05:00", "+00:00"}
     assert {len(text) for text in texts} >= {0, 19, 26}
 
 
-def test_feedback_is_mostly_likes() -> None:
-    given = [plain(item["Feedback"]) for item in of("FEEDBACK")]
+def test_feedback_is_mostly_like() -> None:
+    given = [plain(item["Feedback"]) for item in of_kind("FEEDBACK")]
     likes = Counter(each["type"] for each in given)
     assert set(likes) == {"like", "dislike"}
     assert 0.7 < likes["like"] / likes.total() < 0.9
@@ -155,49 +153,52 @@ def test_feedback_is_mostly_likes() -> None:
     }
 
 
-def test_odd_and_broken_users_are_told_apart_and_sort_behind_people() -> None:
-    people = {item["PK"]["S"].removeprefix("USER#") for item in ORDINARY}
+def test_users_of_edge_cases_and_invalid_items_have_a_prefix_and_sort_last() -> None:
+    ordinary = {item["PK"]["S"].removeprefix("USER#") for item in ORDINARY}
     others = {
         item["PK"]["S"]
-        for item in [*odd.items(), *(each for code, each in broken.items() if code != "bad_key")]
+        for item in [
+            *edge_cases.items(),
+            *(each for code, each in invalid_items.items() if code != "bad_key"),
+        ]
     }
-    assert all(pk.startswith(f"USER#{odd.PREFIX}") for pk in others)
-    assert max(people) < odd.PREFIX
+    assert all(pk.startswith(f"USER#{edge_cases.PREFIX}") for pk in others)
+    assert max(ordinary) < edge_cases.PREFIX
 
 
-def test_no_ranking_shows_odd_users() -> None:
+def test_edge_cases_appear_in_no_ranking() -> None:
     ranked = 8
-    held = Counter(item["PK"]["S"] for item in of("CONVERSATION"))
-    others = Counter(item["PK"]["S"] for item in odd.items() if kind(item) == "CONVERSATION")
-    assert max(others.values()) < min(count for _, count in held.most_common(ranked))
-    said = {
+    conversations = Counter(item["PK"]["S"] for item in of_kind("CONVERSATION"))
+    others = Counter(item["PK"]["S"] for item in edge_cases.items() if kind(item) == "CONVERSATION")
+    assert max(others.values()) < min(count for _, count in conversations.most_common(ranked))
+    questions = {
         (item["PK"]["S"], str(message.get("text")))
-        for item in odd.items()
+        for item in edge_cases.items()
         if kind(item) == "CONVERSATION"
         for message in plain(item["Conversation"])
         if isinstance(message, dict) and message.get("from") == "user"
     }
-    asked = Counter(text for _, text in said)
+    asked = Counter(text for _, text in questions)
     assert max(asked.values()) <= 3
 
 
-def test_people_ask_and_the_assistant_answers() -> None:
-    dialogues = seed.dialogues()
+def test_dialogues_alternate_questions_and_answers() -> None:
+    dialogues = generator.dialogues()
     assert len(dialogues) > 40
     assert all(1 < len(dialogue) <= 6 and all(map(str.strip, dialogue)) for dialogue in dialogues)
     asked = {text for dialogue in dialogues for text in dialogue[::2]}
     assert not asked & {text for dialogue in dialogues for text in dialogue[1::2]}
 
 
-def test_every_reason_and_every_warning_is_there() -> None:
-    counts = Counter(code for code, _ in broken.items())
-    assert set(counts) == {*broken.REASONS, *broken.WARNINGS}
+def test_every_reason_and_every_warning_has_an_item() -> None:
+    counts = Counter(code for code, _ in invalid_items.items())
+    assert set(counts) == {*invalid_items.REASONS, *invalid_items.WARNINGS}
     assert counts["bad_conversation"] > 20
     assert counts["bad_feedback"] > 15
 
 
-def test_broken_ones_are_broken_where_they_say() -> None:
-    for code, item in broken.items():
+def test_invalid_items_are_of_the_kind_of_their_code() -> None:
+    for code, item in invalid_items.items():
         expected = {
             "bad_conversation": kind(item) == "CONVERSATION",
             "bad_feedback": kind(item) == "FEEDBACK",
@@ -207,52 +208,54 @@ def test_broken_ones_are_broken_where_they_say() -> None:
         assert expected.get(code, True) or item["PK"]["S"] == "USER#", (code, item)
 
 
-def test_warnings_come_on_each_kind() -> None:
-    kinds = {kind(item) for code, item in broken.items() if code == "user_data_unreadable"}
+def test_unreadable_user_data_occurs_on_each_kind() -> None:
+    kinds = {kind(item) for code, item in invalid_items.items() if code == "user_data_unreadable"}
     assert kinds == {"CONVERSATION", "FEEDBACK", "REGISTER"}
 
 
-def test_every_type_of_dynamodb_is_there() -> None:
-    found = {name for item in odd.items() for value in item.values() for name in descriptors(value)}
+def test_edge_cases_have_every_dynamodb_type() -> None:
+    found = {name for item in edge_cases.items() for value in item.values() for name in descriptors(value)}
     assert found == {"S", "N", "B", "BOOL", "NULL", "M", "L", "SS", "NS", "BS"}
 
 
-def test_some_users_have_one_kind_alone() -> None:
+def test_some_users_have_items_of_one_kind_only() -> None:
     kinds: dict[str, set[str]] = {}
-    for item in odd.items():
+    for item in edge_cases.items():
         kinds.setdefault(item["PK"]["S"], set()).add(kind(item))
     assert kinds["USER#prueba-solo-pulgar"] == {"FEEDBACK"}
     assert kinds["USER#prueba-solo-registro"] == {"REGISTER", "REGISTERED"}
 
 
-def test_the_table_holds_it_all_in_more_than_one_page(aws: LocalAws) -> None:
+def test_the_local_table_contains_the_sample_in_several_pages(aws: LocalAws) -> None:
     pages = aws.client("dynamodb").get_paginator("scan").paginate(TableName=aws.settings.table_name)
     got = [page["Items"] for page in pages]
     assert len(got) > 1
-    assert {key(item): item for page in got for item in page} == {key(item): item for item in seed.items()}
+    assert {key(item): item for page in got for item in page} == {
+        key(item): item for item in generator.items()
+    }
 
 
-class Reluctant:
-    """A table that leaves part of every request undone, so many times."""
+class PartialWrites:
+    """A DynamoDB client that leaves half of the first requests unprocessed."""
 
     def __init__(self, times: int) -> None:
-        self.times, self.taken = times, list[Item]()
+        self.times, self.written = times, list[Item]()
 
     def batch_write_item(self, RequestItems: dict[str, list[Any]]) -> dict[str, Any]:  # noqa: N803
         ((table, requests),) = RequestItems.items()
         assert 0 < len(requests) <= 25
         done = len(requests) if self.times <= 0 else len(requests) // 2
         self.times -= 1
-        self.taken += [request["PutRequest"]["Item"] for request in requests[:done]]
+        self.written += [request["PutRequest"]["Item"] for request in requests[:done]]
         return {"UnprocessedItems": {table: requests[done:]} if requests[done:] else {}}
 
 
-def test_put_goes_on_with_what_was_left() -> None:
-    table = Reluctant(3)
-    seed.put(table, "t", ORDINARY[:60])
-    assert sorted(map(key, table.taken)) == sorted(map(key, ORDINARY[:60]))
+def test_put_retries_unprocessed_items() -> None:
+    table = PartialWrites(3)
+    generator.put(table, "t", ORDINARY[:60])
+    assert sorted(map(key, table.written)) == sorted(map(key, ORDINARY[:60]))
 
 
-def test_put_gives_up_in_the_end() -> None:
+def test_put_fails_after_too_many_attempts() -> None:
     with pytest.raises(LocalAwsError, match="table t left items unprocessed"):
-        seed.put(Reluctant(99), "t", ORDINARY[:1])
+        generator.put(PartialWrites(99), "t", ORDINARY[:1])

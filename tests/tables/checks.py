@@ -1,4 +1,4 @@
-"""What every door is held to: the independent reading of the contract, and Python's own reader of CSV."""
+"""Expected outputs of a table, by the reference implementation, and checks of CSV, rejects and Parquet."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ HEADER = (
     b"usuario_id,nombre,gerencia,ciudad,fecha_primera_conversacion,numero_conversaciones,conversacion_completa,"
     b"feedback_total,numero_feedback,pregunta_conversacion,feedback,respuesta_feedback\n"
 )
-REFUSED = r"(?s)(\d[\d,]* .*reject|reject.* \d)"
-"""What the error says where every item was rejected: how many."""
+REJECTED = r"(?s)(\d[\d,]* .*reject|reject.* \d)"
+"""The part of the error of an all-rejected table that has the number of rejects."""
 
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What the contract makes of a table."""
+    """The rows and the summary of a table by the contract."""
 
     rows: list[list[str]]
     summary: dict[str, Any]
 
     @property
-    def refused(self) -> bool:
+    def all_rejected(self) -> bool:
         return 0 < self.summary["items_read"] == self.summary["rejected"]
 
     @property
@@ -50,7 +50,7 @@ class Expected:
 
 
 def expect(table: Table, lines: Sequence[bytes]) -> Expected:
-    """Read lines by the reference, with the table's filters."""
+    """Normalize lines with the reference implementation and the table's filters."""
     rules = dict(table.rules)
     days = {name: date.fromisoformat(rules.pop(name)) for name in ("since", "until") if name in rules}
     rows, reasons, warnings, kinds = reference.normalize(lines, **rules, **days)
@@ -63,7 +63,7 @@ def expect(table: Table, lines: Sequence[bytes]) -> Expected:
 
 
 def write_files(table: Table, folder: Path) -> dict[str, list[bytes]]:
-    """Deal a table's lines to files of the three forms there are; return each file's lines."""
+    """Write a table's lines as three files: plain, gzip of wrapped items, CRLF; return each file's lines."""
     folder.mkdir()
     lines = table.lines
     third = len(lines) // 3
@@ -81,20 +81,20 @@ def _plain(each: bytes) -> bool:
 
 
 def check_rejects(data: bytes, files: Mapping[str, Sequence[bytes]]) -> None:
-    """Hold rejects to the reference's reasons, with file and line in reading order, and the items whole."""
-    wanted = [
+    """Compare rejects with the reference: file and line in reading order, reason, unchanged item."""
+    expected = [
         (f"{name}:{number}", reason, bare(each))
         for name, lines in files.items()
         for number, each in enumerate(lines, start=1)
         for reason in reference.normalize([each])[1]
     ]
     found = [json.loads(each) for each in data.splitlines()]
-    check_rows([(Path(each["source"]).name, each["reason"], each["item"]) for each in found], wanted)
+    check_rows([(Path(each["source"]).name, each["reason"], each["item"]) for each in found], expected)
     assert all(each["detail"] for each in found)
 
 
 def bare(each: bytes) -> Any:
-    """Return what a reject of a line holds: the bare item, or the line where it is no JSON."""
+    """Return the item of a line's reject: the bare item, or the line if it is not JSON."""
     if reference.normalize([each])[1] == ["not_json"]:
         return each.decode(errors="backslashreplace")
     item = json.loads(each)
@@ -102,7 +102,7 @@ def bare(each: bytes) -> Any:
 
 
 def check_csv(data: bytes, expected: Expected) -> None:
-    """Hold a CSV to the reference's rows, as Python's own reader reads it."""
+    """Compare a CSV, read by Python's csv module, with the expected rows."""
     csv.field_size_limit(sys.maxsize)
     assert data.startswith(HEADER)
     assert data.count(b"\n") == 1 + len(expected.rows)
@@ -110,13 +110,13 @@ def check_csv(data: bytes, expected: Expected) -> None:
     check_rows(read_csv(data), expected.rows)
 
 
-def check_rows(found: Sequence[Any], wanted: Sequence[Any]) -> None:
-    """Compare; of what differs show the first alone, and short: pytest takes minutes to tell MBs apart."""
-    for number, (row, other) in enumerate(zip(found, wanted, strict=False)):
+def check_rows(found: Sequence[Any], expected: Sequence[Any]) -> None:
+    """Compare rows and show only the first difference: pytest takes minutes to compare megabytes."""
+    for number, (row, other) in enumerate(zip(found, expected, strict=False)):
         for column, (value, right) in enumerate(zip(row, other, strict=True)):
             same = value == right
-            assert same, f"row {number}, column {column}: {value!r:.300}, and not {right!r:.300}"
-    assert len(found) == len(wanted)
+            assert same, f"row {number}, column {column}: {value!r:.300}, expected {right!r:.300}"
+    assert len(found) == len(expected)
 
 
 def read_csv(data: bytes) -> list[list[str]]:
@@ -124,7 +124,7 @@ def read_csv(data: bytes) -> list[list[str]]:
 
 
 def check_parquet(path: Path, data: bytes) -> None:
-    """Hold a Parquet to the CSV it was made of, read by two programs that had no part in it."""
+    """Compare a Parquet file, read by PyArrow and by DuckDB, with the CSV it was converted from."""
     rows = [tuple(map(typed, range(12), row)) for row in read_csv(data)]
     read = pq.read_table(path)
     assert ",".join(read.column_names).encode() == HEADER.rstrip()
@@ -147,7 +147,7 @@ def typed(column: int, text: str) -> Any:
 
 
 def for_boto(value: Any) -> Any:
-    """Return DynamoDB JSON as boto3 wants it: bytes where the JSON has base64."""
+    """Return DynamoDB JSON as boto3 takes it: bytes instead of base64."""
     if isinstance(value, list):
         return [for_boto(each) for each in value]
     if not isinstance(value, dict):
@@ -161,7 +161,7 @@ def for_boto(value: Any) -> Any:
     return {name: for_boto(each) for name, each in value.items()}
 
 
-def options(rules: Mapping[str, Any]) -> Iterator[str]:
+def filter_options(rules: Mapping[str, Any]) -> Iterator[str]:
     """Yield a table's filters as options of the command line."""
     for name in {"since", "until"} & set(rules):
         yield from (f"--{name}", rules[name])
@@ -169,24 +169,24 @@ def options(rules: Mapping[str, Any]) -> Iterator[str]:
         yield from ("--exclude-city", city)
 
 
-def variables(rules: Mapping[str, Any]) -> dict[str, str]:
+def filter_variables(rules: Mapping[str, Any]) -> dict[str, str]:
     """Return a table's filters as environment variables."""
     joined = {name: ",".join(value) if isinstance(value, list) else value for name, value in rules.items()}
     return {f"CAT_{name.upper()}": value for name, value in joined.items()}
 
 
-def says_why(text: str, summary: Mapping[str, Any]) -> bool:
-    """Tell whether a refusal says how many items were rejected, and by which reasons."""
-    return bool(re.search(REFUSED, text)) and all(reason in text for reason in summary["rejected_by_reason"])
+def explains(text: str, summary: Mapping[str, Any]) -> bool:
+    """Return whether the error of an all-rejected table has the number of rejects and every reason."""
+    return bool(re.search(REJECTED, text)) and all(reason in text for reason in summary["rejected_by_reason"])
 
 
-def rejected(each: bytes) -> Iterator[tuple[str, str]]:
-    """Yield reason and bare item of a line that the reference rejects."""
+def rejects_of(each: bytes) -> Iterator[tuple[str, str]]:
+    """Yield reason and bare item if the reference rejects a line."""
     for reason in reference.normalize([each])[1]:
         yield reason, json.dumps(bare(each), sort_keys=True)
 
 
-def without_places(rejects: bytes) -> list[tuple[str, str]]:
-    """Return reasons and items of rejects, sorted: where the items lay is the scan's business."""
+def without_sources(rejects: bytes) -> list[tuple[str, str]]:
+    """Return reasons and items of rejects, sorted, without file and line: these depend on the scan."""
     found = [json.loads(each) for each in rejects.splitlines()]
     return sorted((each["reason"], json.dumps(each["item"], sort_keys=True)) for each in found)
