@@ -64,6 +64,7 @@ def published(aws):
     return {key: s3.get_object(Bucket=bucket, Key=key)["Body"].read() for key in made}
 
 
+@pytest.mark.timeout(600)  # three sessions of Spark, each with a Java of its own
 def test_spark_submit_makes_what_one_machine_makes_and_a_wrong_export_changes_nothing(
     aws, glue, dist, export, tmp_path
 ):
@@ -141,8 +142,8 @@ def test_arguments(script):
 
 
 def test_arguments_win_over_the_environment_and_empty_ones_count_as_not_given():
-    arguments = {"output_bucket": "c", "exclude_cities": "^A,B", "since": "", "min_users_percent": "80"}
+    arguments = {"output_bucket": "mine", "exclude_cities": "^A,B", "since": "", "min_users_percent": "80"}
     made = etl1_spark.settings_of(arguments, {"CAT_SINCE": SINCE, "CAT_EXCLUDE_CITIES": "C"})
-    assert (made.bucket, made.min_users_percent) == ("c", 80)
+    assert (made.bucket, made.min_users_percent) == ("mine", 80)
     assert made.rules.exclude_cities == ("^A", "B")
     assert made.rules.since.isoformat() == SINCE
