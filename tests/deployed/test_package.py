@@ -28,7 +28,7 @@ def test_two_builds_give_the_same_bytes(dist, tmp_path):
     assert names == sorted(path.name for path in again.iterdir())
     assert [name for name in names if (dist / name).read_bytes() != (again / name).read_bytes()] == []
     assert [name.partition("-")[0] for name in names] == [
-        "cat_normalize", "glue_job_script.py", "lambda", "lambda",
+        "cat_normalize", "glue_etl1_script.py", "glue_job_script.py", "lambda", "lambda",
     ]  # fmt: skip
 
 
