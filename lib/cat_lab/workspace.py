@@ -28,7 +28,7 @@ from cat_normalize.core.files import atomic_file, write_bytes
 from cat_normalize.core.manifest import Etl1Manifest, Etl2Manifest, Summary
 from cat_normalize.core.settings import Rules, Settings, parse_day
 from cat_normalize.extract import Extracted, extract_files, extract_table, partitions
-from cat_normalize.normalize import normalize_files, publish
+from cat_normalize.normalize import normalize_files, publish_outputs
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -115,7 +115,7 @@ class Workspace:
         self, summary: Summary, allow_shrink: bool = False, allow_future: bool = False
     ) -> Etl1Manifest:
         """Publish `csv`, `rejects` and their manifest; return the manifest."""
-        return publish(
+        return publish_outputs(
             self.settings,
             self.run_date,
             self.csv,

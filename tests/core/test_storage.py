@@ -1,6 +1,7 @@
 """Publishing to a location: whole or not at all, and never an older run over a later one."""
 
 import hashlib
+import io
 import os
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -89,19 +90,24 @@ def test_two_names_of_a_file_are_the_same(tmp_path: Path) -> None:
     assert not storage.is_same(locate("s3://b/k", Settings()), tmp_path / "x")
 
 
-def test_a_file_is_copied(tmp_path: Path) -> None:
-    source = tmp_path / "source"
-    source.write_bytes(os.urandom(3 << 20))
-    storage.write_file(tmp_path / "deep" / "copy", source)
-    assert (tmp_path / "deep" / "copy").read_bytes() == source.read_bytes()
+def test_a_stream_is_written_to_disk(tmp_path: Path) -> None:
+    data = os.urandom(3 << 20)
+    storage.write_stream(tmp_path / "deep" / "copy", io.BytesIO(data), len(data))
+    assert (tmp_path / "deep" / "copy").read_bytes() == data
 
 
 @pytest.mark.parametrize("size", [0, 5, 9 << 20])
-def test_a_file_is_copied_to_s3(s3: Any, tmp_path: Path, size: int) -> None:
-    source = tmp_path / "source"
-    source.write_bytes(os.urandom(size))
-    storage.write_file(locate("s3://bucket/deep/k", s3), source)
-    assert body(s3, "deep/k") == source.read_bytes()
+def test_a_stream_is_uploaded(s3: Any, size: int) -> None:
+    data = os.urandom(size)
+    storage.write_stream(locate("s3://bucket/deep/k", s3), io.BytesIO(data), size)
+    assert body(s3, "deep/k") == data
+
+
+@pytest.mark.parametrize("size", [0, 8 << 20, 80 << 30, 5 << 40])
+def test_the_parts_of_an_upload_are_few_enough_and_large_enough_for_s3(size: int) -> None:
+    part = storage.part_bytes(size)
+    assert 5 << 20 <= part <= 5 << 30
+    assert -(-size // part) <= 10_000
 
 
 def test_bytes_replace_an_object(s3: Any) -> None:

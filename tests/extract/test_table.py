@@ -320,7 +320,7 @@ def test_item_files_are_partitioned_like_a_table(tmp_path):
         for line in path.read_bytes().splitlines()
     ]
     assert len(lines) == 91
-    assert ("part-00000.jsonl", b"no JSON \xff") in lines
+    assert [line for _, line in lines].count(b"no JSON \xff") == 1
     items = [plain(item) for item in stored_items()]
     for name, _ in lines:
         wanted = [i for i in items if partitions.name(partitions.of_line(json.dumps(i).encode(), 5)) == name]

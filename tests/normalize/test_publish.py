@@ -46,7 +46,9 @@ def publish(s3: Any, tmp_path: Path) -> Publish:
         csv.write_text(f"{users} of {day}")
         rejects.write_text(f"rejects of {day}")
         summary = given.pop("summary", Summary(items_read=2 * users, conversations=2 * users, users=users))
-        return etl1.publish(settings, day, csv, rejects, summary, s3, **{"today": date(2025, 9, 15), **given})
+        return etl1.publish_outputs(
+            settings, day, csv, rejects, summary, s3, **{"today": date(2025, 9, 15), **given}
+        )
 
     return publish
 

@@ -81,7 +81,7 @@ def test_one_trailing_remark_goes(city, left):
     ],
 )
 def test_senders(name, canonical):
-    assert text.sender(name) == canonical
+    assert text.canonical_sender(name) == canonical
 
 
 @pytest.mark.parametrize(

@@ -42,22 +42,25 @@ def line(fields: Sequence[Field]) -> bytes:
 
 def pieces(fields: Sequence[Field]) -> Iterator[bytes]:
     """Yield the bytes of one record piece by piece, so that a text of many MB is never copied whole."""
-    separator = b""
+    start: list[bytes] = []
     for value in fields:
-        if value is None:
-            yield separator
-        elif isinstance(value, int):
-            yield b"%b%d" % (separator, value)
-        elif isinstance(value, str | bytes):
-            data = value if isinstance(value, bytes) else value.encode()
-            quoted = b'"' in data or b"," in data
-            yield b'%b"%b"' % (separator, _double_quotes(data)) if quoted else separator + data
+        if value is None or isinstance(value, (str, bytes, int)):
+            start.append(_field_bytes(value))
         else:
-            yield separator + b'"'
+            start.append(b'"')
+            yield b",".join(start)
             yield from map(_double_quotes, value)
-            yield b'"'
-        separator = b","
-    yield b"\n"
+            start = [b'"']
+    yield b",".join(start) + b"\n"
+
+
+def _field_bytes(value: str | bytes | int | None) -> bytes:
+    if value is None:
+        return b""
+    if isinstance(value, int):
+        return b"%d" % value
+    data = value if isinstance(value, bytes) else value.encode()
+    return b'"%b"' % _double_quotes(data) if b'"' in data or b"," in data else data
 
 
 def _double_quotes(data: bytes) -> bytes:

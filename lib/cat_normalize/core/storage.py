@@ -124,7 +124,7 @@ def write_stream(target: Location, stream: BinaryIO, size: int) -> None:
     if isinstance(target, S3Path):
         from boto3.s3.transfer import TransferConfig
 
-        part = max(MIN_PART_BYTES, size // (MAX_PARTS - 1) + 1)
+        part = part_bytes(size)
         abort_stale_uploads(target.client, target.bucket, target.key)
         target.client.upload_fileobj(
             stream, target.bucket, target.key, Config=TransferConfig(multipart_chunksize=part)
@@ -132,6 +132,15 @@ def write_stream(target: Location, stream: BinaryIO, size: int) -> None:
     else:
         with files.atomic_file(target) as copy:
             shutil.copyfileobj(stream, copy, _BUFFER)
+
+
+def part_bytes(size: int) -> int:
+    """Return the size of the parts that a stream of about ``size`` bytes is uploaded in.
+
+    >>> part_bytes(0), part_bytes(1 << 40)
+    (8388608, 109962759)
+    """
+    return max(MIN_PART_BYTES, size // (MAX_PARTS - 1) + 1)
 
 
 @contextmanager

@@ -28,7 +28,7 @@ from cat_normalize.core.settings import Settings, parse_day, refuse_future_days
 from cat_normalize.core.settings import today as todays_date
 from cat_normalize.extract import extract_table
 from cat_normalize.normalize.files import normalize_files
-from cat_normalize.normalize.publish import publish
+from cat_normalize.normalize.publish import publish_outputs
 
 SEGMENTS = 4
 PARTITIONS = 16
@@ -141,7 +141,7 @@ def run(
         _check_time(seconds_needed(0, output_bytes), remaining, "publishing")
         with step("publish"):
             s3 = aws.client(settings, "s3")
-            return publish(
+            return publish_outputs(
                 settings, run_date, csv, rejects, summary, s3,
                 allow_shrink=allow_shrink, allow_future=allow_future, today=today,
             )  # fmt: skip

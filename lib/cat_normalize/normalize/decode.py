@@ -88,7 +88,7 @@ def _decode_unusual(line: bytes) -> Item:
     try:
         raw = _raw_item.decode(bare_item(line))
     except ValidationError as error:
-        raise RejectError("bad_key", str(error)) from error
+        raise RejectError("bad_key", _locate(str(error), "$")) from error
     check_pk(raw.PK.S)
     kind = kind_of(raw.SK.S)
     item = Item(raw.PK, raw.SK, raw.UserData)

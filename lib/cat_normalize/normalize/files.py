@@ -28,9 +28,9 @@ from cat_normalize.normalize.rows import Line, normalize
 from cat_normalize.normalize.stretches import Sources, Stretch, cut
 from cat_normalize.normalize.workers import Run, worker_pool
 
-PARTITION_BYTES = 4 << 20
-"""Raw bytes aimed at in one partition; what a worker holds in memory is a small multiple."""
-_TOLERANCE = 4
+PARTITION_BYTES = 16 << 20
+"""Raw bytes aimed at in one partition. A worker holds three times as much; smaller ones cost more files."""
+_TOLERANCE = 2
 """A partition of more than this many times `PARTITION_BYTES` is split again."""
 _MAX_PARTITIONS = 256
 _POSITION_DIGITS = 16
@@ -128,7 +128,8 @@ def normalize_files(
                 parts = [_Partition((each,), partitions.weight(each.path)) for each in whole]
             else:
                 tasks = cut(files, workers, stretch_bytes)
-                parts, lines = _split_all(tasks, sum(map(partitions.weight, files)), job, run)
+                count = _partition_count(sum(map(partitions.weight, files)), job.partition_bytes, workers)
+                parts, lines = _split_all(tasks, count, job, run)
                 job = replace(job, source=Sources(files, list(chain(*tasks)), lines))
             parts.sort(key=lambda part: -part.bytes)
             done = run(_normalize_partition, [(part, job) for part in parts])
@@ -143,10 +144,9 @@ def normalize_files(
 
 
 def _split_all(
-    tasks: Sequence[Sequence[Stretch]], size: int, job: _Job, run: Run
+    tasks: Sequence[Sequence[Stretch]], count: int, job: _Job, run: Run
 ) -> tuple[list[_Partition], list[int]]:
     """Split stretches of files into partitions; return these, and the number of lines of each stretch."""
-    count = _partition_count(size, job.partition_bytes)
     made = run(_split_stretches, [(task, count, job.folder) for task in tasks])
     pieces = zip(*(split for _, split in made), strict=True)
     return [_joined(each) for each in pieces], list(chain(*(lines for lines, _ in made)))
@@ -207,7 +207,7 @@ def _normalize_partition(partition: _Partition, job: _Job, splittable: bool = Tr
             done.summary.add(each.summary)
         return done
     made = normalize(partition.lines(), job.rules, job.source)
-    with done.rows.open("xb", partitions.BUFFER) as output:
+    with done.rows.open("xb", _COPIED) as output:
         for row in made.rows:
             output.write(b"%b\n" % str(row[0]).encode())
             output.writelines(csvfile.pieces(row))
@@ -254,8 +254,10 @@ def _copy_record(stream: BinaryIO, output: BinaryIO) -> None:
             return
 
 
-def _partition_count(size: int, wanted: int) -> int:
-    return max(1, min(-(-size // wanted), _MAX_PARTITIONS))
+def _partition_count(size: int, wanted: int, workers: int = 1) -> int:
+    """Return how many partitions to make of so many bytes: as many for each worker."""
+    for_each = min(-(-size // (wanted * workers)), _MAX_PARTITIONS // workers)
+    return max(1, for_each) * workers
 
 
 def _check_outputs(inputs: Sequence[Path], files: Sequence[Path], outputs: Sequence[Path]) -> None:

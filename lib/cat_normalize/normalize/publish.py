@@ -20,7 +20,7 @@ from cat_normalize.core.storage import locate, write_stream
 logger = logging.getLogger(__name__)
 
 
-def publish(
+def publish_outputs(
     settings: Settings,
     run_date: date,
     csv: Path,

@@ -218,8 +218,12 @@ def _first(values: Iterable[str | None]) -> str | None:
 
 def _json_list(items: list[_Contribution]) -> list[bytes]:
     """Return the items' JSON as one list, in pieces: joining them would copy many MB of a heavy user."""
-    groups = [items[at : at + _JOINED] for at in range(0, len(items), _JOINED)]
-    pieces = [piece for group in groups for piece in (b",", b",".join([item.json for item in group]))]
+    pieces: list[bytes] = []
+    for start in range(0, len(items), _JOINED):
+        group = items[start : start + _JOINED]
+        pieces += [b",", b",".join([item.json for item in group])]
+        for item in group:
+            item.json = b""
     return [b"[", *pieces[1:], b"]"]
 
 
