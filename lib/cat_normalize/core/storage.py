@@ -138,7 +138,7 @@ def part_bytes(size: int) -> int:
     """Return the size of the parts that a stream of about ``size`` bytes is uploaded in.
 
     >>> part_bytes(0), part_bytes(1 << 40)
-    (8388608, 109962759)
+    (8388608, 109962159)
     """
     return max(MIN_PART_BYTES, size // (MAX_PARTS - 1) + 1)
 
