@@ -7,31 +7,29 @@ partitions of an extract hold whole users already and are used as they are.
 
 from __future__ import annotations
 
-import heapq
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
-from operator import itemgetter
 from pathlib import Path
-from typing import BinaryIO
 
 from cat_normalize.core import csvfile
-from cat_normalize.core.errors import InputError, PipelineError, UsageError
+from cat_normalize.core.errors import PipelineError, UsageError
 from cat_normalize.core.files import DISK_FULL, atomic_file, check_file_target, private_folder
 from cat_normalize.core.manifest import Summary
 from cat_normalize.core.settings import Rules
 from cat_normalize.extract import partitions
 from cat_normalize.normalize.rows import Line, normalize
+from cat_normalize.normalize.runs import merge_records, merge_runs, write_run
 from cat_normalize.normalize.stretches import Sources, Stretch, cut
 from cat_normalize.normalize.workers import Run, worker_pool
 
 PARTITION_BYTES = 16 << 20
 """Raw bytes aimed at in one partition. A worker holds three times as much; smaller ones cost more files."""
-_TOLERANCE = 2
-"""A partition of more than this many times `PARTITION_BYTES` is split again."""
+_LARGE = 2
+"""A partition of more than this many times `PARTITION_BYTES` is split once more."""
 _MAX_PARTITIONS = 256
 _POSITION_DIGITS = 16
 _COPIED = 1 << 20
@@ -72,10 +70,7 @@ class _Job:
 
 @dataclass(frozen=True, slots=True)
 class _Done:
-    """A normalized partition: its counts, and sorted runs of rows and of rejects.
-
-    A run is a file of pairs of lines: the sort key, and the record that goes to the output.
-    """
+    """A normalized partition: its counts, and the sorted runs of its rows and of its rejects."""
 
     summary: Summary
     rows: Path
@@ -125,17 +120,17 @@ def normalize_files(
             job = _Job(folder, rules, Sources(files), partition_bytes)
             if len(inputs) == 1 and (inputs[0] / partitions.RECORD).is_file():
                 whole = [Stretch(number, number, path) for number, path in enumerate(files)]
-                parts = [_Partition((each,), partitions.weight(each.path)) for each in whole]
+                split = [_Partition((each,), partitions.weight(each.path)) for each in whole]
             else:
                 tasks = cut(files, workers, stretch_bytes)
                 count = _partition_count(sum(map(partitions.weight, files)), job.partition_bytes, workers)
-                parts, lines = _split_all(tasks, count, job, run)
+                split, lines = _split_all(tasks, count, job, run)
                 job = replace(job, source=Sources(files, list(chain(*tasks)), lines))
-            parts.sort(key=lambda part: -part.bytes)
-            done = run(_normalize_partition, [(part, job) for part in parts])
-            _merge([each.rejects for each in done], rejected)
+            split.sort(key=lambda partition: -partition.bytes)  # the largest first keep all workers busy
+            done = run(_normalize_partition, [(partition, job) for partition in split])
+            merge_records([each.rejects for each in done], rejected)
         table.write(csvfile.HEADER)
-        _merge([each.rows for each in done], table)
+        merge_records([each.rows for each in done], table)
         summary = Summary()
         for each in done:
             summary.add(each.summary)
@@ -186,72 +181,27 @@ def _joined(split: Iterable[_Partition]) -> _Partition:
     )
 
 
-def _normalize_partition(partition: _Partition, job: _Job, splittable: bool = True) -> _Done:
+def _normalize_partition(partition: _Partition, job: _Job, split_once_more: bool = True) -> _Done:
     """Normalize one partition into sorted runs; one that is too large for memory is split once more."""
-    own = Path(tempfile.mkdtemp(dir=job.folder))
-    done = _Done(Summary(), own / "rows", own / "rejects")
-    if splittable and partition.bytes > _TOLERANCE * job.partition_bytes:
+    folder = Path(tempfile.mkdtemp(dir=job.folder))
+    done = _Done(Summary(), folder / "rows", folder / "rejects")
+    if split_once_more and partition.bytes > _LARGE * job.partition_bytes:
         count = _partition_count(partition.bytes, job.partition_bytes)
-        smaller = [
-            _normalize_partition(each, job, splittable=False)
-            for each in _split(partition.lines(), count, 1, own)
-            if each.bytes
-        ]
-        for runs, target in (
-            ([each.rows for each in smaller], done.rows),
-            ([each.rejects for each in smaller], done.rejects),
-        ):
-            with target.open("xb", partitions.BUFFER) as output:
-                _merge(runs, output, keep_keys=True)
-        for each in smaller:
-            done.summary.add(each.summary)
+        smaller = [each for each in _split(partition.lines(), count, 1, folder) if each.bytes]
+        parts = [_normalize_partition(each, job, split_once_more=False) for each in smaller]
+        merge_runs([part.rows for part in parts], done.rows)
+        merge_runs([part.rejects for part in parts], done.rejects)
+        for part in parts:
+            done.summary.add(part.summary)
         return done
     made = normalize(partition.lines(), job.rules, job.source)
-    with done.rows.open("xb", _COPIED) as output:
-        for row in made.rows:
-            output.write(b"%b\n" % str(row[0]).encode())
-            output.writelines(csvfile.pieces(row))
-    with done.rejects.open("xb", partitions.BUFFER) as output:
-        output.writelines(b"%016x\n%b" % each for each in made.rejects)
+    write_run(done.rows, ((str(row[0]).encode(), csvfile.pieces(row)) for row in made.rows))
+    write_run(done.rejects, ((b"%016x" % position, [line]) for position, line in made.rejects))
     for piece in partition.pieces:
         if isinstance(piece, _Piece):
             piece.path.unlink()
     done.summary.add(made.summary)
     return done
-
-
-def _merge(runs: Sequence[Path], output: BinaryIO, keep_keys: bool = False) -> None:
-    """Write the records of sorted runs in the order of their keys, and remove the runs.
-
-    Raises:
-        InputError: a key is in two runs: a user is in more than one partition.
-    """
-    runs = [run for run in runs if run.stat().st_size]
-    with ExitStack() as stack:
-        streams = [stack.enter_context(run.open("rb", partitions.buffer_of(len(runs)))) for run in runs]
-        last = b""
-        for key, stream in heapq.merge(*map(_keys, streams), key=itemgetter(0)):
-            if key == last:
-                raise InputError("the items of one user are in two partitions of the extract; extract again")
-            last = key
-            if keep_keys:
-                output.write(key)
-            _copy_record(stream, output)
-    for run in runs:
-        run.unlink()
-
-
-def _keys(stream: BinaryIO) -> Iterator[tuple[bytes, BinaryIO]]:
-    """Yield each key of a run, and its stream, which stands at the key's record then."""
-    while key := stream.readline():
-        yield key, stream
-
-
-def _copy_record(stream: BinaryIO, output: BinaryIO) -> None:
-    while piece := stream.readline(_COPIED):
-        output.write(piece)
-        if piece.endswith(b"\n"):
-            return
 
 
 def _partition_count(size: int, wanted: int, workers: int = 1) -> int:
