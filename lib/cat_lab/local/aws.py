@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from cat_lab import sample
 from cat_lab.local import environment, provision
 from cat_lab.local.server import Server
