@@ -22,10 +22,9 @@ from typing import Any, BinaryIO, cast
 import msgspec
 
 from cat_normalize.core.errors import ExtractError
-from cat_normalize.core.storage import ReadablePath, locate
-from cat_normalize.extract.lines import bounded
+from cat_normalize.core.storage import Location, locate
+from cat_normalize.extract.item_files import SUMMARY, bounded
 
-SUMMARY = "manifest-summary.json"
 FILES = "manifest-files.json"
 
 
@@ -67,7 +66,7 @@ class Export:
             return path.read_bytes()
 
     @contextmanager
-    def _readable(self, name: str) -> Iterator[ReadablePath]:
+    def _readable(self, name: str) -> Iterator[Location]:
         path = locate(self.uri.removesuffix(SUMMARY).rstrip("/"), self.access) / name
         try:
             yield path

@@ -26,8 +26,7 @@ from cat_normalize.core.manifest import Etl1Manifest, Output, Summary
 from cat_normalize.core.settings import Rules, Settings, refuse_future_days
 from cat_normalize.core.settings import today as todays_date
 from cat_normalize.core.storage import Location, locate, spark_address, staging, write_stream
-from cat_normalize.extract import partitions
-from cat_normalize.extract.export import SUMMARY as EXPORT_SUMMARY
+from cat_normalize.extract import item_files
 from cat_normalize.extract.export import DataFile, Export
 from cat_normalize.normalize import normalize, refuse_all_rejected, refuse_shrunk
 from cat_normalize.normalize.rows import Line
@@ -126,7 +125,7 @@ def normalize_export(
         ExtractError: the export is not what its manifests say.
         PipelineError: Spark failed otherwise, or lost bytes; nothing was published.
     """
-    folder = locate(uri.removesuffix(EXPORT_SUMMARY).rstrip("/"), settings)
+    folder = locate(uri.removesuffix(item_files.SUMMARY).rstrip("/"), settings)
     with staging(locate(csv, settings)) as staged, _without_items():
         files = Export(uri, settings).files()
         packed = _size(_files(folder / "data"))
@@ -156,7 +155,7 @@ def _normalized(
     read = partial(_read, uri=uri, settings=settings, count=count)
     lines: Any = spark.sparkContext.parallelize(list(enumerate(files)), len(files) or 1).flatMap(read)
     work = partial(
-        _normalize, rules=settings.rules, names=[partitions.printable(file.name) for file in files]
+        _normalize, rules=settings.rules, names=[item_files.printable(file.name) for file in files]
     )
     done: RDD[Record] = lines.repartitionAndSortWithinPartitions(count, itemgetter(0)).mapPartitions(work)
     return done.persist(StorageLevel.DISK_ONLY)
@@ -168,7 +167,7 @@ def _read(
     """Yield the lines of a data file, each with its partition and its place in reading order."""
     number, file = numbered
     for place, line in enumerate(Export(uri, settings).lines(file), (number << LINE_BITS) + 1):
-        yield (partitions.of_line(line, count), place), line
+        yield (item_files.of_line(line, count), place), line
 
 
 def _normalize(lines: Iterable[tuple[Place, bytes]], rules: Rules, names: list[str]) -> Iterator[Record]:
