@@ -110,13 +110,8 @@ def test_a_connection_that_breaks_again_and_again_is_an_error():
     assert len(client.began) == 3
 
 
-def test_seeking_and_modes(s3, settings):
+def test_an_object_is_opened_only_to_read_bytes(s3, settings):
     path = S3Path("s3://mine/raw/a.json", settings)
-    with path.open() as stream:
-        stream.seek(-3, 2)
-        assert (stream.tell(), stream.read()) == (len(PLAIN) - 3, PLAIN[-3:])
-        stream.seek(5)
-        assert stream.read(4) == PLAIN[5:9]
     with pytest.raises(ValueError, match="read"):
         path.open("wb")
     assert path.read_bytes() == PLAIN

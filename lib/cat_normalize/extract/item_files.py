@@ -22,6 +22,7 @@ from msgspec.json import Decoder
 
 from cat_normalize.core.errors import InputError, UsageError
 from cat_normalize.core.files import sweep
+from cat_normalize.core.storage import Location
 
 RECORD = "_extract.json"
 """Next to the partitions of an extract: what was read; it also says that the partitions have whole users."""
@@ -260,7 +261,7 @@ def _too_long(name: object, line: int) -> InputError:
     )
 
 
-def weight(path: Path) -> int:
+def weight(path: Location) -> int:
     """Return the estimated number of raw bytes in an item file."""
     return path.stat().st_size * (_GZIP_RATIO if path.name.lower().endswith(".gz") else 1)
 

@@ -169,8 +169,6 @@ def _is_blank(line: bytes) -> bool:
 
 @dataclass(slots=True)
 class _Totals:
-    """What was read; ``units`` are read units."""
-
     items: int = 0
     bytes: int = 0
     units: float = 0.0

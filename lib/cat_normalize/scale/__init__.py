@@ -1,1 +1,0 @@
-"""ETL-1 inside Spark, for a table that one machine cannot hold."""
