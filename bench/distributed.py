@@ -19,7 +19,7 @@ import psutil
 from cat_lab import spark
 from cat_normalize.core.settings import Settings
 from cat_normalize.extract.export import Export
-from cat_normalize.scale import spark as scale
+from cat_normalize.scale import spark as etl1_spark
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 import exported
@@ -48,11 +48,11 @@ def stages(export: Path, count: int) -> dict[str, float]:
     """Return the CPU seconds of reading and of normalizing without Spark."""
     before = time.process_time()
     files = list(enumerate(Export(str(export)).files()))
-    lines = sorted(line for each in files for line in scale._read(each, str(export), Settings(), count))
+    lines = sorted(line for each in files for line in etl1_spark._read(each, str(export), Settings(), count))
     between = time.process_time()
     names = [file.name for _, file in files]
     for _, partition in groupby(lines, key=lambda line: line[0][0]):
-        for _ in scale._normalize(partition, Settings().rules, names):
+        for _ in etl1_spark._normalize(partition, Settings().rules, names):
             pass
     return {"read": between - before, "normalize": time.process_time() - between}
 
@@ -84,7 +84,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("path", type=Path)
     parser.add_argument("--files", type=int, default=4)
-    parser.add_argument("--partition-mb", type=int, default=scale.PARTITION_BYTES >> 20)
+    parser.add_argument("--partition-mb", type=int, default=etl1_spark.PARTITION_BYTES >> 20)
     given = parser.parse_args()
     size = given.path.stat().st_size
     count = -(-size // (given.partition_mb << 20))
@@ -97,7 +97,7 @@ def main() -> None:
         session.sparkContext.parallelize(range(4), 2).map(str).count()
         with peaks(local) as seen:
             before, began = cpu_of_all(), time.monotonic()
-            _, made = scale.normalize_export(session, str(export), *outputs, Settings(), count)
+            _, made = etl1_spark.normalize_export(session, str(export), *outputs, Settings(), count)
             took, after = time.monotonic() - began, cpu_of_all()
         session.stop()
     spent |= {name: after[name] - before[name] for name in after}

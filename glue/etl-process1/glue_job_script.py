@@ -7,7 +7,7 @@ import sys
 from awsglue.utils import getResolvedOptions
 
 from cat_normalize.core.manifest import plain
-from cat_normalize.jobs import etl1_spark
+from cat_normalize.scale import spark
 
 
 def read_arguments(argv: list[str]) -> dict[str, str]:
@@ -17,14 +17,14 @@ def read_arguments(argv: list[str]) -> dict[str, str]:
         GlueArgumentError: a required one is missing.
     """
     given = {each.partition("=")[0] for each in argv}
-    names = [*etl1_spark.REQUIRED, *(name for name in etl1_spark.OPTIONAL if f"--{name}" in given)]
+    names = [*spark.REQUIRED, *(name for name in spark.OPTIONAL if f"--{name}" in given)]
     found = getResolvedOptions(argv, names)
     return {name: found[name] for name in names}
 
 
 def main(argv: list[str]) -> None:
     """Run ETL-1 and print its manifest as one line of JSON."""
-    manifest = etl1_spark.run(read_arguments(argv), os.environ)
+    manifest = spark.run(read_arguments(argv), os.environ)
     sys.stdout.write(json.dumps(plain(manifest), ensure_ascii=False) + "\n")
 
 

@@ -20,8 +20,8 @@ from urllib.parse import urlsplit
 
 from cat_normalize.core.errors import ConvertError
 from cat_normalize.core.files import private_folder
-from cat_normalize.core.processes import signals_deferred
 from cat_normalize.core.settings import Settings
+from cat_normalize.normalize.workers import signals_deferred
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -27,7 +27,7 @@ from cat_normalize.core.errors import UsageError
 from cat_normalize.core.files import atomic_file, write_bytes
 from cat_normalize.core.manifest import Etl1Manifest, Etl2Manifest, Summary
 from cat_normalize.core.settings import Rules, Settings, parse_day
-from cat_normalize.extract import Extracted, extract_files, extract_table, partitions
+from cat_normalize.extract import Extracted, extract_files, extract_table, item_files
 from cat_normalize.normalize import normalize_files, publish_outputs
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class Workspace:
 
     def source(self) -> str | None:
         """Return the source of the raw partitions, None if there are none."""
-        record = self.raw / partitions.RECORD
+        record = self.raw / item_files.RECORD
         return str(json.loads(record.read_bytes())["source"]) if record.is_file() else None
 
     def normalize(self, workers: int = 1) -> Summary:

@@ -12,7 +12,7 @@ from moto.server import ThreadedMotoServer
 
 from cat_normalize.core.aws import S3Path, s3_client
 from cat_normalize.core.settings import Settings
-from cat_normalize.extract import partitions
+from cat_normalize.extract import item_files
 
 PLAIN = b"".join(b'{"n":%d,"pad":"%b"}\r\n' % (n, b"x" * (n % 90)) for n in range(3000))
 
@@ -42,16 +42,16 @@ def s3(settings):
 
 @pytest.mark.parametrize("uri", ["s3://mine/raw", "s3://mine/raw/"])
 def test_a_folder_has_its_item_files_in_order(s3, settings, uri):
-    files = partitions.expand([S3Path(uri, settings)])
+    files = item_files.expand([S3Path(uri, settings)])
     assert [path.name for path in files] == ["a.json", "b.jsonl", "c.jsonl.gz"]
     assert [path.stat().st_size for path in files[:2]] == [len(PLAIN)] * 2
-    assert [partitions.is_packed(path) for path in files] == [False, False, True]
+    assert [item_files.is_packed(path) for path in files] == [False, False, True]
 
 
 @pytest.mark.parametrize("name", ["a.json", "c.jsonl.gz"])
 def test_an_object_has_the_lines_of_the_file(s3, settings, name):
     path = pickle.loads(pickle.dumps(S3Path("s3://mine/raw", settings))) / name
-    assert list(partitions.read_lines(path)) == PLAIN.splitlines(keepends=True)
+    assert list(item_files.read_lines(path)) == PLAIN.splitlines(keepends=True)
 
 
 def test_an_object_is_read_in_the_version_that_was_listed_or_not_at_all(s3, settings):
@@ -110,13 +110,8 @@ def test_a_connection_that_breaks_again_and_again_is_an_error():
     assert len(client.began) == 3
 
 
-def test_seeking_and_modes(s3, settings):
+def test_an_object_is_opened_only_to_read_bytes(s3, settings):
     path = S3Path("s3://mine/raw/a.json", settings)
-    with path.open() as stream:
-        stream.seek(-3, 2)
-        assert (stream.tell(), stream.read()) == (len(PLAIN) - 3, PLAIN[-3:])
-        stream.seek(5)
-        assert stream.read(4) == PLAIN[5:9]
     with pytest.raises(ValueError, match="read"):
         path.open("wb")
     assert path.read_bytes() == PLAIN

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
@@ -15,32 +14,6 @@ from cat_normalize.core.errors import UsageError
 
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
-
-
-def test_a_disk_error_while_syncing_is_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    failed = threading.Event()
-
-    def fail(_: int) -> None:
-        failed.set()
-        raise OSError("the disk is gone")
-
-    monkeypatch.setattr(files, "_SYNC_SECONDS", 0.001)
-    monkeypatch.setattr(os, "fsync", fail)
-    with (
-        pytest.raises(OSError, match="the disk is gone"),
-        (tmp_path / "x").open("wb") as file,
-        files.sync_in_background(file),
-    ):
-        assert failed.wait(10)
-
-
-def test_an_error_of_the_block_is_raised_and_not_the_disks(tmp_path: Path) -> None:
-    with (
-        pytest.raises(ZeroDivisionError),
-        (tmp_path / "x").open("wb") as file,
-        files.sync_in_background(file),
-    ):
-        raise ZeroDivisionError
 
 
 def test_a_file_is_synced_before_its_rename_and_its_folder_after(

@@ -365,10 +365,21 @@ def test_stale_uploads_of_a_key_of_any_day_are_aborted_and_no_others(
     assert sorted(unfinished(s3)) == sorted(unfinished_uploads[2:])
 
 
-@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
-def test_an_upload_whose_block_raises_is_aborted(s3: Any, error: type[BaseException]) -> None:
-    with pytest.raises(error), uploads.upload_in_parts(s3, BUCKET, "interrupted"):
+def copy_that_raises(s3: Any, error: BaseException) -> None:
+    """Copy an object; its first part raises an error."""
+
+    def fail(**_: Any) -> None:
         raise error
+
+    s3.put_object(Bucket=BUCKET, Key="staged", Body=b"new")
+    s3.meta.events.register("before-call.s3.UploadPartCopy", fail)
+    uploads.copy_object(S3Path("s3://bucket/staged", s3), S3Path("s3://bucket/interrupted", s3), {}, {})
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+def test_a_copy_that_raises_is_aborted(s3: Any, error: type[BaseException]) -> None:
+    with pytest.raises(error):
+        copy_that_raises(s3, error())
     assert "interrupted" not in unfinished(s3)
 
 
@@ -377,8 +388,8 @@ def test_a_warning_says_that_uploads_may_not_be_aborted_and_the_first_error_is_r
     s3: Any, call: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     s3.meta.events.register(f"before-send.s3.{call}", refused)
-    with pytest.raises(ZeroDivisionError), uploads.upload_in_parts(s3, BUCKET, "r/data_20250901.csv"):
-        raise ZeroDivisionError
+    with pytest.raises(ZeroDivisionError):
+        copy_that_raises(s3, ZeroDivisionError())
     assert "AccessDenied" in caplog.text
 
 

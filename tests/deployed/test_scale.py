@@ -15,8 +15,8 @@ from cat_lab import sample
 from cat_lab.local import glue_job as job
 from cat_normalize.core import layout
 from cat_normalize.core.settings import Rules, Settings
-from cat_normalize.jobs import etl1_spark
 from cat_normalize.normalize.files import normalize_files
+from cat_normalize.scale import spark as etl1_spark
 from deployed.conftest import ROOT, glues_python
 
 SINCE = "2025-08-20"

@@ -13,7 +13,7 @@ import pytest
 from botocore.config import Config
 
 from cat_normalize.core.errors import ExtractError, UsageError
-from cat_normalize.extract import extract_table, partitions, scan
+from cat_normalize.extract import extract_table, item_files, scan
 from cat_normalize.extract.rate_limit import FULL_PAGE, RateLimiter
 
 THROTTLED = ["ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded"]
@@ -180,7 +180,7 @@ def test_a_page_of_another_count_is_refused(table, client):
 def test_an_item_over_several_lines_becomes_one(table, client, tmp_path):
     table.script[0] = [(200, json.dumps({"Items": [item(1), item(2)], "Count": 2}, indent=2).encode())]
     extract_table(client, "t", tmp_path / "raw", 1, 1)
-    lines = (tmp_path / "raw" / partitions.name(0)).read_bytes().splitlines()
+    lines = (tmp_path / "raw" / item_files.name(0)).read_bytes().splitlines()
     assert [json.loads(line) for line in lines] == [item(1), item(2)]
 
 
@@ -251,7 +251,7 @@ def test_the_order_of_the_segments_does_not_depend_on_which_ends_first(table, cl
 
     table.script = {0: slow, 1: [page(3), page(4, last=True)], 2: fast}
     extract_table(client, "t", tmp_path / "raw", 3, 1)
-    lines = (tmp_path / "raw" / partitions.name(0)).read_bytes().splitlines()
+    lines = (tmp_path / "raw" / item_files.name(0)).read_bytes().splitlines()
     assert [json.loads(line) for line in lines] == [item(number) for number in range(1, 7)]
 
 

@@ -13,7 +13,7 @@ from moto.server import ThreadedMotoServer
 
 from cat_normalize.core.errors import ExtractError, InputError, UsageError
 from cat_normalize.core.settings import Settings
-from cat_normalize.extract import Export, extract_export, extract_files, extract_table, partitions, scan
+from cat_normalize.extract import Export, extract_export, extract_files, extract_table, item_files, scan
 
 TABLE = "talks"
 TEXT = 'á "quoted" \\ \n\t\x00\u2028😀 ' * 40
@@ -60,7 +60,7 @@ def client():
 def read_back(folder):
     return [
         (path.name, json.loads(line))
-        for path in partitions.expand([folder])
+        for path in item_files.expand([folder])
         for line in path.read_bytes().splitlines()
     ]
 
@@ -90,7 +90,7 @@ def test_every_item_arrives_once_and_with_its_user(client, tmp_path, segments, c
         homes.setdefault(item["PK"]["S"], set()).add(home)
     assert {len(each) for each in homes.values()} == {1}
     assert done.items == sum(seen) == 90
-    record = json.loads((tmp_path / "raw" / partitions.RECORD).read_text())
+    record = json.loads((tmp_path / "raw" / item_files.RECORD).read_text())
     assert record == done.as_dict()
     assert client.scan(TableName=TABLE, Limit=1)["Items"][0]["N"] == {"N": "1.50"}  # the caller's own again
     assert len(record["files"]) == count
@@ -301,7 +301,7 @@ def test_a_file_with_the_right_checksum_and_another_count_is_refused(tmp_path):
         extract_export(export, tmp_path / "raw")
 
 
-def item_files(folder):
+def written_files(folder):
     """Write items: a plain file of CR LF and blank lines, a packed one in a folder; return what to read."""
     (folder / "more").mkdir()
     lines = [json.dumps(plain(item)).encode() for item in stored_items()]
@@ -311,19 +311,19 @@ def item_files(folder):
 
 
 def test_item_files_are_partitioned_like_a_table(tmp_path):
-    given = item_files(tmp_path)
+    given = written_files(tmp_path)
     done = extract_files(given, tmp_path / "raw", 5)
     assert (done.items, done.read_units, done.source) == (91, 0.0, ", ".join(given))
     lines = [
         (path.name, line)
-        for path in partitions.expand([tmp_path / "raw"])
+        for path in item_files.expand([tmp_path / "raw"])
         for line in path.read_bytes().splitlines()
     ]
     assert len(lines) == 91
     assert [line for _, line in lines].count(b"no JSON \xff") == 1
     items = [plain(item) for item in stored_items()]
     for name, _ in lines:
-        wanted = [i for i in items if partitions.name(partitions.of_line(json.dumps(i).encode(), 5)) == name]
+        wanted = [i for i in items if item_files.name(item_files.of_line(json.dumps(i).encode(), 5)) == name]
         found = [json.loads(line) for at, line in lines if at == name and line != b"no JSON \xff"]
         assert found == wanted
 
@@ -350,7 +350,7 @@ def test_an_exports_folder_is_read_with_its_checks(tmp_path):
 
 def test_an_export_is_given_alone(tmp_path):
     make_export(tmp_path / "export", parts())
-    given = item_files(tmp_path)
+    given = written_files(tmp_path)
     with pytest.raises(UsageError, match="is an export; give it alone"):
         extract_files([*given, str(tmp_path / "export")], tmp_path / "raw")
 
@@ -361,7 +361,7 @@ def test_item_files_on_s3_give_the_same_as_on_disk(tmp_path, client, monkeypatch
     settings = Settings(endpoint_url=client.meta.endpoint_url)
     s3 = boto3.client("s3", endpoint_url=settings.endpoint_url, region_name="us-east-1")
     s3.create_bucket(Bucket="items")
-    given = item_files(tmp_path)
+    given = written_files(tmp_path)
     for name in ("a.jsonl", "more/b.jsonl.gz"):
         s3.put_object(Bucket="items", Key=name, Body=(tmp_path / name).read_bytes())
     here = extract_files(given, tmp_path / "a", 3)
@@ -372,7 +372,7 @@ def test_item_files_on_s3_give_the_same_as_on_disk(tmp_path, client, monkeypatch
 
 
 def test_a_packed_item_file_that_is_damaged_inside_is_named_and_an_earlier_extract_stays(tmp_path):
-    given = item_files(tmp_path)
+    given = written_files(tmp_path)
     before = extract_files(given, tmp_path / "raw", 1)
     damage(tmp_path / "more" / "b.jsonl.gz")
     with pytest.raises(InputError, match=r"b\.jsonl\.gz cannot be read to its end"):

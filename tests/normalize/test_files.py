@@ -15,8 +15,8 @@ from cat_normalize.core.csvfile import HEADER
 from cat_normalize.core.errors import InputError, PipelineError, UsageError
 from cat_normalize.core.schema import NAMES
 from cat_normalize.core.settings import Rules
-from cat_normalize.extract import partitions
-from cat_normalize.extract.lines import MAX_LINE
+from cat_normalize.extract import item_files
+from cat_normalize.extract.item_files import MAX_LINE
 from cat_normalize.normalize.files import PARTITION_BYTES, normalize_files
 from cat_normalize.normalize.stretches import Stretch, cut
 from cat_normalize.normalize.workers import worker_pool
@@ -172,12 +172,12 @@ def test_a_registration_with_two_keys_names_the_user_of_the_last(tmp_path, worke
 def extracted(folder, lines, count):
     """Write the folder of an extract: partitions of whole users, and their record."""
     folder.mkdir()
-    with partitions.Writer(folder, count) as writer:
+    with item_files.Writer(folder, count) as writer:
         for line in lines:
-            writer.write(partitions.of_line(line, count), line + b"\n")
+            writer.write(item_files.of_line(line, count), line + b"\n")
     size = sum(path.stat().st_size for path in writer.paths)
     record = {"files": [path.name for path in writer.paths], "items": len(lines), "bytes": size}
-    (folder / partitions.RECORD).write_text(json.dumps(record))
+    (folder / item_files.RECORD).write_text(json.dumps(record))
     return writer.paths
 
 
@@ -351,7 +351,7 @@ def test_outputs_that_would_overwrite_something_are_refused_before_anything_is_r
     (tmp_path / "in" / "a.jsonl").write_bytes(b"\n".join(table(20)))
     (tmp_path / "extract").mkdir()
     record = {"files": ["part-00000.jsonl"], "items": 0, "bytes": 0}
-    (tmp_path / "extract" / partitions.RECORD).write_text(json.dumps(record))
+    (tmp_path / "extract" / item_files.RECORD).write_text(json.dumps(record))
     (tmp_path / "extract" / "part-00000.jsonl").touch()
     (tmp_path / "linked.csv").symlink_to("in/a.jsonl")
     (tmp_path / "hard.jsonl").hardlink_to(tmp_path / "in" / "a.jsonl")

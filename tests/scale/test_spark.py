@@ -25,7 +25,7 @@ from cat_normalize.core.errors import (
 )
 from cat_normalize.core.settings import Rules, Settings
 from cat_normalize.normalize import files as etl1
-from cat_normalize.scale import spark as scale
+from cat_normalize.scale import spark as etl1_spark
 
 SETTINGS = Settings(rules=Rules(exclude_cities=("^Cali",)))
 PARTITIONS = 4
@@ -43,7 +43,7 @@ def run(session, tmp_path):
 
     def run(path, count=PARTITIONS):
         outputs = tmp_path / "out" / "spark.csv", tmp_path / "out" / "spark.jsonl"
-        summary, made = scale.normalize_export(session, str(path), *map(str, outputs), SETTINGS, count)
+        summary, made = etl1_spark.normalize_export(session, str(path), *map(str, outputs), SETTINGS, count)
         assert [(each.uri, each.bytes) for each in made] == [
             (str(each), each.stat().st_size) for each in reversed(outputs)
         ]
@@ -89,7 +89,7 @@ def test_an_empty_export(run, tmp_path, files):
 
 @pytest.mark.parametrize("count", [None, 1, 9])
 def test_the_number_of_partitions_and_pieces_changes_no_byte(run, tmp_path, monkeypatch, count):
-    monkeypatch.setattr(scale, "PIECE_BYTES", 5000)
+    monkeypatch.setattr(etl1_spark, "PIECE_BYTES", 5000)
     lines = [feedback(f"{n % 50:03}é", f"FEEDBACK#{n % 7}", f"n{n}", "x" * 900) for n in range(2000)]
     lines[400::300] = [b"{ bad"] * len(lines[400::300])
     export = exported.write_raw(tmp_path / "export", [b"\n".join(lines), b"\n{\n"])
@@ -179,7 +179,7 @@ def test_an_export_that_is_not_what_its_manifests_say(session, tmp_path, spoil, 
     for each in outputs:
         each.write_text("earlier")
     with pytest.raises(ExtractError, match=says):
-        scale.normalize_export(session, f"{path}/manifest-summary.json", *map(str, outputs), SETTINGS)
+        etl1_spark.normalize_export(session, f"{path}/manifest-summary.json", *map(str, outputs), SETTINGS)
     assert [each.read_text() for each in outputs] == ["earlier", "earlier"]
     assert sorted(each.name for each in tmp_path.iterdir()) == ["export", "spark.csv", "spark.jsonl"]
 
@@ -193,7 +193,7 @@ def test_a_line_that_only_the_export_counts_stops_the_run(run, tmp_path):
 
 def test_bytes_that_get_lost_on_the_way_are_noticed(run, tmp_path, monkeypatch):
     export = exported.write(tmp_path / "export", [[feedback(1, "FEEDBACK#1", "x")]])
-    monkeypatch.setattr(scale, "_size", lambda files: len(list(files)))
+    monkeypatch.setattr(etl1_spark, "_size", lambda files: len(list(files)))
     with pytest.raises(PipelineError, match=r"1 bytes were sorted, and \d+ were made"):
         run(export)
     assert not list((tmp_path / "out").iterdir())
@@ -201,9 +201,9 @@ def test_bytes_that_get_lost_on_the_way_are_noticed(run, tmp_path, monkeypatch):
 
 def test_what_a_task_fails_of_is_named_and_no_item_quoted(session, tmp_path, monkeypatch):
     export = exported.write(tmp_path / "export", [[feedback("secreto", "FEEDBACK#1", "x")]])
-    monkeypatch.setattr(scale, "itemgetter", lambda *_: lambda pair: 1 // 0 if pair else pair["secreto"])
+    monkeypatch.setattr(etl1_spark, "itemgetter", lambda *_: lambda pair: 1 // 0 if pair else pair["secreto"])
     with pytest.raises(PipelineError, match=r"^Spark failed: ZeroDivisionError$"):
-        scale.normalize_export(session, str(export), *(str(tmp_path / n) for n in "ab"), SETTINGS)
+        etl1_spark.normalize_export(session, str(export), *(str(tmp_path / n) for n in "ab"), SETTINGS)
 
 
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
@@ -235,12 +235,11 @@ def bucket(session, monkeypatch):
 
 def test_an_upload_in_parts_holds_the_same_bytes(session, bucket, tmp_path, monkeypatch):
     where, objects = bucket
-    monkeypatch.setattr(scale, "UPLOAD_PARTS", 4)
-    monkeypatch.setattr(scale, "PIECE_BYTES", 1 << 20)
+    monkeypatch.setattr(etl1_spark, "PIECE_BYTES", 1 << 20)
     noise = [feedback(n, "FEEDBACK#1", "á" * 250_000) for n in range(50)]
     export = exported.write(tmp_path / "export", [noise])
     csv, rejects, _ = on_one_machine(tmp_path, export)
-    made = scale.run(session, str(export), where, date(2025, 9, 1))
+    made = etl1_spark.publish_export(session, str(export), where, date(2025, 9, 1))
     assert len(csv) > 3 * (8 << 20)
     assert objects()["reports/etl-process1/data_20250901.csv"] == csv
     assert objects()["rejects/etl-process1/data_20250901.jsonl"] == rejects == b""
@@ -258,16 +257,16 @@ def test_an_upload_that_fails_leaves_the_older_csv_and_nothing_else(
     export = exported.write(
         tmp_path / "export", [[feedback(n, "FEEDBACK#1", "a" * 300_000) for n in range(20)]]
     )
-    s3 = scale.aws.client(where, "s3")
+    s3 = etl1_spark.aws.client(where, "s3")
     s3.put_object(Bucket="mine", Key=key, Body=b"older")
 
     def fail(**_):
         raise OSError("the network is down")
 
     s3.meta.events.register(f"before-call.s3.{failing}", fail)
-    monkeypatch.setattr(scale.aws, "client", lambda *_: s3)
+    monkeypatch.setattr(etl1_spark.aws, "client", lambda *_: s3)
     with pytest.raises(OSError, match="network"):
-        scale.run(session, str(export), where, date(2025, 9, 1))
+        etl1_spark.publish_export(session, str(export), where, date(2025, 9, 1))
     assert objects() == {key: b"older", "rejects/etl-process1/data_20250901.jsonl": b""}
     assert "Uploads" not in s3.list_multipart_uploads(Bucket="mine")
 
@@ -280,7 +279,7 @@ def test_the_guard_stands_before_its_csv_too(session, bucket, tmp_path):
     none = exported.write(tmp_path / "none", [[b"{", b"[]"]])
 
     def run(path, day, **given):
-        return scale.run(session, str(path), where, day, today=dates[2], **given)
+        return etl1_spark.publish_export(session, str(path), where, day, today=dates[2], **given)
 
     run(many, dates[0])
     before = objects()

@@ -18,7 +18,7 @@ from cat_lab.cli.app import DAY, AsJson, MaxRejects, check_max_rejects, command,
 from cat_normalize.core.errors import InputError, PipelineError, UsageError
 from cat_normalize.core.layout import is_s3
 from cat_normalize.core.settings import Settings, parse_day, today
-from cat_normalize.extract import export, partitions
+from cat_normalize.extract import item_files
 
 RUNS = Path("runs")
 
@@ -177,10 +177,10 @@ def _input_parameter(inputs: list[str], start: str | None, local: bool, publish:
 
 def _check_input(path: Path) -> None:
     """Refuse an input that a notebook could not read, since it opens the path later and more than once."""
-    if (path / export.SUMMARY).is_file() or path.name == export.SUMMARY:
+    if (path / item_files.SUMMARY).is_file() or path.name == item_files.SUMMARY:
         return
     try:
-        files = partitions.expand([path])
+        files = item_files.expand([path])
     except InputError as error:
         raise UsageError(f"--input: {error}") from error
     for file in files:

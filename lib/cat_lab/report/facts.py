@@ -14,7 +14,7 @@ from msgspec import DecodeError, Raw, Struct
 from msgspec.json import Decoder
 
 from cat_normalize.core import csvfile
-from cat_normalize.extract import partitions
+from cat_normalize.extract import item_files
 from cat_normalize.normalize.decode import RejectError, kind_of
 from cat_normalize.normalize.rows import NO_NAME
 
@@ -42,7 +42,7 @@ def count_items(path: Path) -> dict[str, int]:
     """Count the items of one raw partition, in total and by kind, and its bytes."""
     kinds = Counter(dict.fromkeys(KINDS, 0))
     size = 0
-    for line in partitions.read_lines(path):
+    for line in item_files.read_lines(path):
         kinds[_kind(line)] += 1
         size += len(line)
     return {"items": kinds.total(), "bytes": size, **kinds}
@@ -53,7 +53,7 @@ def first_lines(paths: Iterable[Path], count: int = 20) -> list[bytes]:
     found: list[bytes] = []
     for path in paths:
         left = _SAMPLE_BYTES
-        for line in islice(partitions.read_lines(path), count):
+        for line in islice(item_files.read_lines(path), count):
             found.append(line.strip())
             left -= len(line)
             if left <= 0:

@@ -17,25 +17,13 @@ from importlib.resources.abc import Traversable
 from typing import TYPE_CHECKING, Any
 
 from cat_normalize.convert.spark import GROUP_BYTES, write_parquet
-from cat_normalize.core import csvfile, layout, manifest
-from cat_normalize.core.aws import list_objects
+from cat_normalize.core import csvfile, layout, manifest, storage
+from cat_normalize.core.aws import S3Path, list_objects
 from cat_normalize.core.errors import ConvertError, InputError, UsageError
 from cat_normalize.core.manifest import Conversion, Etl2Manifest, Output
 from cat_normalize.core.settings import Rules, Settings, refuse_future
 from cat_normalize.core.settings import today as todays_date
-from cat_normalize.core.storage import (
-    Location,
-    Origin,
-    check_target,
-    etag_of,
-    find_published,
-    is_same,
-    locate,
-    pin,
-    publish,
-    staging,
-    version_of,
-)
+from cat_normalize.core.storage import Location, Origin, locate, staging, version_of
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -103,7 +91,7 @@ def convert_csv(
     records, digest = _validate(csv)
     inputs = {"csv-sha256": digest, "library-sha256": library_digest(), "time-zone": time_zone}
     origin = Origin(run_date, inputs)
-    done = find_published(parquet, origin, today)
+    done = storage.find_published(parquet, origin, today)
     if done is None:
         with staging(parquet) as folder:
             staged, rows = write_parquet(spark, csv, folder, group_bytes)
@@ -111,10 +99,9 @@ def convert_csv(
                 raise ConvertError(f"{source} was replaced while it was read; run again")
             if rows != records:
                 raise ConvertError(f"{source}: Spark read {rows} of {records} records; run again")
-            done = publish(staged, parquet, origin, today)
-    return Converted(
-        source, size, etag_of(csv), target, records, done.bytes, done.sha256, done.etag, run_date
-    )
+            done = storage.publish(staged, parquet, origin, today)
+    etag = version if isinstance(csv, S3Path) else None
+    return Converted(source, size, etag, target, records, done.bytes, done.sha256, done.etag, run_date)
 
 
 def publish_manifest(settings: Settings, run_date: date, done: Converted, s3: Any) -> Etl2Manifest:
@@ -146,8 +133,8 @@ def check_conversion(
     if run_date and not allow_future:
         refuse_future(run_date, today)
     _pin(csv)
-    check_target(parquet)
-    if is_same(csv, parquet):
+    storage.check_target(parquet)
+    if storage.is_same(csv, parquet):
         raise UsageError(f"{target} is the CSV itself; give another path for the Parquet")
 
 
@@ -193,7 +180,8 @@ def _files_of(folder: Traversable, path: str = "") -> Iterator[tuple[str, bytes]
 
 def _pin(csv: Location) -> Location:
     try:
-        csv = pin(csv)
+        if isinstance(csv, S3Path):
+            csv = csv.with_stat()
         csv.stat()
         if not csv.is_file():
             raise InputError(f"{csv} is no file that can be read more than once; give the CSV as a file")

@@ -17,41 +17,31 @@ _READ_TRIES = 3
 _MISSING = {"404", "NoSuchKey"}
 
 
-def client(settings: Settings, service: str) -> Any:
+def client(
+    settings: Settings, service: str, session: Any = None, *, tries: int = 10, timeout: float = 60
+) -> Any:
     """Return a boto3 client; credentials come from boto3's own chain.
-
-    ``standard`` retries back off when throttled, up to ten tries per request.
-    """
-    import boto3
-
-    return _client(boto3, settings, service, retries={"mode": "standard", "max_attempts": 10})
-
-
-def quick_client(settings: Settings, service: str, session: Any = None) -> Any:
-    """Return a boto3 client that tries once with short timeouts, for checks.
 
     Args:
         settings: region and endpoint.
         service: such as ``s3``.
         session: a boto3 session; the default one if None.
+        tries: tries per request, with growing waits between them.
+        timeout: seconds to wait for a connection, and for each answer.
     """
     import boto3
-
-    retries = {"mode": "standard", "max_attempts": 1}
-    return _client(
-        session or boto3, settings, service, retries=retries, connect_timeout=1.5, read_timeout=1.5
-    )
-
-
-def _client(session: Any, settings: Settings, service: str, **options: Any) -> Any:
     from botocore.config import Config
 
-    return session.client(
-        service,
-        region_name=settings.region,
-        endpoint_url=settings.endpoint_url,
-        config=Config(max_pool_connections=32, **options),
+    retries = {"mode": "standard", "max_attempts": tries}
+    config = Config(max_pool_connections=32, retries=retries, connect_timeout=timeout, read_timeout=timeout)
+    return (session or boto3).client(
+        service, region_name=settings.region, endpoint_url=settings.endpoint_url, config=config
     )
+
+
+def quick_client(settings: Settings, service: str, session: Any = None) -> Any:
+    """Return a boto3 client that tries once with short timeouts, for checks."""
+    return client(settings, service, session, tries=1, timeout=1.5)
 
 
 @cache
@@ -179,17 +169,6 @@ class _ObjectReader(io.RawIOBase):
 
     def readable(self) -> bool:
         return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._disconnect()
-        self._position = offset + (0, self._position, self._stat.st_size)[whence]
-        return self._position
 
     def readinto(self, buffer: Any) -> int:
         if self._position >= self._stat.st_size:

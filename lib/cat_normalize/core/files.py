@@ -13,10 +13,8 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from threading import Event
 from typing import BinaryIO
 
 from cat_normalize.core.errors import UsageError
@@ -27,7 +25,6 @@ EARLIER = "earlier"
 """In a private folder: what was moved away to make room; it is moved back if nothing has replaced it."""
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _LOCK = "lock"
-_SYNC_SECONDS = 0.2
 _BUFFER = 1 << 20
 
 
@@ -201,28 +198,6 @@ def _is_standard_stream(target: Path) -> bool:
     return not os.path.samestat(found, Path(os.devnull).stat()) and any(
         os.path.samestat(found, stream) for stream in streams
     )
-
-
-@contextmanager
-def sync_in_background(file: BinaryIO) -> Iterator[None]:
-    """Flush a file to disk while the block writes to it, so that `atomic_file` has little left to sync.
-
-    Raises:
-        OSError: the disk failed; the system reports this only once.
-    """
-    done = Event()
-
-    def sync() -> None:
-        while not done.wait(_SYNC_SECONDS):
-            os.fsync(file.fileno())
-
-    with ThreadPoolExecutor(1) as thread:
-        syncing = thread.submit(sync)
-        try:
-            yield
-        finally:
-            done.set()
-        syncing.result()
 
 
 def _sync(path: Path) -> None:

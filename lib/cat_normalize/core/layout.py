@@ -39,11 +39,7 @@ def csv_key(settings: Settings, run_date: date) -> str:
 
 
 def rejects_key(settings: Settings, run_date: date) -> str:
-    """Return the key of that day's rejects.
-
-    >>> rejects_key(Settings(), date(2025, 9, 1))
-    'rejects/etl-process1/data_20250901.jsonl'
-    """
+    """Return the key of that day's rejects."""
     return f"{settings.rejects_prefix}data_{_digits(run_date)}.jsonl"
 
 
@@ -57,20 +53,12 @@ def manifest_key(settings: Settings, process: int, run_date: date) -> str:
 
 
 def manifests_prefix(settings: Settings, process: int) -> str:
-    """Return the prefix of the keys of the manifests of ETL-``process``.
-
-    >>> manifests_prefix(Settings(), 1)
-    'manifests/etl-process1/'
-    """
+    """Return the prefix of the keys of the manifests of ETL-``process``."""
     return f"{settings.manifests_prefix}etl-process{process}/"
 
 
 def parquet_key(settings: Settings) -> str:
-    """Return the key of the one Parquet object.
-
-    >>> parquet_key(Settings())
-    'reports/etl-process2/data.parquet'
-    """
+    """Return the key of the one Parquet object."""
     return settings.parquet_prefix + PARQUET_NAME
 
 
@@ -100,20 +88,12 @@ def _day(found: re.Match[str] | None) -> date | None:
 
 
 def _digits(day: date) -> str:
-    """Write a day as ``YYYYMMDD``; ``%Y`` writes fewer digits before the year 1000.
-
-    >>> _digits(date(33, 4, 3))
-    '00330403'
-    """
+    """Write a day as ``YYYYMMDD``; ``%Y`` writes fewer digits before the year 1000."""
     return day.isoformat().replace("-", "")
 
 
 def s3_uri(bucket: str, key: str) -> str:
-    """Join bucket and key.
-
-    >>> s3_uri("b", "k/x")
-    's3://b/k/x'
-    """
+    """Join bucket and key."""
     return f"s3://{bucket}/{key}"
 
 
@@ -133,9 +113,5 @@ def split_s3(uri: str) -> tuple[str, str]:
 
 
 def is_s3(path: str) -> bool:
-    """Return whether this is an S3 address, not a path on disk.
-
-    >>> is_s3("s3://b/k"), is_s3("runs/data.csv")
-    (True, False)
-    """
+    """Return whether this is an S3 address, not a path on disk."""
     return path.startswith("s3://")

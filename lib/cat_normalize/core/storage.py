@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, Protocol, Self, cast
+from typing import Any, BinaryIO, cast
 
 from cat_normalize.core import files
 from cat_normalize.core.aws import S3Path
@@ -26,28 +26,15 @@ RUN_DATE, SHA256 = "run-date", "sha256"
 """Names in the metadata of a published object."""
 _TRIES = 5
 _LOST_RACES = {
-    *(("CompleteMultipartUpload", code) for code in ("PreconditionFailed", "ConditionalRequestConflict")),
-    *(("CompleteMultipartUpload", code) for code in ("NoSuchKey", "NoSuchUpload")),
+    ("CompleteMultipartUpload", "PreconditionFailed"),
+    ("CompleteMultipartUpload", "ConditionalRequestConflict"),
+    ("CompleteMultipartUpload", "NoSuchKey"),
+    ("CompleteMultipartUpload", "NoSuchUpload"),
     ("UploadPartCopy", "NoSuchUpload"),  # another run swept the upload as a killed run's
 }
 _BUFFER = 1 << 20
-MIN_PART_BYTES, MAX_PARTS = 8 << 20, 10_000
+_MIN_PART_BYTES, _MAX_PARTS = 8 << 20, 10_000
 """S3 takes 10,000 parts: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html."""
-
-
-class ReadablePath(Protocol):
-    """The reading methods that `pathlib.Path` and `S3Path` share; ``stat`` has ``st_size`` in bytes."""
-
-    @property
-    def name(self) -> str: ...  # noqa: D102
-    def __truediv__(self, name: str, /) -> Self: ...
-    def exists(self) -> bool: ...  # noqa: D102
-    def is_file(self) -> bool: ...  # noqa: D102
-    def is_dir(self) -> bool: ...  # noqa: D102
-    def iterdir(self) -> Iterator[Self]: ...  # noqa: D102
-    def stat(self) -> Any: ...  # noqa: D102
-    def open(self, mode: Literal["rb"]) -> BinaryIO: ...  # noqa: D102
-    def read_bytes(self) -> bytes: ...  # noqa: D102
 
 
 Location = Path | S3Path
@@ -81,22 +68,12 @@ def is_same(one: Location, other: Location) -> bool:
     return str(one) == str(other)
 
 
-def pin(location: Location) -> Location:
-    """Return the location bound, on S3, to its present version: another one is never read."""
-    return location.with_stat() if isinstance(location, S3Path) else location
-
-
 def version_of(location: Location) -> str:
     """Return what changes when a file or object is replaced: the ETag on S3."""
     if isinstance(location, S3Path):
         return location.stat().etag
     found = location.stat()
     return f"{found.st_ino} {found.st_mtime_ns}"
-
-
-def etag_of(location: Location) -> str | None:
-    """Return S3's ETag of an object; None for a file on disk."""
-    return location.stat().etag if isinstance(location, S3Path) else None
 
 
 def spark_address(location: Location) -> str:
@@ -140,7 +117,7 @@ def part_bytes(size: int) -> int:
     >>> part_bytes(0), part_bytes(1 << 40)
     (8388608, 109962159)
     """
-    return max(MIN_PART_BYTES, size // (MAX_PARTS - 1) + 1)
+    return max(_MIN_PART_BYTES, size // (_MAX_PARTS - 1) + 1)
 
 
 @contextmanager
@@ -178,11 +155,7 @@ def staging_prefix(key: str) -> str:
 
 
 def check_target(target: Location) -> None:
-    """Refuse a target that cannot become a file.
-
-    Raises:
-        UsageError: a folder, a stream, a device or a pipe.
-    """
+    """Raise UsageError if a target cannot become a file: a folder, a stream, a device or a pipe."""
     if isinstance(target, Path):
         _file_target(target)
 

@@ -42,7 +42,9 @@ def copy_object(
     """
     s3, where = target.client, {"Bucket": target.bucket, "Key": target.key}
     size = source.stat().st_size
-    with upload_in_parts(s3, target.bucket, target.key, metadata) as upload:
+    abort_stale_uploads(s3, target.bucket, target.key)
+    upload = s3.create_multipart_upload(**where, Metadata=dict(metadata))["UploadId"]
+    try:
         parts = []
         for number, start in enumerate(range(0, size, part_bytes), start=1):
             part = s3.upload_part_copy(
@@ -55,6 +57,10 @@ def copy_object(
             parts.append({"PartNumber": number, "ETag": part["CopyPartResult"]["ETag"]})
         with _header(s3, upload, condition):
             done = s3.complete_multipart_upload(**where, UploadId=upload, MultipartUpload={"Parts": parts})
+    except BaseException:
+        with _warning(f"an unfinished upload of {target} stays"):
+            s3.abort_multipart_upload(**where, UploadId=upload)
+        raise
     return str(done["ETag"])
 
 
@@ -74,28 +80,16 @@ def _header(s3: Any, upload: str, header: dict[str, str]) -> Iterator[None]:
         s3.meta.events.unregister(event, add)
 
 
-def _uploads(s3: Any, bucket: str, prefix: str) -> Iterator[dict[str, Any]]:
-    for page in s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket, Prefix=prefix):
-        yield from page.get("Uploads", [])
-
-
 def sweep_prefix(s3: Any, bucket: str, prefix: str, before: datetime | None = None) -> None:
     """Delete objects and abort unfinished uploads under a prefix: all, or those older than ``before``.
 
-    If that is not allowed, a warning says so: the caller's own result or error matters more.
+    If that is not allowed, a warning says so.
     """
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    try:
+    with _warning(f"{s3_uri(bucket, prefix)} could not be swept, delete what is there by hand"):
         for each in list_objects(s3, bucket, prefix):
             if before is None or each["LastModified"] < before:
                 s3.delete_object(Bucket=bucket, Key=each["Key"])
-        for each in _uploads(s3, bucket, prefix):
-            if before is None or each["Initiated"] < before:
-                s3.abort_multipart_upload(Bucket=bucket, Key=each["Key"], UploadId=each["UploadId"])
-    except (BotoCoreError, ClientError) as error:
-        where = s3_uri(bucket, prefix)
-        logger.warning("%s could not be swept, delete what is there by hand: %s", where, error)
+        _abort_uploads(s3, bucket, prefix, before)
 
 
 def abort_stale_uploads(s3: Any, bucket: str, key: str, stale: timedelta = STALE) -> None:
@@ -104,36 +98,24 @@ def abort_stale_uploads(s3: Any, bucket: str, key: str, stale: timedelta = STALE
     S3 keeps, and bills, the parts of an upload until it is completed or aborted. An upload younger than
     ``stale`` may belong to a running process. If uploads may not be listed, a warning says so.
     """
-    from botocore.exceptions import ClientError
+    ours = re.sub(r"\d{8}", r"\\d{8}", re.escape(key))
+    with _warning(f"unfinished uploads of earlier runs under {s3_uri(bucket, key)} may stay"):
+        _abort_uploads(s3, bucket, key[: key.rfind("/") + 1], datetime.now(UTC) - stale, ours)
 
-    ours = re.compile(re.sub(r"\d{8}", r"\\d{8}", re.escape(key)))
-    before = datetime.now(UTC) - stale
-    try:
-        for each in _uploads(s3, bucket, key[: key.rfind("/") + 1]):
-            if ours.fullmatch(each["Key"]) and each["Initiated"] < before:
+
+def _abort_uploads(s3: Any, bucket: str, prefix: str, before: datetime | None, keys: str = "(?s:.*)") -> None:
+    for page in s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket, Prefix=prefix):
+        for each in page.get("Uploads", []):
+            if re.fullmatch(keys, each["Key"]) and (before is None or each["Initiated"] < before):
                 s3.abort_multipart_upload(Bucket=bucket, Key=each["Key"], UploadId=each["UploadId"])
-    except ClientError as error:
-        logger.warning("unfinished uploads of earlier runs under %s may stay: %s", s3_uri(bucket, key), error)
 
 
 @contextmanager
-def upload_in_parts(
-    s3: Any, bucket: str, key: str, metadata: Mapping[str, str] | None = None
-) -> Iterator[str]:
-    """Begin a multipart upload and yield its id; if the block raises, abort the upload.
-
-    Stale uploads of the key are aborted first (`abort_stale_uploads`).
-    """
+def _warning(consequence: str) -> Iterator[None]:
+    """Log an error of AWS as a warning: the caller's own result or error matters more."""
     from botocore.exceptions import BotoCoreError, ClientError
 
-    abort_stale_uploads(s3, bucket, key)
-    target = {"Bucket": bucket, "Key": key}
-    upload = s3.create_multipart_upload(**target, Metadata=dict(metadata or {}))["UploadId"]
     try:
-        yield upload
-    except BaseException:
-        try:
-            s3.abort_multipart_upload(**target, UploadId=upload)
-        except (BotoCoreError, ClientError) as error:  # the first error is the one to report
-            logger.warning("an unfinished upload of %s stays: %s", s3_uri(bucket, key), error)
-        raise
+        yield
+    except (BotoCoreError, ClientError) as error:
+        logger.warning("%s: %s", consequence, error)

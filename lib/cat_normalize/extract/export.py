@@ -22,10 +22,9 @@ from typing import Any, BinaryIO, cast
 import msgspec
 
 from cat_normalize.core.errors import ExtractError
-from cat_normalize.core.storage import ReadablePath, locate
-from cat_normalize.extract.lines import bounded
+from cat_normalize.core.storage import Location, locate
+from cat_normalize.extract.item_files import SUMMARY, bounded
 
-SUMMARY = "manifest-summary.json"
 FILES = "manifest-files.json"
 
 
@@ -35,19 +34,19 @@ class _Summary(msgspec.Struct, rename="camel"):
     export_type: str = "FULL_EXPORT"
 
 
-class _Entry(msgspec.Struct, rename={"md5": "md5Checksum", "items": "itemCount", "key": "dataFileS3Key"}):
+class DataFile(
+    msgspec.Struct, frozen=True, rename={"key": "dataFileS3Key", "items": "itemCount", "md5": "md5Checksum"}
+):
+    """One data file of an export, as its manifest describes it."""
+
     key: str
     items: int
     md5: str
 
-
-@dataclass(frozen=True, slots=True)
-class DataFile:
-    """One data file of an export, as its manifest describes it."""
-
-    name: str
-    items: int
-    md5: str
+    @property
+    def name(self) -> str:
+        """The name in the export's folder ``data``."""
+        return PurePosixPath(self.key).name
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +66,7 @@ class Export:
             return path.read_bytes()
 
     @contextmanager
-    def _readable(self, name: str) -> Iterator[ReadablePath]:
+    def _readable(self, name: str) -> Iterator[Location]:
         path = locate(self.uri.removesuffix(SUMMARY).rstrip("/"), self.access) / name
         try:
             yield path
@@ -84,14 +83,13 @@ class Export:
         """
         try:
             summary = msgspec.json.decode(self._read(SUMMARY), type=_Summary)
-            entries = msgspec.json.Decoder(_Entry).decode_lines(self._read(FILES))
+            files = msgspec.json.Decoder(DataFile).decode_lines(self._read(FILES))
         except msgspec.DecodeError as error:
             raise ExtractError(f"export {self.uri}: a manifest is damaged ({error}); export again") from error
         if summary.output_format != "DYNAMODB_JSON":
             raise ExtractError(f"export {self.uri} is {summary.output_format}; export it as DYNAMODB_JSON")
         if summary.export_type != "FULL_EXPORT":
             raise ExtractError(f"export {self.uri} is {summary.export_type}; make a full export")
-        files = [DataFile(PurePosixPath(each.key).name, each.items, each.md5) for each in entries]
         name, times = Counter(file.name for file in files).most_common(1)[0] if files else ("", 0)
         if times > 1:
             raise ExtractError(f"export {self.uri}: {FILES} names data/{name} {times} times; export again")

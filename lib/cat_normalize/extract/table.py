@@ -21,8 +21,8 @@ from typing import Any, cast
 from cat_normalize.core.errors import PipelineError, UsageError
 from cat_normalize.core.files import DISK_FULL, atomic_folder, write_bytes
 from cat_normalize.core.settings import Settings
-from cat_normalize.core.storage import ReadablePath, locate
-from cat_normalize.extract import export, partitions, scan
+from cat_normalize.core.storage import Location, locate
+from cat_normalize.extract import item_files, scan
 from cat_normalize.extract.export import Export
 from cat_normalize.extract.rate_limit import RateLimiter
 
@@ -82,16 +82,10 @@ def extract_table(
 
     limiter = RateLimiter(max_rcu, sleep=sleep)
 
-    def read(segment: int, folder: Path) -> _SegmentTotals:
-        totals = _SegmentTotals()
-        with partitions.Writer(folder, count) as writer:
-            for page in scan.pages(client, table, segment, segments, limiter, sleep):
-                totals.bytes += _write_items(page.items, writer, count)
-                totals.items += page.count
-                totals.units += page.capacity.CapacityUnits if page.capacity else 0.0
-                if progress:
-                    progress(page.count)
-        return totals
+    def read(segment: int, folder: Path) -> _Totals:
+        pages = scan.pages(client, table, segment, segments, limiter, sleep)
+        units = ((page.items, page.capacity.CapacityUnits if page.capacity else 0.0) for page in pages)
+        return _write_partitions(units, folder, count, progress)
 
     _allow_open_files(segments * count)
     with _output(output, count) as folder:
@@ -100,17 +94,9 @@ def extract_table(
         for each in later:
             each.mkdir()
         with scan.raw_bodies(client):
-            read_of = _run_segments(read, [folder, *later], stop)
+            totals = _run_segments(read, [folder, *later], stop)
         _append(later, folder, count)
-        done = Extracted(
-            f"dynamodb://{table}",
-            sum(each.items for each in read_of),
-            sum(each.bytes for each in read_of),
-            sum(each.units for each in read_of),
-            [partitions.name(number) for number in range(count)],
-        )
-        _write_record(folder, done)
-    return done
+        return _write_record(folder, f"dynamodb://{table}", count, totals)
 
 
 def extract_export(
@@ -122,24 +108,14 @@ def extract_export(
         export: the export, on S3 or on disk.
         output: the folder to make; an earlier extract there is replaced.
         count: how many partitions to write.
-        progress: is called after every data file.
+        progress: is called after about every megabyte.
 
     Raises:
         ExtractError: a file is missing, damaged, or not what the manifest says.
         UsageError: ``output`` has other files than an extract's.
     """
-    items = size = 0
-    with _output(output, count) as folder:
-        with partitions.Writer(folder, count) as writer:
-            for file in export.files():
-                for lines in _batches(line.strip() for line in export.lines(file)):
-                    size += _write_items(lines, writer, count)
-                items += file.items
-                if progress:
-                    progress(file.items)
-        done = Extracted(export.uri, items, size, 0.0, [partitions.name(number) for number in range(count)])
-        _write_record(folder, done)
-    return done
+    lines = (line.strip() for file in export.files() for line in export.lines(file))
+    return _extract_lines(lines, export.uri, output, count, progress)
 
 
 def extract_files(
@@ -170,25 +146,21 @@ def extract_files(
         raise UsageError(f"{exports[0]} is an export; give it alone")
     if exports:
         return extract_export(Export(exports[0], settings), output, count, progress)
-    items = size = 0
-    files = partitions.expand(cast(list[Path], locations))
+    files = item_files.expand(cast(list[Path], locations))
+    lines = (line for file in files for line in item_files.read_lines(file) if not _is_blank(line))
+    return _extract_lines((line.rstrip(b"\r\n") for line in lines), ", ".join(paths), output, count, progress)
+
+
+def _extract_lines(
+    lines: Iterable[bytes], source: str, output: Path, count: int, progress: Progress | None
+) -> Extracted:
     with _output(output, count) as folder:
-        with partitions.Writer(folder, count) as writer:
-            for file in files:
-                lines = (line.rstrip(b"\r\n") for line in partitions.read_lines(file) if not _is_blank(line))
-                for batch in _batches(lines):
-                    size += _write_items(batch, writer, count)
-                    items += len(batch)
-                    if progress:
-                        progress(len(batch))
-        names = [partitions.name(number) for number in range(count)]
-        done = Extracted(", ".join(paths), items, size, 0.0, names)
-        _write_record(folder, done)
-    return done
+        totals = _write_partitions(((batch, 0.0) for batch in _batches(lines)), folder, count, progress)
+        return _write_record(folder, source, count, [totals])
 
 
-def _is_export(path: ReadablePath) -> bool:
-    return path.name == export.SUMMARY or (path / export.SUMMARY).is_file()
+def _is_export(path: Location) -> bool:
+    return path.name == item_files.SUMMARY or (path / item_files.SUMMARY).is_file()
 
 
 def _is_blank(line: bytes) -> bool:
@@ -196,7 +168,7 @@ def _is_blank(line: bytes) -> bool:
 
 
 @dataclass(slots=True)
-class _SegmentTotals:
+class _Totals:
     items: int = 0
     bytes: int = 0
     units: float = 0.0
@@ -206,12 +178,10 @@ class _StoppedError(Exception):
     """Another segment has failed, or the run was interrupted."""
 
 
-def _run_segments(
-    read: Callable[[int, Path], _SegmentTotals], folders: list[Path], stop: Event
-) -> list[_SegmentTotals]:
+def _run_segments(read: Callable[[int, Path], _Totals], folders: list[Path], stop: Event) -> list[_Totals]:
     """Read each segment in a thread of its own; when one fails the others stop at their next page."""
 
-    def stop_on_error(segment: int, folder: Path) -> _SegmentTotals:
+    def stop_on_error(segment: int, folder: Path) -> _Totals:
         try:
             return read(segment, folder)
         except BaseException:
@@ -244,18 +214,25 @@ def _batches(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
     yield batch
 
 
-def _write_items(lines: Iterable[bytes], writer: partitions.Writer, count: int) -> int:
-    """Write raw items, one per line, to their partitions; return the bytes written."""
-    by_partition: dict[int, list[bytes]] = {}
-    for line in lines:
-        by_partition.setdefault(partitions.of_line(line, count), []).append(line)
-    size = 0
-    for number, items in by_partition.items():
-        items.append(b"")
-        data = b"\n".join(items)
-        writer.write(number, data)
-        size += len(data)
-    return size
+def _write_partitions(
+    pages: Iterable[tuple[Sequence[bytes], float]], folder: Path, count: int, progress: Progress | None
+) -> _Totals:
+    """Write pages of raw items, each with its read units, to the partitions of a folder."""
+    totals = _Totals()
+    with item_files.Writer(folder, count) as writer:
+        for items, units in pages:
+            by_partition: dict[int, list[bytes]] = {}
+            for item in items:
+                by_partition.setdefault(item_files.of_line(item, count), []).append(item)
+            for number, lines in by_partition.items():
+                data = b"\n".join([*lines, b""])
+                writer.write(number, data)
+                totals.bytes += len(data)
+            totals.items += len(items)
+            totals.units += units
+            if progress:
+                progress(len(items))
+    return totals
 
 
 def _allow_open_files(count: int) -> None:
@@ -281,9 +258,9 @@ def _output(output: Path, count: int) -> Iterator[Path]:
         raise UsageError(f"partitions: {count} is too few; give at least 1")
     if output.exists() and not output.is_dir():
         raise UsageError(f"{output} is a file; give a folder to make")
-    if output.is_dir() and (others := partitions.not_of_extract(output)):
+    if output.is_dir() and (others := item_files.not_of_extract(output)):
         raise UsageError(
-            f"{output} has other files than an extract's, such as {partitions.printable(others[0])}; give "
+            f"{output} has other files than an extract's, such as {item_files.printable(others[0])}; give "
             "another folder, or empty it"
         )
     try:
@@ -301,7 +278,7 @@ def _output(output: Path, count: int) -> Iterator[Path]:
 def _append(later: list[Path], folder: Path, count: int) -> None:
     """Append the later segments' partitions to the first segment's, in the segments' order."""
     for number in range(count):
-        name = partitions.name(number)
+        name = item_files.name(number)
         with (folder / name).open("ab") as whole:
             for segment in later:
                 with (segment / name).open("rb") as stream:
@@ -311,5 +288,13 @@ def _append(later: list[Path], folder: Path, count: int) -> None:
         segment.rmdir()
 
 
-def _write_record(folder: Path, done: Extracted) -> None:
-    write_bytes(folder / partitions.RECORD, f"{json.dumps(done.as_dict(), indent=1)}\n".encode())
+def _write_record(folder: Path, source: str, count: int, totals: list[_Totals]) -> Extracted:
+    done = Extracted(
+        source,
+        sum(each.items for each in totals),
+        sum(each.bytes for each in totals),
+        sum(each.units for each in totals),
+        [item_files.name(number) for number in range(count)],
+    )
+    write_bytes(folder / item_files.RECORD, f"{json.dumps(done.as_dict(), indent=1)}\n".encode())
+    return done

@@ -20,7 +20,7 @@ from cat_normalize.core.errors import PipelineError, UsageError
 from cat_normalize.core.files import DISK_FULL, atomic_file, check_file_target, private_folder
 from cat_normalize.core.manifest import Summary
 from cat_normalize.core.settings import Rules
-from cat_normalize.extract import partitions
+from cat_normalize.extract import item_files
 from cat_normalize.normalize.rows import Line, normalize
 from cat_normalize.normalize.runs import merge_records, merge_runs, write_run
 from cat_normalize.normalize.stretches import Sources, Stretch, cut
@@ -42,7 +42,7 @@ class _Piece:
     path: Path
 
     def lines(self) -> Iterator[Line]:
-        with self.path.open("rb", partitions.BUFFER) as stream:
+        with self.path.open("rb", item_files.BUFFER) as stream:
             for line in stream:
                 yield int(line[:_POSITION_DIGITS], 16), line[_POSITION_DIGITS:]
 
@@ -107,7 +107,7 @@ def normalize_files(
         UsageError: an output is an input, would be read as one, or cannot be a file.
     """
     inputs = list(inputs)
-    files = partitions.expand(inputs)
+    files = item_files.expand(inputs)
     _check_outputs(inputs, files, (csv, rejects))
     with (
         _explaining_full_disk(files, csv.parent),
@@ -118,12 +118,12 @@ def normalize_files(
         with atomic_file(rejects) as rejected:
             files = _copy_pipes(files, folder)
             job = _Job(folder, rules, Sources(files), partition_bytes)
-            if len(inputs) == 1 and (inputs[0] / partitions.RECORD).is_file():
+            if len(inputs) == 1 and (inputs[0] / item_files.RECORD).is_file():
                 whole = [Stretch(number, number, path) for number, path in enumerate(files)]
-                split = [_Partition((each,), partitions.weight(each.path)) for each in whole]
+                split = [_Partition((each,), item_files.weight(each.path)) for each in whole]
             else:
                 tasks = cut(files, workers, stretch_bytes)
-                count = _partition_count(sum(map(partitions.weight, files)), job.partition_bytes, workers)
+                count = _partition_count(sum(map(item_files.weight, files)), job.partition_bytes, workers)
                 split, lines = _split_all(tasks, count, job, run)
                 job = replace(job, source=Sources(files, list(chain(*tasks)), lines))
             split.sort(key=lambda partition: -partition.bytes)  # the largest first keep all workers busy
@@ -166,10 +166,10 @@ def _split_stretches(
 def _split(lines: Iterable[Line], count: int, level: int, folder: Path) -> list[_Partition]:
     """Write lines to as many scratch files as there are to be partitions; users stay whole."""
     own = Path(tempfile.mkdtemp(dir=folder))
-    with partitions.Writer(own, count) as writer:
+    with item_files.Writer(own, count) as writer:
         for position, line in lines:
             end = b"" if line.endswith(b"\n") else b"\n"
-            writer.write(partitions.of_line(line, count, level), b"%016x%b%b" % (position, line, end))
+            writer.write(item_files.of_line(line, count, level), b"%016x%b%b" % (position, line, end))
     return [_Partition((_Piece(path),), path.stat().st_size) for path in writer.paths]
 
 
@@ -217,7 +217,7 @@ def _check_outputs(inputs: Sequence[Path], files: Sequence[Path], outputs: Seque
         if any(output.exists() and file.samefile(output) for file in files):
             raise UsageError(f"{output} is an input too; write the output elsewhere")
         for folder in filter(Path.is_dir, inputs):
-            read = (folder / partitions.RECORD).is_file() or partitions.is_item_name(output.name)
+            read = (folder / item_files.RECORD).is_file() or item_files.is_item_name(output.name)
             if read and output.resolve().parent == folder.resolve():
                 raise UsageError(
                     f"{output} lies in the input folder {folder}, and the next run would read it as items or "
@@ -247,7 +247,7 @@ def _explaining_full_disk(files: Sequence[Path], folder: Path) -> Iterator[None]
     except OSError as error:
         if error.errno not in DISK_FULL:
             raise
-        mb = sum(map(partitions.weight, files)) // 1_000_000 + 1
+        mb = sum(map(item_files.weight, files)) // 1_000_000 + 1
         raise PipelineError(
             f"{error.strerror}: about {mb} MB of scratch files go to {tempfile.gettempdir()} (TMPDIR), "
             f"and as much of CSV and rejects to {folder}"

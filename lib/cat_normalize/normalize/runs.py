@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from cat_normalize.core.errors import InputError
-from cat_normalize.extract import partitions
+from cat_normalize.extract import item_files
 
 _BUFFER = 1 << 20
 
@@ -53,7 +53,7 @@ def _merged(runs: Sequence[Path]) -> Iterator[tuple[bytes, BinaryIO]]:
     """Yield the keys of all runs in order, each with the stream that its record is to be read from."""
     runs = [run for run in runs if run.stat().st_size]
     with ExitStack() as stack:
-        streams = [stack.enter_context(run.open("rb", partitions.buffer_of(len(runs)))) for run in runs]
+        streams = [stack.enter_context(run.open("rb", item_files.buffer_of(len(runs)))) for run in runs]
         last = b""
         for key, stream in heapq.merge(*map(_keys, streams), key=itemgetter(0)):
             if key == last:

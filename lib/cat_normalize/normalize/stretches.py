@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-from cat_normalize.extract import partitions
-from cat_normalize.extract.lines import next_line
+from cat_normalize.extract import item_files
+from cat_normalize.extract.item_files import next_line
 from cat_normalize.normalize.rows import Line
 
 _LINE_BITS = 40
@@ -44,12 +44,12 @@ class Stretch:
 
     def _raw_lines(self) -> Iterator[bytes]:
         if self.stop is None:
-            yield from partitions.read_lines(self.path)
+            yield from item_files.read_lines(self.path)
             return
-        with self.path.open("rb", partitions.BUFFER) as stream:
+        with self.path.open("rb", item_files.BUFFER) as stream:
             if self.start:
                 stream.seek(self.start - 1)  # a line that begins right at the start belongs here
-                while not stream.readline(partitions.BUFFER).endswith(b"\n"):
+                while not stream.readline(item_files.BUFFER).endswith(b"\n"):
                     if stream.tell() >= self.stop:
                         return
             left = self.stop - stream.tell()
@@ -69,16 +69,16 @@ def cut(files: Sequence[Path], workers: int, wanted: int | None = None) -> list[
     Returns:
         Tasks in reading order, each a list of stretches that follow each other.
     """
-    total = sum(map(partitions.weight, files))
+    total = sum(map(item_files.weight, files))
     wanted = wanted or max(_MIN_BYTES, -(-total // (2 * workers)))
     tasks: list[list[Stretch]] = [[]]
     number, room = 0, wanted
     for file, path in enumerate(files):
         size = path.stat().st_size
-        cuttable = workers > 1 and size > wanted and not partitions.is_packed(path)
+        cuttable = workers > 1 and size > wanted and not item_files.is_packed(path)
         for start in range(0, size, wanted) if cuttable else [0]:
             stop = min(start + wanted, size) if cuttable else None
-            weight = partitions.weight(path) if stop is None else stop - start
+            weight = item_files.weight(path) if stop is None else stop - start
             if tasks[-1] and weight > room:
                 tasks.append([])
                 room = wanted
@@ -99,7 +99,7 @@ class Sources:
     def __init__(
         self, files: Sequence[Path], stretches: Sequence[Stretch] = (), lines: Sequence[int] = ()
     ) -> None:
-        self._names = [partitions.printable(path.name) for path in files]
+        self._names = [item_files.printable(path.name) for path in files]
         self._starts = [(file, 0) for file in range(len(files))]
         if stretches:
             before = [0] * len(files)

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
 from cat_normalize.core.errors import PipelineError
-from cat_normalize.core.processes import signals_deferred
 
 _Result = TypeVar("_Result")
 
@@ -91,3 +90,37 @@ def _begin_worker(read_end: int, write_end: int) -> None:
 def _end_with_parent(read_end: int) -> None:
     os.read(read_end, 1)  # returns when no process has the write end open any more
     os._exit(1)
+
+
+@contextmanager
+def signals_deferred() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM wait until the end of the block, then pass them to the earlier handlers.
+
+    Outside of the main thread, where Python handles no signal, it does nothing.
+
+    >>> before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    >>> try:
+    ...     with signals_deferred():
+    ...         signal.raise_signal(signal.SIGINT)
+    ...         print("done first")
+    ... except KeyboardInterrupt:
+    ...     print("then interrupted")
+    done first
+    then interrupted
+    >>> _ = signal.signal(signal.SIGINT, before)
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    arrived: list[int] = []
+    before = {
+        number: signal.signal(number, lambda number, _frame: arrived.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)
+        for each in dict.fromkeys(arrived):
+            signal.raise_signal(each)

@@ -1,9 +1,9 @@
-"""Run ETL-1 inside Spark, over a full DynamoDB export: the same bytes as `normalize.files` gives for it.
+"""ETL-1 in Spark on Glue: one export of the table in; rejects, CSV and manifest out (contract §6, §7).
 
-Spark moves and sorts; `normalize` alone decides what becomes of an item. A task reads one data file of the
-export. Lines are partitioned by user and sorted in reading order, each partition is normalized as a whole,
-then rows and rejects are sorted and written to staging as text. The driver streams what was written into
-one upload. Why so: docs/decisions/0003.
+It publishes the same bytes as `normalize.files`, also for a table too large for one machine. A task reads
+one data file of the export. Lines are partitioned by user and sorted in reading order, each partition is
+normalized as a whole, then rows and rejects are sorted and written to staging as text. The driver streams
+these into one upload. The reasons: docs/decisions/0003.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import gc
 import hashlib
 import io
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
 from functools import partial
@@ -23,12 +23,12 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from cat_normalize.core import aws, csvfile, errors, layout, manifest
 from cat_normalize.core.errors import InputError, PipelineError
 from cat_normalize.core.manifest import Etl1Manifest, Output, Summary
-from cat_normalize.core.settings import Rules, Settings, refuse_future_days
+from cat_normalize.core.settings import Rules, Settings, parse_flag, refuse_future_days
 from cat_normalize.core.settings import today as todays_date
 from cat_normalize.core.storage import Location, locate, spark_address, staging, write_stream
-from cat_normalize.extract import partitions
-from cat_normalize.extract.export import SUMMARY as EXPORT_SUMMARY
+from cat_normalize.extract import item_files
 from cat_normalize.extract.export import DataFile, Export
+from cat_normalize.jobs.etl1 import run_date_of
 from cat_normalize.normalize import normalize, refuse_all_rejected, refuse_shrunk
 from cat_normalize.normalize.rows import Line
 
@@ -36,12 +36,16 @@ if TYPE_CHECKING:
     from pyspark import RDD
     from pyspark.sql import SparkSession
 
+REQUIRED = ("input", "output_bucket")
+SETTINGS = ("time_zone", "exclude_cities", "since", "until", "min_users_percent")
+"""Optional arguments, each written as the setting ``CAT_…`` of its name (§7)."""
+ALLOW = ("allow_shrink", "allow_future")
+OPTIONAL = ("run_date", "time", *SETTINGS, *ALLOW)
+"""The names of the job's optional arguments; an empty one counts as not given."""
 PARTITION_BYTES = 64 << 20
-"""Raw bytes aimed at in one partition; a task holds a small multiple of it."""
+"""Raw bytes aimed at in one partition; a task needs a small multiple of it in memory."""
 PIECE_BYTES = 256 << 20
 """Bytes aimed at in one sorted piece of the output."""
-GZIP_RATIO = 8
-"""How much larger an export's items are than its packed files, about."""
 LINE_BITS = 40
 CSV, REJECTS, SUMMARY = 0, 1, 2
 Place = tuple[int, int]
@@ -49,7 +53,41 @@ Record = tuple[int, Any, Any]
 """CSV with ``usuario_id`` and line, REJECTS with place and line, or SUMMARY with sizes and counts."""
 
 
-def run(
+def run(arguments: Mapping[str, str], environment: Mapping[str, str]) -> Etl1Manifest:
+    """Normalize the export ``input``; publish rejects, CSV and manifest, which is returned.
+
+    The run date is ``run_date``; else the day, in the time zone, of ``time`` (the schedule's); else today.
+
+    Args:
+        arguments: by the names in `REQUIRED` and `OPTIONAL`.
+        environment: the environment variables of the job.
+
+    Raises:
+        CatNormalizeError: as `publish_export` does; each output is whole or unchanged.
+    """
+    from pyspark.sql import SparkSession
+
+    settings = settings_of(arguments, environment)
+    allow = {name: parse_flag(f"--{name}", arguments.get(name, "")) for name in ALLOW}
+    spark, zone = SparkSession.builder.getOrCreate(), settings.rules.time_zone
+    run_date, today = run_date_of(arguments, zone), todays_date(zone)
+    return publish_export(spark, arguments["input"], settings, run_date, **allow, today=today)
+
+
+def settings_of(arguments: Mapping[str, str], environment: Mapping[str, str]) -> Settings:
+    """Return the settings of a run; arguments win over environment variables.
+
+    >>> given = {"output_bucket": "mine", "time_zone": "UTC", "since": ""}
+    >>> made = settings_of(given, {"CAT_SINCE": "20250901"})
+    >>> made.bucket, made.rules.time_zone, made.rules.since
+    ('mine', 'UTC', datetime.date(2025, 9, 1))
+    """
+    given = {f"CAT_{name.upper()}": arguments[name] for name in SETTINGS if arguments.get(name)}
+    region = {"AWS_REGION": environment.get("AWS_DEFAULT_REGION", "")}
+    return Settings.from_environment(region | {**environment} | given, bucket=arguments["output_bucket"])
+
+
+def publish_export(
     spark: SparkSession,
     uri: str,
     settings: Settings,
@@ -59,23 +97,20 @@ def run(
     allow_future: bool = False,
     today: date | None = None,
 ) -> Etl1Manifest:
-    """Normalize an export and publish rejects, CSV and manifest under the contract's keys (§6).
+    """Normalize an export and publish rejects, CSV and manifest, which is returned (§6).
 
     Args:
         spark: any session whose executors have this library.
         uri: the export's folder, ``s3://…/AWSDynamoDB/ID/`` or a copy on a disk that all executors see.
-        settings: bucket, rules, the guard's share.
-        run_date: the day that names the outputs.
-        allow_shrink: publish however few the users are.
-        allow_future: publish though the run date has not come yet.
+        settings: bucket, rules, the guard's percentage.
+        run_date: the day in the keys of the outputs.
+        allow_shrink: publish however few users there are.
+        allow_future: publish even if the run date is after today.
         today: today in the settings' zone; the clock's by default.
-
-    Returns:
-        The manifest.
 
     Raises:
         FutureDateError: the run date is after today; nothing was read.
-        GuardError: as `normalize.publish` does; no CSV was published.
+        GuardError: the guard refused the run; no CSV was published.
         PipelineError: as `normalize_export` does.
     """
     today = today or todays_date(settings.rules.time_zone)
@@ -107,11 +142,11 @@ def normalize_export(
     check: Callable[[Summary], None] = lambda _: None,
     accept: Callable[[Summary], None] = lambda _: None,
 ) -> tuple[Summary, list[Output]]:
-    """Write the CSV (§4) and the rejects (§3) of an export, each whole or not at all, the rejects first.
+    """Write an export's rejects (§3), then its CSV (§4), each whole or not at all; return counts and outputs.
 
     Args:
-        spark: as for `run`.
-        uri: as for `run`.
+        spark: as for `publish_export`.
+        uri: as for `publish_export`.
         csv: where the CSV appears, a path or ``s3://bucket/key``.
         rejects: where the rejects appear, in the same way.
         settings: rules, region and endpoint.
@@ -119,21 +154,18 @@ def normalize_export(
         check: called before anything is published; it may raise.
         accept: called between rejects and CSV; it may raise.
 
-    Returns:
-        The counts, and the outputs: rejects and CSV.
-
     Raises:
         ExtractError: the export is not what its manifests say.
         PipelineError: Spark failed otherwise, or lost bytes; nothing was published.
     """
-    folder = locate(uri.removesuffix(EXPORT_SUMMARY).rstrip("/"), settings)
+    folder = locate(uri.removesuffix(item_files.SUMMARY).rstrip("/"), settings)
     with staging(locate(csv, settings)) as staged, _without_items():
         files = Export(uri, settings).files()
-        packed = _size(_files(folder / "data"))
-        done = _normalized(spark, uri, files, settings, count or packed * GZIP_RATIO // PARTITION_BYTES + 1)
+        raw_bytes = sum(map(item_files.weight, _files(folder / "data")))
+        done = _normalized(spark, uri, files, settings, count or raw_bytes // PARTITION_BYTES + 1)
         summary, made = Summary(), [0, 0]
         try:
-            for _, sizes, counts in done.filter(_of(SUMMARY)).collect():
+            for _, sizes, counts in done.filter(lambda record: record[0] == SUMMARY).collect():
                 summary.add(counts)
                 made = [sum(pair) for pair in zip(made, sizes, strict=True)]
             if summary.items_read != (items := sum(file.items for file in files)):
@@ -155,9 +187,8 @@ def _normalized(
 
     read = partial(_read, uri=uri, settings=settings, count=count)
     lines: Any = spark.sparkContext.parallelize(list(enumerate(files)), len(files) or 1).flatMap(read)
-    work = partial(
-        _normalize, rules=settings.rules, names=[partitions.printable(file.name) for file in files]
-    )
+    names = [item_files.printable(file.name) for file in files]
+    work = partial(_normalize, rules=settings.rules, names=names)
     done: RDD[Record] = lines.repartitionAndSortWithinPartitions(count, itemgetter(0)).mapPartitions(work)
     return done.persist(StorageLevel.DISK_ONLY)
 
@@ -168,7 +199,7 @@ def _read(
     """Yield the lines of a data file, each with its partition and its place in reading order."""
     number, file = numbered
     for place, line in enumerate(Export(uri, settings).lines(file), (number << LINE_BITS) + 1):
-        yield (partitions.of_line(line, count), place), line
+        yield (item_files.of_line(line, count), place), line
 
 
 def _normalize(lines: Iterable[tuple[Place, bytes]], rules: Rules, names: list[str]) -> Iterator[Record]:
@@ -190,19 +221,14 @@ def _normalize(lines: Iterable[tuple[Place, bytes]], rules: Rules, names: list[s
     yield SUMMARY, sizes, done.summary
 
 
-def _of(kind: int) -> Callable[[Record], bool]:
-    return lambda record: record[0] == kind
-
-
 def _sorted(spark: SparkSession, done: RDD[Record], kind: int, size: int, folder: Location) -> list[Location]:
     """Write all lines of a kind, sorted by key, into a folder; return its files in order."""
-    rows = done.filter(_of(kind)).map(itemgetter(1, 2))
+    rows = done.filter(lambda record: record[0] == kind).map(itemgetter(1, 2))
     frame = spark.createDataFrame(rows, "key binary, line binary", verifySchema=False)
     ranges = frame.repartitionByRange(size // PIECE_BYTES + 1, "key").sortWithinPartitions("key")
-    writer = ranges.selectExpr("CAST(line AS STRING)").write  # the bytes as they are
-    writer.option("mapreduce.fileoutputcommitter.marksuccessfuljobs", "false").text(
-        spark_address(folder), lineSep="\n"
-    )
+    text = ranges.selectExpr("CAST(line AS STRING)")  # the bytes as they are
+    writer = text.write.option("mapreduce.fileoutputcommitter.marksuccessfuljobs", "false")
+    writer.text(spark_address(folder), lineSep="\n")
     pieces = _files(folder)
     if (written := _size(pieces)) != size:
         raise PipelineError(f"{written} bytes were sorted, and {size} were made; run again")
@@ -210,7 +236,6 @@ def _sorted(spark: SparkSession, done: RDD[Record], kind: int, size: int, folder
 
 
 def _files(folder: Location) -> list[Location]:
-    """Return the files of a folder in order of their names."""
     files: Iterable[Location] = folder.iterdir() if folder.is_dir() else ()
     return sorted((each for each in files if not each.name.startswith((".", "_"))), key=str)
 
@@ -220,7 +245,6 @@ def _size(files: Iterable[Location]) -> int:
 
 
 def _publish(header: bytes, pieces: list[Location], target: Location) -> Output:
-    """Publish header and pieces as one object or file."""
     whole = _Joined(chain([io.BytesIO(header)], (piece.open("rb") for piece in pieces)))
     with io.BufferedReader(whole, 1 << 20) as reader:
         write_stream(target, reader, _size(pieces))

@@ -1,7 +1,7 @@
-"""Item files: finding them, reading their lines, and dealing them into partitions of whole users.
+"""Item files: find them, read their lines, and write them to partitions of whole users.
 
-A partition is a file of JSON lines; an item belongs to the partition that the CRC-32 of its ``PK``
-names, so that all items of a user come together whatever the order they arrive in.
+A partition is a file of JSON lines. The CRC-32 of an item's ``PK`` decides its partition, so all items of a
+user are in the same one, in any order of arrival.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import os
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, nullcontext
+from functools import partial
 from io import BufferedReader
 from pathlib import Path
-from types import TracebackType
 from typing import BinaryIO, cast
 
 from msgspec import UNSET, DecodeError, Raw, Struct, UnsetType, json
@@ -22,14 +22,17 @@ from msgspec.json import Decoder
 
 from cat_normalize.core.errors import InputError, UsageError
 from cat_normalize.core.files import sweep
-from cat_normalize.extract.export import SUMMARY
-from cat_normalize.extract.lines import bounded
+from cat_normalize.core.storage import Location
 
 RECORD = "_extract.json"
-"""Beside the partitions of an extract: what it read, and that its files hold whole users."""
+"""Next to the partitions of an extract: what was read; it also says that the partitions have whole users."""
+SUMMARY = "manifest-summary.json"
+"""In the folder of a DynamoDB export."""
+MAX_LINE = 16 << 20
+"""Bytes of the longest line that is read; DynamoDB's items have 400 KB, as JSON a few times that."""
 BUFFER = 1 << 16
 """Bytes written at a time: in the usual 8 KB a file system zeroes most blocks before it fills them."""
-SMALL_BUFFER = 1 << 13
+_SMALL_BUFFER = 1 << 13
 _BUFFERED = 6 << 20
 _GZIP = b"\x1f\x8b"
 _GZIP_RATIO = 8
@@ -43,7 +46,6 @@ class _Pk(Struct, gc=False):
 
 class _Record(Struct):
     files: list[str]
-    items: int
     bytes: int
 
 
@@ -61,7 +63,7 @@ def buffer_of(files: int) -> int:
     >>> buffer_of(4), buffer_of(400), buffer_of(4000)
     (65536, 15728, 8192)
     """
-    return max(SMALL_BUFFER, min(BUFFER, _BUFFERED // files))
+    return max(_SMALL_BUFFER, min(BUFFER, _BUFFERED // files))
 
 
 def name(number: int) -> str:
@@ -85,40 +87,32 @@ def of_line(line: bytes, count: int, level: int = 0) -> int:
     >>> of_line(line, 8) == of_line(b'{"Item":' + line + b'}', 8)
     True
     """
-    key = pk(line)
-    return (zlib.crc32(line if key is None else key) >> 16 * level) % count
-
-
-def pk(line: bytes) -> bytes | None:
-    r"""Return the ``PK`` of one raw item, bare or wrapped, in UTF-8; None where it cannot be read.
-
-    >>> pk(b'{"Item":{"SK":{"S":"REGISTER"},"PK":{"S":"USER#\\u00f1"}}}')
-    b'USER#\xc3\xb1'
-    """
+    user = line
     try:
         key = _key.decode(line)
         if key.PK is UNSET and key.Item:
             key = _key.decode(key.Item)
+        if key.PK is not UNSET:
+            user = key.PK.S.encode()
     except (DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-    return None if key.PK is UNSET else key.PK.S.encode()
+        pass
+    return (zlib.crc32(user) >> 16 * level) % count
 
 
 def expand(paths: Iterable[Path]) -> list[Path]:
     """Return the item files that paths name: files as they are, folders by their sorted item files.
 
-    In a folder an item file is one whose name `is_item_name` says so; what else is there is left out, and a
-    warning names it unless its name starts with ``_`` or ``.``.
+    In a folder, `is_item_name` decides; a warning names the others unless they start with ``_`` or ``.``.
 
     Raises:
-        InputError: a path does not exist, a folder holds no item file or one that cannot be read, or an
-            extract's folder is not as the extract left it.
+        InputError: a path does not exist, a folder has no item file or one that cannot be read, or an
+            extract's folder was changed.
         UsageError: a file is named twice.
     """
     files: list[Path] = []
     for path in paths:
-        if not path.exists():
-            _restore(path)
+        if isinstance(path, Path) and not path.exists() and path.parent.is_dir():
+            sweep(path.parent)  # restores what an extract was killed while replacing
         if path.is_dir():
             files += _of_folder(path)
         elif path.exists():
@@ -139,12 +133,6 @@ def _refuse_twice(files: Iterable[Path]) -> None:
             raise UsageError(f"{path} is the same file as {same}; name it once, or its items count twice")
 
 
-def _restore(path: Path) -> None:
-    """Put back what an extract was killed over, on a disk."""
-    if isinstance(path, Path) and path.parent.is_dir():
-        sweep(path.parent)
-
-
 def _of_folder(folder: Path) -> list[Path]:
     if (folder / SUMMARY).is_file():
         raise InputError(
@@ -160,7 +148,7 @@ def _of_folder(folder: Path) -> list[Path]:
     if others := [each.name for each in entries if each not in found]:
         shown = ", ".join(map(printable, others[:5])) + (" …" if len(others) > 5 else "")
         logger.warning("%s: left out %d that are no item files: %s", folder, len(others), shown)
-    recorded_items(folder, found)
+    _check_record(folder, found)
     return found
 
 
@@ -173,15 +161,11 @@ def is_item_name(name: str) -> bool:
     return name[0] not in "._" and name.lower().endswith(_SUFFIXES)
 
 
-def recorded_items(folder: Path, files: Sequence[Path]) -> int | None:
-    """Return how many items the record of an extract's folder counts, None where there is no record.
-
-    Raises:
-        InputError: the record cannot be read, or the item files are not the recorded ones, to the byte.
-    """
+def _check_record(folder: Path, files: Sequence[Path]) -> None:
+    """Refuse an extract's folder whose item files are not the recorded ones, to the byte."""
     path = folder / RECORD
     if not path.is_file():
-        return None
+        return
     try:
         record = json.decode(path.read_bytes(), type=_Record)
     except DecodeError as error:
@@ -197,7 +181,6 @@ def recorded_items(folder: Path, files: Sequence[Path]) -> int | None:
             f"{folder}: expected {record.bytes} bytes of items ({RECORD}), found {size}: a partition was "
             f"changed or cut short; extract again, or remove {RECORD} to read what is there"
         )
-    return record.items
 
 
 def not_of_extract(folder: Path) -> list[str]:
@@ -219,11 +202,10 @@ def printable(name: str) -> str:
 
 
 def read_lines(path: Path) -> Iterator[bytes]:
-    """Yield the lines of one item file, plain or gzip (told by its first bytes), one at a time.
+    """Yield the lines of one item file, plain or gzip (recognized by its first bytes), one at a time.
 
     Raises:
-        InputError: the file cannot be read, its compressed data is damaged or cut short, or a line is
-            longer than any item can be.
+        InputError: the file cannot be read, is damaged or cut short, or has a line longer than `MAX_LINE`.
     """
     try:
         with path.open("rb", BUFFER) as plain:
@@ -234,13 +216,58 @@ def read_lines(path: Path) -> Iterator[bytes]:
         raise InputError(f"{path} cannot be read to its end: {error}") from error
 
 
-def weight(path: Path) -> int:
-    """Return about how many raw bytes an item file holds."""
+def bounded(stream: BinaryIO, name: object) -> Iterator[bytes]:
+    r"""Yield the lines of a stream, each with its LF.
+
+    Raises:
+        InputError: a line is longer than `MAX_LINE`; it is not read to its end.
+
+    >>> import io
+    >>> list(bounded(io.BytesIO(b"{}\n\n{}"), "a.jsonl"))
+    [b'{}\n', b'\n', b'{}']
+    """
+    for number, line in enumerate(iter(partial(stream.readline, MAX_LINE + 1), b""), start=1):
+        if len(line) > MAX_LINE:
+            raise _too_long(name, number)
+        yield line
+
+
+def next_line(stream: BinaryIO, path: Path) -> bytes:
+    """Return the rest of the line at which a file's stream is.
+
+    Raises:
+        InputError: as `bounded`.
+    """
+    line = stream.readline(MAX_LINE + 1)
+    if len(line) > MAX_LINE:
+        raise _too_long(path, _line_at(path, stream.tell() - len(line)))
+    return line
+
+
+def _line_at(path: Path, offset: int) -> int:
+    """Return the number of the line that an offset is in."""
+    number = 1
+    with path.open("rb") as stream:
+        while offset > 0 and (piece := stream.read(min(offset, 1 << 20))):
+            number += piece.count(b"\n")
+            offset -= len(piece)
+    return number
+
+
+def _too_long(name: object, line: int) -> InputError:
+    return InputError(
+        f"{name}, line {line}: longer than {MAX_LINE >> 20} MB, and an item of DynamoDB has 400 KB at most; "
+        "give files of items, one a line (JSON lines)"
+    )
+
+
+def weight(path: Location) -> int:
+    """Return the estimated number of raw bytes in an item file."""
     return path.stat().st_size * (_GZIP_RATIO if path.name.lower().endswith(".gz") else 1)
 
 
 def is_packed(path: Path) -> bool:
-    """Tell a gzip file by its first bytes; what cannot be read is for `read_lines` to say."""
+    """Return whether a file is gzip by its first bytes, or cannot be read, which `read_lines` reports."""
     try:
         with path.open("rb") as stream:
             return stream.read(2) == _GZIP
@@ -249,7 +276,7 @@ def is_packed(path: Path) -> bool:
 
 
 class Writer:
-    """Deals lines to the partition files of one folder; they are complete once it is closed."""
+    """Write lines to the partitions of one folder, which are complete once it is closed."""
 
     def __init__(self, folder: Path, count: int) -> None:
         self.paths = [folder / name(number) for number in range(count)]
@@ -269,7 +296,5 @@ class Writer:
     def __enter__(self) -> Writer:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self._stack.close()
