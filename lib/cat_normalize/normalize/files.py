@@ -22,9 +22,9 @@ from cat_normalize.core.manifest import Summary
 from cat_normalize.core.settings import Rules
 from cat_normalize.extract import item_files
 from cat_normalize.normalize.rows import Line, normalize
-from cat_normalize.normalize.runs import merge_records, merge_runs, write_run
+from cat_normalize.normalize.sorted_runs import merge_records, merge_runs, write_run
 from cat_normalize.normalize.stretches import Sources, Stretch, cut
-from cat_normalize.normalize.workers import Run, worker_pool
+from cat_normalize.normalize.workers import RunTasks, worker_pool
 
 PARTITION_BYTES = 16 << 20
 """Raw bytes aimed at in one partition. A worker holds three times as much; smaller ones cost more files."""
@@ -112,7 +112,7 @@ def normalize_files(
     with (
         _explaining_full_disk(files, csv.parent),
         private_folder() as folder,
-        worker_pool(workers) as run,
+        worker_pool(workers) as run_tasks,
         atomic_file(csv) as table,
     ):
         with atomic_file(rejects) as rejected:
@@ -124,10 +124,10 @@ def normalize_files(
             else:
                 tasks = cut(files, workers, stretch_bytes)
                 count = _partition_count(sum(map(item_files.weight, files)), job.partition_bytes, workers)
-                split, lines = _split_all(tasks, count, job, run)
+                split, lines = _split_all(tasks, count, job, run_tasks)
                 job = replace(job, source=Sources(files, list(chain(*tasks)), lines))
             split.sort(key=lambda partition: -partition.bytes)  # the largest first keep all workers busy
-            done = run(_normalize_partition, [(partition, job) for partition in split])
+            done = run_tasks(_normalize_partition, [(partition, job) for partition in split])
             merge_records([each.rejects for each in done], rejected)
         table.write(csvfile.HEADER)
         merge_records([each.rows for each in done], table)
@@ -139,10 +139,10 @@ def normalize_files(
 
 
 def _split_all(
-    tasks: Sequence[Sequence[Stretch]], count: int, job: _Job, run: Run
+    tasks: Sequence[Sequence[Stretch]], count: int, job: _Job, run_tasks: RunTasks
 ) -> tuple[list[_Partition], list[int]]:
     """Split stretches of files into partitions; return these, and the number of lines of each stretch."""
-    made = run(_split_stretches, [(task, count, job.folder) for task in tasks])
+    made = run_tasks(_split_stretches, [(task, count, job.folder) for task in tasks])
     pieces = zip(*(split for _, split in made), strict=True)
     return [_joined(each) for each in pieces], list(chain(*(lines for lines, _ in made)))
 

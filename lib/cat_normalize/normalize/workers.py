@@ -16,7 +16,7 @@ from cat_normalize.core.errors import PipelineError
 _Result = TypeVar("_Result")
 
 
-class Run(Protocol):
+class RunTasks(Protocol):
     """Calls one function for many tasks."""
 
     def __call__(
@@ -26,8 +26,8 @@ class Run(Protocol):
 
 
 @contextmanager
-def worker_pool(workers: int) -> Iterator[Run]:
-    """Yield a `Run` on that many processes; with one it is this process.
+def worker_pool(workers: int) -> Iterator[RunTasks]:
+    """Yield a `RunTasks` on that many processes; with one it is this process.
 
     The processes end with the block if it raises, and with this process however it ends.
 

@@ -48,9 +48,9 @@ PIECE_BYTES = 256 << 20
 """Bytes aimed at in one sorted piece of the output."""
 LINE_BITS = 40
 CSV, REJECTS, SUMMARY = 0, 1, 2
-Place = tuple[int, int]
+Position = tuple[int, int]
 Record = tuple[int, Any, Any]
-"""CSV with ``usuario_id`` and line, REJECTS with place and line, or SUMMARY with sizes and counts."""
+"""CSV with ``usuario_id`` and line, REJECTS with position and line, or SUMMARY with sizes and counts."""
 
 
 def run(arguments: Mapping[str, str], environment: Mapping[str, str]) -> Etl1Manifest:
@@ -195,25 +195,25 @@ def _normalized(
 
 def _read(
     numbered: tuple[int, DataFile], uri: str, settings: Settings, count: int
-) -> Iterator[tuple[Place, bytes]]:
-    """Yield the lines of a data file, each with its partition and its place in reading order."""
+) -> Iterator[tuple[Position, bytes]]:
+    """Yield the lines of a data file, each with its partition and its position in reading order."""
     number, file = numbered
-    for place, line in enumerate(Export(uri, settings).lines(file), (number << LINE_BITS) + 1):
-        yield (item_files.of_line(line, count), place), line
+    for position, line in enumerate(Export(uri, settings).lines(file), (number << LINE_BITS) + 1):
+        yield (item_files.of_line(line, count), position), line
 
 
-def _normalize(lines: Iterable[tuple[Place, bytes]], rules: Rules, names: list[str]) -> Iterator[Record]:
-    def source(place: int) -> str:
-        return f"{names[place >> LINE_BITS]}:{place & ((1 << LINE_BITS) - 1)}"
+def _normalize(lines: Iterable[tuple[Position, bytes]], rules: Rules, names: list[str]) -> Iterator[Record]:
+    def source(position: int) -> str:
+        return f"{names[position >> LINE_BITS]}:{position & ((1 << LINE_BITS) - 1)}"
 
-    placed: Iterator[Line] = ((place, line) for (_, place), line in lines)
-    gc.disable()  # what is read is kept, and holds no cycles
+    positioned: Iterator[Line] = ((position, line) for (_, position), line in lines)
+    gc.disable()  # the items stay until the end and have no cycles
     try:
-        done = normalize(placed, rules, source)
+        done = normalize(positioned, rules, source)
     finally:
         gc.enable()
     rows = ((CSV, str(row[0]).encode(), csvfile.line(row)) for row in done.rows)
-    rejects = ((REJECTS, place.to_bytes(8, "big"), line) for place, line in done.rejects)
+    rejects = ((REJECTS, position.to_bytes(8, "big"), line) for position, line in done.rejects)
     sizes = [0, 0]
     for kind, key, line in chain(rows, rejects):
         sizes[kind] += len(line)
