@@ -17,6 +17,7 @@ from pathlib import Path
 import data
 import imports
 import memory
+import notebooks
 import plot
 import scan
 import timing
@@ -24,7 +25,6 @@ from table import Table, seconds
 
 import convert
 import normalize
-import notebooks
 import query
 from normalize import LOADS, SQL, TWO
 
