@@ -179,7 +179,7 @@ def test_an_older_csv_leaves_the_parquet_and_is_no_failure(
     arrived = worker.receive()
     assert arrived is not None
     ended = worker.run(arrived)
-    assert (ended.key, ended.status) == (OLDER, "stays")
+    assert (ended.key, ended.status) == (OLDER, "stale")
     assert ended.reason.endswith("is of 2025-09-01 already; this CSV is of 2025-08-31")
     (rule,) = machine["Was the CSV an older one?"]["Choices"]
     assert rule["StringMatches"] == arrival.IN_ORDER

@@ -14,3 +14,9 @@ def project(empty_aws: LocalAws, tmp_path: Path) -> Project:
     made = Project(tmp_path, empty_aws.child_environment(environment()))
     made.write()
     return made
+
+
+@pytest.fixture
+def aws(empty_aws: LocalAws) -> LocalAws:
+    """The local AWS of those runs, without a sample."""
+    return empty_aws

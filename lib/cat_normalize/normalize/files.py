@@ -129,8 +129,8 @@ def normalize_files(
             split.sort(key=lambda partition: -partition.bytes)  # the largest first keep all workers busy
             done = run_tasks(_normalize_partition, [(partition, job) for partition in split])
             merge_records([each.rejects for each in done], rejected)
-        table.write(csvfile.HEADER)
-        merge_records([each.rows for each in done], table)
+            table.write(csvfile.HEADER)
+            merge_records([each.rows for each in done], table)
         summary = Summary()
         for each in done:
             summary.add(each.summary)
