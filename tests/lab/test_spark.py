@@ -60,9 +60,10 @@ def test_the_two_jars_and_no_import() -> None:
 
 
 def test_without_the_jars_the_error_has_the_command_that_installs_them() -> None:
+    hidden = "import sys; sys.modules['sagemaker_pyspark'] = None; "
     run = subprocess.run(
-        [sys.executable, "-S", "-c", "from cat_lab import spark; spark.s3a_jars()"],  # no packages
-        env={"PYTHONPATH": str(LIBRARY)},
+        [sys.executable, "-c", f"{hidden}from cat_lab import spark; spark.s3a_jars()"],
+        env={"PYTHONPATH": str(Path(__file__).parents[2] / "lib")},
         capture_output=True,
         text=True,
         check=False,
