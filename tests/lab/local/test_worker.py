@@ -213,7 +213,8 @@ def test_without_the_script_the_local_aws_runs_without_event_loop(
         shutil.copytree(source, folder / source.name, ignore=shutil.ignore_patterns("__pycache__"))
     made = local(None, PYTHONPATH=str(folder))
     settings = Settings.from_environment(made.exports())
-    assert "The event loop is off: glue/etl-process2/glue_job_script.py is not in this folder" in made.err.read_text()
+    missing = "The event loop is off: glue/etl-process2/glue_job_script.py is not in this folder"
+    assert missing in made.err.read_text()
     assert "upload_file" not in made.err.read_text()
     put(settings)
     assert client(settings, "events").list_rules()["Rules"] == []
