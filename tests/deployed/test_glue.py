@@ -227,6 +227,8 @@ def test_today_is_that_of_the_zone_it_is_given(job, aws, csv, capsys):
         job(*place, behind)
     job(*place, ahead)
     assert json.loads(capsys.readouterr().out)["settings"]["rules"]["time_zone"] == ahead
+    made = aws.client("s3").head_object(Bucket=aws.settings.bucket, Key="zones/data.parquet")
+    assert made["Metadata"]["time-zone"] == ahead
 
 
 def test_arguments(script):

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cat_normalize.core.errors import UsageError
-from cat_normalize.extract.rate_limit import FULL_PAGE, RateLimiter
+from cat_normalize.extract.scan import FULL_PAGE, RateLimiter
 
 
 class Time:

@@ -14,7 +14,7 @@ from botocore.config import Config
 
 from cat_normalize.core.errors import ExtractError, UsageError
 from cat_normalize.extract import extract_table, item_files, scan
-from cat_normalize.extract.rate_limit import FULL_PAGE, RateLimiter
+from cat_normalize.extract.scan import FULL_PAGE, RateLimiter
 
 THROTTLED = ["ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded"]
 

@@ -24,7 +24,7 @@ from cat_normalize.core.settings import Settings
 from cat_normalize.core.storage import Location, locate
 from cat_normalize.extract import item_files, scan
 from cat_normalize.extract.export import Export
-from cat_normalize.extract.rate_limit import RateLimiter
+from cat_normalize.extract.scan import RateLimiter
 
 Progress = Callable[[int], None]
 """Is called with the number of items that have just been read."""

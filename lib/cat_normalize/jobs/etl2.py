@@ -29,7 +29,8 @@ def run(arguments: Mapping[str, str], environment: Mapping[str, str]) -> Etl2Man
     from pyspark.sql import SparkSession
 
     settings = settings_of(arguments, environment)
-    day = today(settings.rules.time_zone)
+    zone = settings.rules.time_zone
+    day = today(zone)
     allow_future = parse_flag("--allow_future", arguments.get("allow_future", ""))
     s3, bucket = aws.client(settings, "s3"), arguments["input_bucket"]
     key = arguments.get("input_key") or newest_csv(
@@ -37,7 +38,8 @@ def run(arguments: Mapping[str, str], environment: Mapping[str, str]) -> Etl2Man
     )
     target = layout.s3_uri(settings.bucket, layout.parquet_key(settings))
     spark = SparkSession.builder.getOrCreate()
-    done = convert_csv(spark, layout.s3_uri(bucket, key), target, s3, allow_future=allow_future, today=day)
+    source = layout.s3_uri(bucket, key)
+    done = convert_csv(spark, source, target, s3, allow_future=allow_future, today=day, time_zone=zone)
     return publish_manifest(settings, done.run_date or day, done, s3)
 
 
