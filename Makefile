@@ -1,4 +1,4 @@
-# Everything a person types; each target sets up what it needs. Wanted on the machine: Python 3.11 and make.
+# The commands of a developer; each target sets up what it needs. Required: Python 3.11 and make.
 PYTHON ?= python3.11
 UV_VERSION := 0.13.9
 BIN := .venv/bin
@@ -6,10 +6,10 @@ UV := $(BIN)/uv
 COMPILE := $(UV) pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
 	--custom-compile-command "make lock"
 
-# Of this package two jars are wanted, and not what it asks for: a Spark that is years old.
+# Only the two jars of this package are used; its dependency, a Spark that is years old, is not installed.
 JARS := sagemaker-pyspark==1.4.5
 
-# What Lambda's Python brings along: boto3 and what it stands on. The Lambda's zip carries none of it.
+# Part of Lambda's Python: boto3 and its dependencies. The Lambda's zip carries none of them.
 IN_LAMBDA := boto3 botocore jmespath python-dateutil s3transfer six urllib3
 PIN := $(COMPILE) --constraint requirements.lock --upgrade lib/pyproject.toml
 PACKAGED := pyproject.toml lib/pyproject.toml requirements.lock infra/package.py $(shell find lib lambda glue -type f \
@@ -58,7 +58,7 @@ lock: setup
 	$(PIN) --extra lambda $(IN_LAMBDA:%=--no-emit-package %) --output-file lambda/etl-process1/requirements.txt
 	$(PIN) --output-file glue/etl-process2/requirements.txt
 
-# Everything measured, in about ten minutes: prints and writes docs/performance.md. Node is wanted too.
+# Everything measured, in about ten minutes: prints and writes docs/performance.md. Needs Node.
 bench: setup package
 	$(BIN)/python bench/run.py
 

@@ -18,8 +18,10 @@ FAKE = 'say "sk":"CONVERSATION#2020-01-01T00:00:00" or \\"sk\\":"CONVERSATION#20
 
 def conversations(*keys: str, text: str = "hola") -> str:
     """Return column 7 for conversations with these sort keys, each with one message."""
-    told = [{"sk": sk, "messages": [{"from": "user", "text": text, "timestamp": "sk"}]} for sk in keys]
-    return json.dumps(told, ensure_ascii=False, separators=(",", ":"))
+    conversations = [
+        {"sk": sk, "messages": [{"from": "user", "text": text, "timestamp": "sk"}]} for sk in keys
+    ]
+    return json.dumps(conversations, ensure_ascii=False, separators=(",", ":"))
 
 
 def user(usuario_id: str, **columns: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from cat_normalize.core.errors import InputError
-from cat_normalize.core.manifest import Output, plain
+from cat_normalize.core.manifest import Output
 
 if TYPE_CHECKING:
     from cat_lab.stages import Stage
@@ -62,12 +62,12 @@ def _ensure_parquet(space: Workspace) -> None:
 
 def _csv_mismatch(space: Workspace) -> str | None:
     """Return why the published CSV is not of this run's source, None if it is."""
-    published, extracted = space.manifest(1), space.source()
+    published, extracted = space.manifest_etl1(), space.source()
     if published is None:
         return None
-    if space.csv.is_file() and plain(Output.of(space.csv, space.csv_uri)) not in published["outputs"]:
+    if space.csv.is_file() and Output.of(space.csv, space.csv_uri) not in published.outputs:
         return f"{space.csv_uri} is not the CSV in {space.folder}: another run has replaced it"
-    source = published["source"]
+    source = published.source
     if source == (extracted or space.table_uri):
         return None
     if extracted is None and not source.startswith("dynamodb://"):
@@ -77,13 +77,13 @@ def _csv_mismatch(space: Workspace) -> str | None:
 
 def _parquet_mismatch(space: Workspace) -> str | None:
     """Return why the published Parquet is not of the published CSV, None if it is."""
-    published = space.manifest(2)
+    published = space.manifest_etl2()
     csv, parquet = space.head(space.csv_uri), space.head(space.parquet_uri)
     if published is None or parquet is None:
         return f"{space.csv_uri} has not been converted"
-    if csv and csv["ETag"] != published["summary"]["source_etag"]:
+    if csv and csv["ETag"] != published.summary.source_etag:
         return f"{space.csv_uri} was replaced after it was converted"
-    if parquet["Size"] != published["outputs"][0]["bytes"]:
+    if parquet["Size"] != published.outputs[0].bytes:
         return f"{space.parquet_uri} is of another run date than {space.run_date}"
     return None
 

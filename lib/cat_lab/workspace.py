@@ -22,7 +22,7 @@ import msgspec
 from cat_lab.parameters import check_parameters
 from cat_lab.prerequisites import build_prerequisites
 from cat_lab.stages import Stage
-from cat_normalize.core import aws, layout
+from cat_normalize.core import aws, layout, manifest
 from cat_normalize.core.errors import UsageError
 from cat_normalize.core.files import atomic_file, write_bytes
 from cat_normalize.core.manifest import Etl1Manifest, Etl2Manifest, Summary
@@ -160,14 +160,13 @@ class Workspace:
             copy.seek(0)
             return same_rows(copy, self.csv_uri, self.parquet)
 
-    def manifest(self, process: int) -> dict[str, Any] | None:
-        """Return the day's manifest of ETL-``process``, None if there is none."""
-        key = layout.manifest_key(self.settings, process, self.run_date)
-        if self.head(layout.s3_uri(self.settings.bucket, key)) is None:
-            return None
-        body = self.client("s3").get_object(Bucket=self.settings.bucket, Key=key)["Body"].read()
-        found: dict[str, Any] = json.loads(body)
-        return found
+    def manifest_etl1(self) -> Etl1Manifest | None:
+        """Return the day's manifest of ETL-1, None if there is none."""
+        return manifest.read(Etl1Manifest, self.settings, self.run_date, self.client("s3"))
+
+    def manifest_etl2(self) -> Etl2Manifest | None:
+        """Return the day's manifest of ETL-2, None if there is none."""
+        return manifest.read(Etl2Manifest, self.settings, self.run_date, self.client("s3"))
 
     def head(self, uri: str) -> dict[str, Any] | None:
         """Return what S3 lists of an object (``Size`` and ``ETag``), None if it does not exist."""

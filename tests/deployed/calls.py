@@ -77,7 +77,7 @@ class UnknownRequestError(Exception):
 
 
 def read(recording: Path) -> Iterator[Request]:
-    """Yield a recording's requests. Two that came at once may stand on one line."""
+    """Yield a recording's requests. Two at the same time may share one line."""
     text, at, decoder = recording.read_text(), 0, json.JSONDecoder()
     while at < len(text):
         entry, at = decoder.raw_decode(text, at)
@@ -106,7 +106,7 @@ def translate(request: Request, there: Iterable[str] = ()) -> list[Call]:
     """Return what a request asks of IAM, while those objects are there.
 
     Raises:
-        UnknownRequestError: it cannot be told.
+        UnknownRequestError: it is unknown.
     """
     scope = SCOPE.match(request.headers.get("authorization", ""))
     for name in request.headers:

@@ -1,4 +1,4 @@
-"""The artefacts, built of the tree as it stands and without the network, and places to run them in."""
+"""The artefacts, built of the tree as it stands and without the network, and environments to run them in."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 BOTO3 = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six", "urllib3")
-"""What Lambda's Python brings along, and Glue's too."""
-TELL = """
+"""The packages of Lambda's Python, and Glue's too."""
+RECORD_MODULES = """
 import atexit, os, sys
-def tell():
+def record():
     files = {name: getattr(module, "__file__", None) or "" for name, module in sys.modules.items()}
-    with open(os.environ["TOLD"], "w") as stream:
+    with open(os.environ["MODULES_FILE"], "w") as stream:
         stream.writelines(f"{name} {file}\\n" for name, file in files.items() if "." not in name)
-if "TOLD" in os.environ:
-    atexit.register(tell)
+if "MODULES_FILE" in os.environ:
+    atexit.register(record)
 """
 
 
@@ -63,14 +63,14 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def glue(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make what Glue brings: a Python of its own with Spark, boto3 and awsglue; and the job's two pins."""
+    """Make Glue's Python: one of its own with Spark, boto3 and awsglue; and the job's two pins."""
     folder = tmp_path_factory.mktemp("glue")
     venv.create(folder / "python", symlinks=True)
     lines = (ROOT / "glue/etl-process2/requirements.txt").read_text().splitlines()
     pins = [line.split()[0] for line in lines if "==" in line]
     assert [f"{name}=={version(name)}" for name in ("msgspec", "tzdata")] == pins
     modules = installed(folder / "modules", *BOTO3, "awsglue", "msgspec", "py4j", "pyspark", "tzdata")
-    (modules / "sitecustomize.py").write_text(TELL)
+    (modules / "sitecustomize.py").write_text(RECORD_MODULES)
     return folder
 
 

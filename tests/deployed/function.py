@@ -1,4 +1,4 @@
-"""The Lambda's zip, called by a clean interpreter that sees the zip and what Lambda brings along."""
+"""The Lambda's zip, called by a clean interpreter that sees the zip and the packages of Lambda's Python."""
 
 import json
 import socket
@@ -16,7 +16,7 @@ TRACE = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sample
 class Ran:
     code: int
     out: str
-    told: dict
+    answer: dict
     traces: list[str]
     left: list[str]
     lines: list[dict] = field(init=False)
@@ -44,7 +44,7 @@ def call(aws, unpacked, runtime, folder, calls, **environment):
         }
         command = [sys.executable, "-I", "-S", "-B", harness.__file__, str(unpacked), str(runtime)]
         done = subprocess.run(
-            [*command, str(folder / "calls"), str(folder / "told")],
+            [*command, str(folder / "calls"), str(folder / "answer")],
             env=made | environment,
             cwd=folder / "tmp",
             stdout=subprocess.PIPE,
@@ -52,8 +52,8 @@ def call(aws, unpacked, runtime, folder, calls, **environment):
             text=True,
             check=False,
         )
-        told = json.loads((folder / "told").read_text())
-        return Ran(done.returncode, done.stdout, told, received(daemon), left(folder / "tmp"))
+        answer = json.loads((folder / "answer").read_text())
+        return Ran(done.returncode, done.stdout, answer, received(daemon), left(folder / "tmp"))
 
 
 def received(daemon):

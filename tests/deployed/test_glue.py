@@ -29,7 +29,7 @@ from cat_normalize.normalize.files import normalize_files
 from deployed.conftest import ROOT, glues_python
 
 KEY = "reports/etl-process1/data_20250915.csv"
-PLACES = [
+LOCATIONS = [
     "--input_bucket",
     "{bucket}",
     "--input_prefix",
@@ -37,7 +37,7 @@ PLACES = [
     "--output_bucket",
     "{bucket}",
 ]
-ARGUMENTS = [*PLACES, "--output_prefix", "reports/etl-process2/", "--input_key", KEY]
+ARGUMENTS = [*LOCATIONS, "--output_prefix", "reports/etl-process2/", "--input_key", KEY]
 GLUES_OWN = [
     "--JOB_NAME",
     layout.GLUE_JOB,
@@ -79,7 +79,7 @@ def aws(empty_aws, csv):
 def environment(aws, glue):
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     made = job_.environment(aws.child_environment(kept), glues_python(glue))
-    return made | {"TOLD": str(glue / "told")}
+    return made | {"MODULES_FILE": str(glue / "imported-modules")}
 
 
 def submit(aws, glue, dist, arguments):
@@ -115,14 +115,14 @@ def test_spark_submit_makes_the_parquet_of_the_library(aws, glue, dist, expected
 
 
 def test_it_saw_the_wheel_and_no_other_copy_of_the_library(aws, glue, dist):
-    """Run on what the last test left: the places that its modules came from."""
-    if not (glue / "told").exists():
+    """Run on what the last test left: where its modules were imported from."""
+    if not (glue / "imported-modules").exists():
         submit(aws, glue, dist, filled(ARGUMENTS, aws.settings.bucket))
-    told = dict(line.split(" ", 1) for line in (glue / "told").read_text().splitlines())
+    modules = dict(line.split(" ", 1) for line in (glue / "imported-modules").read_text().splitlines())
     (wheel,) = dist.glob("*.whl")
-    assert told["cat_normalize"].startswith(f"{wheel}/")
-    assert {"awsglue", "msgspec", "pyspark"} < told.keys()
-    assert not {"pandas", "pyarrow", "typer"} & told.keys()
+    assert modules["cat_normalize"].startswith(f"{wheel}/")
+    assert {"awsglue", "msgspec", "pyspark"} < modules.keys()
+    assert not {"pandas", "pyarrow", "typer"} & modules.keys()
     python = glue / "python" / "bin" / "python"
     alone = subprocess.run(
         [python, "-c", "import msgspec, awsglue, pyspark, cat_normalize"],
@@ -149,7 +149,7 @@ def test_nothing_that_it_logs_quotes_a_faulty_csv(aws, glue, dist, case):
     key = "faulty/data_20250917.csv"
     body = csvfile.HEADER + record.encode()
     aws.client("s3").put_object(Bucket=aws.settings.bucket, Key=key, Body=body)
-    arguments = [*PLACES, "--output_prefix", "none/", "--input_key", key]
+    arguments = [*LOCATIONS, "--output_prefix", "none/", "--input_key", key]
     done = submit(aws, glue, dist, filled(arguments, aws.settings.bucket))
     assert done.returncode != 0
     assert f"{key}, line 2, column " in done.stdout + done.stderr
@@ -168,14 +168,14 @@ def script():
 def job(aws, script, session):
     """Run the script's `main` here, in the session that the tests share."""
     with aws.activate():
-        yield lambda *arguments: script.main(["job", *filled([*PLACES, *arguments], aws.settings.bucket)])
+        yield lambda *arguments: script.main(["job", *filled([*LOCATIONS, *arguments], aws.settings.bucket)])
 
 
 def test_without_a_key_it_takes_the_newest_and_a_prefix_needs_no_slash(job, aws, csv, capsys):
     s3, bucket = aws.client("s3"), aws.settings.bucket
     s3.upload_file(str(csv), bucket, "reports/etl-process1/data_20250916.csv")
     s3.put_object(
-        Bucket=bucket, Key="reports/etl-process1/older/data_20250930.csv", Body=b"not of this place"
+        Bucket=bucket, Key="reports/etl-process1/older/data_20250930.csv", Body=b"not of this prefix"
     )
     for key in ((), ("--input_key", "")):
         job("--output_prefix", "elsewhere", "--input_prefix", "reports/etl-process1", *key)
@@ -205,27 +205,27 @@ def test_a_csv_of_a_day_to_come_is_converted_only_if_a_run_by_hand_allows_it(job
     s3, bucket, late = aws.client("s3"), aws.settings.bucket, "future/data_99991231.csv"
     for key in (late, "future/data_20250915.csv"):
         s3.upload_file(str(csv), bucket, key)
-    place = ("--output_prefix", "later/", "--input_prefix", "future/")
+    options = ("--output_prefix", "later/", "--input_prefix", "future/")
     with pytest.raises(FutureDateError, match="run date 9999-12-31 is after today"):
-        job(*place, "--input_key", late)
-    job(*place)
+        job(*options, "--input_key", late)
+    job(*options)
     assert json.loads(capsys.readouterr().out)["run_date"] == "2025-09-15"
-    job(*place, "--allow_future", "true")
+    job(*options, "--allow_future", "true")
     assert json.loads(capsys.readouterr().out)["run_date"] == "9999-12-31"
     with pytest.raises(FutureParquetError, match="9999-12-31"):
-        job(*place)
+        job(*options)
     with pytest.raises(SettingsError, match="--allow_future: 'yes' is neither true nor false"):
-        job(*place, "--allow_future", "yes")
+        job(*options, "--allow_future", "yes")
 
 
 def test_today_is_that_of_the_zone_it_is_given(job, aws, csv, capsys):
     ahead, behind = "Pacific/Kiritimati", "Etc/GMT+12"
     key = f"zones/data_{today(ahead):%Y%m%d}.csv"
     aws.client("s3").upload_file(str(csv), aws.settings.bucket, key)
-    place = ("--output_prefix", "zones/", "--input_key", key, "--time_zone")
+    options = ("--output_prefix", "zones/", "--input_key", key, "--time_zone")
     with pytest.raises(FutureDateError):
-        job(*place, behind)
-    job(*place, ahead)
+        job(*options, behind)
+    job(*options, ahead)
     assert json.loads(capsys.readouterr().out)["settings"]["rules"]["time_zone"] == ahead
     made = aws.client("s3").head_object(Bucket=aws.settings.bucket, Key="zones/data.parquet")
     assert made["Metadata"]["time-zone"] == ahead
@@ -243,4 +243,4 @@ def test_arguments(script):
     more = script.read_arguments([*given, "--time_zone", "Asia/Tokyo", "--allow_future=true"])
     assert (more["time_zone"], more["allow_future"]) == ("Asia/Tokyo", "true")
     with pytest.raises(Exception, match="output_prefix"):
-        script.read_arguments(["job", *filled(PLACES, "b")])
+        script.read_arguments(["job", *filled(LOCATIONS, "b")])

@@ -24,9 +24,9 @@ CALLS = [
     {"event": {"time": "2025-09-03T04:30:00Z", "detail": {"text": "Un secreto"}}, "seconds": 900},
     {"event": {"run_date": "2025-09-03"}, "seconds": 12},
 ]
-TOLD = [{"from": "user", "text": "palabra-secreta"}, {"from": "bot", "text": 7}]
+MESSAGES = [{"from": "user", "text": "palabra-secreta"}, {"from": "bot", "text": 7}]
 SECRETS = [
-    item("clave-secreta", "CONVERSATION#2025-08-01", Conversation=as_json(TOLD)),
+    item("clave-secreta", "CONVERSATION#2025-08-01", Conversation=as_json(MESSAGES)),
     item("clave-secreta", "palabra-secreta#1", UserData=m(nombre="Nombre Secreto")),
     item("clave-secreta", "FEEDBACK#2025-08-02", Feedback=m(type={"N": "1"}, comment="palabra-secreta")),
     item("clave-secreta", "REGISTER", UserData=s('{"nombre":"Nombre Secreto')),
@@ -108,7 +108,7 @@ def strings(value):
 
 
 def test_the_csv_equals_that_of_the_command_line(aws, ran, expected):
-    assert ran.told["came"][0].keys() == {"result"}, ran.out
+    assert ran.answer["results"][0].keys() == {"result"}, ran.out
     csv = body(aws, layout.csv_key(aws.settings, DAY))
     assert csv == (expected / "here.csv").read_bytes()
     assert csv == (expected / "cli.csv").read_bytes()
@@ -116,7 +116,7 @@ def test_the_csv_equals_that_of_the_command_line(aws, ran, expected):
 
 
 def test_a_warm_function_runs_again_with_the_day_of_the_schedulers_time(aws, ran, expected):
-    assert ran.told["came"][1]["result"]["run_date"] == NEXT.isoformat()
+    assert ran.answer["results"][1]["result"]["run_date"] == NEXT.isoformat()
     assert body(aws, layout.csv_key(aws.settings, NEXT)) == (expected / "cli.csv").read_bytes()
 
 
@@ -126,7 +126,7 @@ def test_rejects_and_manifest_are_published_too(aws, ran, expected):
     manifest = json.loads(body(aws, layout.manifest_key(aws.settings, 1, DAY)))
     summary = json.loads((expected / "summary").read_text())
     assert manifest["summary"] == summary
-    result = ran.told["came"][0]["result"]
+    result = ran.answer["results"][0]["result"]
     assert result == {"run_date": "2025-09-01", **summary, "outputs": manifest["outputs"]}
     for output in manifest["outputs"]:
         data = body(aws, layout.split_s3(output["uri"])[1])
@@ -134,8 +134,8 @@ def test_rejects_and_manifest_are_published_too(aws, ran, expected):
 
 
 def test_too_little_time_publishes_nothing_and_leaves_the_disk_empty(aws, ran):
-    assert ran.told["came"][2]["error"] == "OutOfTimeError"
-    assert "nothing was published" in ran.told["came"][2]["message"]
+    assert ran.answer["results"][2]["error"] == "OutOfTimeError"
+    assert "nothing was published" in ran.answer["results"][2]["message"]
     assert ran.code == 1
     assert ran.left == []
     assert len(keys(aws)) >= 6
@@ -153,7 +153,7 @@ def test_logs_and_traces_contain_no_text_of_the_table(ran):
 
 
 def test_the_metrics_are_those_of_the_library(ran):
-    (result, *_) = (each["result"] for each in ran.told["came"][:1])
+    (result, *_) = (each["result"] for each in ran.answer["results"][:1])
     whole, *by_reason = ran.metrics()[: 1 + len(result["rejected_by_reason"])]
     directive = whole["_aws"]["CloudWatchMetrics"][0]
     assert directive["Namespace"] == layout.METRICS
@@ -177,20 +177,22 @@ def test_each_step_is_a_segment_of_the_trace(ran):
 
 
 def test_the_function_imports_little_and_only_from_the_zip(ran, unpacked, runtime):
-    assert sorted(HEAVY & set(ran.told["modules"])) == []
-    places = [str(unpacked), str(Path(runtime).resolve()), sys.base_prefix]
-    places += [str((runtime / name).resolve()) for name in ("boto3", "botocore", "s3transfer", "urllib3")]
-    places += [str(path.resolve()) for path in runtime.iterdir()]
-    files = [name for name in ran.told["files"] if name.startswith("/") and name != harness.__file__]
+    assert sorted(HEAVY & set(ran.answer["modules"])) == []
+    allowed_paths = [str(unpacked), str(Path(runtime).resolve()), sys.base_prefix]
+    allowed_paths += [
+        str((runtime / name).resolve()) for name in ("boto3", "botocore", "s3transfer", "urllib3")
+    ]
+    allowed_paths += [str(path.resolve()) for path in runtime.iterdir()]
+    files = [name for name in ran.answer["files"] if name.startswith("/") and name != harness.__file__]
     assert len(files) > 100
-    assert [name for name in files if not name.startswith(tuple(places))] == []
+    assert [name for name in files if not name.startswith(tuple(allowed_paths))] == []
 
 
 def test_a_missing_table_is_a_failure_that_names_it(function):
     failed = function([CALLS[0]], DYNAMODB_TABLE_NAME="no-such-table")
     assert failed.code == 1
-    assert failed.told["came"][0]["error"] == "ExtractError"
-    assert "no-such-table" in failed.told["came"][0]["message"]
+    assert failed.answer["results"][0]["error"] == "ExtractError"
+    assert "no-such-table" in failed.answer["results"][0]["message"]
     assert (failed.metrics(), failed.left) == ([], [])
 
 
@@ -216,9 +218,9 @@ def test_a_refused_run_fails_with_its_own_error_and_a_metric(aws, ran, function)
         {"event": {"time": "0001-01-01T00:00:00Z"}, "seconds": 900},
     ]
     refused = function(calls, DYNAMODB_TABLE_NAME=emptied(aws, "emptied"))
-    came = [each["error"] for each in refused.told["came"]]
-    assert came == ["ShrunkError", "SettingsError", "FutureDateError", "SettingsError"], refused.out
-    assert "0 users, less than 50 % of the" in refused.told["came"][0]["message"]
+    errors = [each["error"] for each in refused.answer["results"]]
+    assert errors == ["ShrunkError", "SettingsError", "FutureDateError", "SettingsError"], refused.out
+    assert "0 users, less than 50 % of the" in refused.answer["results"][0]["message"]
     assert keys(aws) == before
     (metric,) = refused.metrics()
     assert (metric["RunsRefused"], metric["service"]) == ([1], layout.LAMBDA)
@@ -232,7 +234,7 @@ def test_if_all_items_are_rejected_the_rejects_are_published_and_no_csv(aws, ran
     sample.put(aws.client("dynamodb"), broken, [item("a", "WHAT#1"), item("b", "CONVERSATION#1")])
     before = keys(aws)
     refused = function([{"event": {"run_date": "20250905"}, "seconds": 900}], DYNAMODB_TABLE_NAME=broken)
-    assert refused.told["came"][0]["error"] == "AllRejectedError", refused.out
+    assert refused.answer["results"][0]["error"] == "AllRejectedError", refused.out
     assert [metric["RunsRefused"] for metric in refused.metrics()] == [[1]]
     key = layout.rejects_key(aws.settings, date(2025, 9, 5))
     assert keys(aws) - before == {key}
@@ -244,9 +246,9 @@ def test_if_all_items_are_rejected_the_rejects_are_published_and_no_csv(aws, ran
 def test_an_event_may_allow_fewer_users_and_a_future_day(aws, ran, function):
     event = {"run_date": "99991231", "allow_shrink": True, "allow_future": True}
     allowed = function([{"event": event, "seconds": 900}], DYNAMODB_TABLE_NAME=emptied(aws, "smaller"))
-    assert allowed.told["came"][0]["result"]["run_date"] == "9999-12-31", allowed.out
+    assert allowed.answer["results"][0]["result"]["run_date"] == "9999-12-31", allowed.out
     assert layout.csv_key(aws.settings, date(9999, 12, 31)) in keys(aws)
 
 
 def test_texts_inside_texts_are_found():
-    assert list(strings(as_json(TOLD)))[1:] == ["user", "palabra-secreta", "bot"]
+    assert list(strings(as_json(MESSAGES)))[1:] == ["user", "palabra-secreta", "bot"]

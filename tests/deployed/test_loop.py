@@ -1,7 +1,7 @@
 """Lambda → CSV → event → rule → queue → Glue job → Parquet → queries: what is deployed, wired as deployed.
 
 The rule's pattern, the job's definition and the arguments of its run come from the synthesised templates;
-zip, script and wheel are the artefacts. In place of state machine and Glue is the library's local worker.
+zip, script and wheel are the artefacts. State machine and Glue are replaced by the library's local worker.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from cat_lab.local import LocalAws, Worker, provision
 from cat_lab.local_athena import run_local
 from cat_normalize import query
 from cat_normalize.core import csvfile, layout
+from cat_normalize.core.manifest import plain
 from cat_normalize.core.schema import NAMES
 from cat_normalize.jobs import events as arrival
 from deployed import function
@@ -82,8 +83,8 @@ def worker(
     """The worker of `cat-normalize local`, in Glue's own Python, as the state machine forms the arguments."""
     run = machine["Run the Glue job"]["Parameters"]
     assert run["JobName"] == layout.GLUE_JOB
-    places = {name.removesuffix(".$"): place for name, place in run["Arguments"].items()}
-    return Worker(aws, tmp_path_factory.mktemp("worker"), glues_python(glue), places)
+    paths = {name.removesuffix(".$"): path for name, path in run["Arguments"].items()}
+    return Worker(aws, tmp_path_factory.mktemp("worker"), glues_python(glue), paths)
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +99,7 @@ def night(
     assert arrived is not None
     ended = worker.run(arrived)
     assert ended.status == "done", (ended, worker.log.read_text()[-3000:])
-    return {"lambda": ran.told["came"][0]["result"], "arrived": arrived, "manifest": ended.manifest}
+    return {"lambda": ran.answer["results"][0]["result"], "arrived": arrived, "manifest": ended.manifest}
 
 
 def put(aws: LocalAws, key: str, body: bytes) -> None:
@@ -127,13 +128,13 @@ def waiting(aws: LocalAws, queues: list[str]) -> list[int]:
 
 def test_the_lambdas_csv_alone_starts_the_job_once(aws: LocalAws, queues: list[str], night: Any) -> None:
     assert night["arrived"].key == KEY
-    assert waiting(aws, queues) == [0, 0]  # nothing came of rejects, manifests, staging, Parquet
+    assert waiting(aws, queues) == [0, 0]  # nothing was started by rejects, manifests, staging, Parquet
 
 
 def test_the_parquet_answers_the_named_queries(aws: LocalAws, night: Any, tmp_path: Path) -> None:
     (tmp_path / "users.parquet").write_bytes(body(aws, layout.parquet_key(aws.settings)))
     rows = list(csvfile.rows(io.BytesIO(body(aws, KEY)), KEY))
-    assert len(rows) == night["lambda"]["users"] == night["manifest"]["summary"]["rows"] > 300
+    assert len(rows) == night["lambda"]["users"] == night["manifest"].summary.rows > 300
     (totals,) = run_local("totals", tmp_path / "users.parquet").to_dict(orient="records")
     assert totals == {
         "user_count": len(rows),
@@ -146,7 +147,7 @@ def test_the_parquet_answers_the_named_queries(aws: LocalAws, night: Any, tmp_pa
 
 def test_the_manifest_names_what_the_lambda_wrote(aws: LocalAws, night: Any) -> None:
     kept = json.loads(body(aws, layout.manifest_key(aws.settings, 2, DAY)))
-    assert kept == night["manifest"]
+    assert kept == plain(night["manifest"])
     assert kept["source"] == night["lambda"]["outputs"][1]["uri"] == layout.s3_uri(aws.settings.bucket, KEY)
 
 

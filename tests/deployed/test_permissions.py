@@ -121,8 +121,8 @@ def nights(
     items = []
     noise = s("\x01" * 300_000)  # a control character is a byte in the table and six in JSON
     for n in range(5):
-        told = messages(message("bot", text=noise))
-        items.append(item(f"7{n}", "CONVERSATION#2025-08-01", Conversation=told))
+        conversation = messages(message("bot", text=noise))
+        items.append(item(f"7{n}", "CONVERSATION#2025-08-01", Conversation=conversation))
         items.append(item(f"7{n}", "PROFILE", Noise=noise))
     sample.put(aws.client("dynamodb"), aws.settings.table_name, items)
     refuse_parts(aws, "reports/etl-process1/data_20250902.csv", "rejects/etl-process1/data_20250903.jsonl")
@@ -130,7 +130,11 @@ def nights(
 
     def run() -> None:
         ran = function.call(aws, unpacked, runtime, tmp_path_factory.mktemp("lambda"), days)
-        assert [each.get("error") for each in ran.told["came"]] == [None, "PipelineError", "PipelineError"]
+        assert [each.get("error") for each in ran.answer["results"]] == [
+            None,
+            "PipelineError",
+            "PipelineError",
+        ]
 
     return recorded(run)
 
@@ -141,8 +145,10 @@ def csvs(aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> None:
     folder, noise = tmp_path_factory.mktemp("csvs"), random.Random(7)
     lines = []
     for n in range(10, 36):
-        told = [{"from": "bot", "text": b64encode(noise.randbytes(225_000)).decode()}]
-        lines.append(json.dumps(item(f"{n}", "CONVERSATION#2025-08-01", Conversation=as_json(told))) + "\n")
+        messages_ = [{"from": "bot", "text": b64encode(noise.randbytes(225_000)).decode()}]
+        lines.append(
+            json.dumps(item(f"{n}", "CONVERSATION#2025-08-01", Conversation=as_json(messages_))) + "\n"
+        )
     (folder / "items.jsonl").write_text("".join(lines))
     normalize_files([folder / "items.jsonl"], folder / "csv", folder / "rejects", aws.settings.rules)
     csv = (folder / "csv").read_bytes().splitlines(keepends=True)
@@ -173,9 +179,9 @@ def jobs(
         line = job.command(aws.settings, folder, folder / "driver.py", arguments, [wheel])
         own = job.environment(aws.child_environment(kept), glues_python(glue))
         done = subprocess.run(line, env=own, cwd=folder, capture_output=True, text=True, check=False)
-        told = [json.loads(line) for line in done.stdout.splitlines()]
-        came = [each.get("error") or each["run_date"] for each in told]
-        assert came == ["2025-09-12", "2025-09-13", "ClientError", "ConvertError"], done.stderr[-3000:]
+        results = [json.loads(line) for line in done.stdout.splitlines()]
+        outcomes = [each.get("error") or each["run_date"] for each in results]
+        assert outcomes == ["2025-09-12", "2025-09-13", "ClientError", "ConvertError"], done.stderr[-3000:]
 
     return recorded(run)
 

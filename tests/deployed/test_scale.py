@@ -69,8 +69,8 @@ def test_spark_submit_makes_what_one_machine_makes_and_a_wrong_export_changes_no
     aws, glue, dist, export, tmp_path
 ):
     bucket = aws.settings.bucket
-    place = f"s3://{bucket}/AWSDynamoDB/01234-abcd/manifest-summary.json"
-    arguments = ["--JOB_NAME", "x", "--input", place, "--output_bucket", bucket]
+    address = f"s3://{bucket}/AWSDynamoDB/01234-abcd/manifest-summary.json"
+    arguments = ["--JOB_NAME", "x", "--input", address, "--output_bucket", bucket]
     arguments += ["--time", "2025-09-16T04:30:00Z"]  # still the 15th in Bogotá
     arguments += ["--since", SINCE, "--until", ""]
     done = submit(aws, glue, dist, arguments)
@@ -86,7 +86,7 @@ def test_spark_submit_makes_what_one_machine_makes_and_a_wrong_export_changes_no
     manifest = json.loads(made[KEYS[0]])
     assert manifest == json.loads(done.stdout)
     assert manifest["summary"] == summary.as_dict()
-    assert (manifest["source"], manifest["run_date"]) == (place, "2025-09-15")
+    assert (manifest["source"], manifest["run_date"]) == (address, "2025-09-15")
     assert [each["uri"] for each in manifest["outputs"]] == [layout.s3_uri(bucket, key) for key in KEYS[1:]]
 
     for path in exported.write(tmp_path / "few", [[]]).rglob("*.*"):

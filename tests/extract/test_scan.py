@@ -1,6 +1,6 @@
 """Scan: throttling is waited out, other errors end it at once, and one that failed stops the others.
 
-The table is a server on this machine that answers as it is told.
+The table is a server on this machine that gives prepared answers.
 """
 
 import json
@@ -20,7 +20,7 @@ THROTTLED = ["ProvisionedThroughputExceededException", "ThrottlingException", "R
 
 
 def error(code, status=400):
-    return status, {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": "so told"}
+    return status, {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": "refused"}
 
 
 def item(number):
@@ -126,7 +126,7 @@ def test_throttling_is_waited_out_longer_and_longer(table, client, code, times):
     *first, after = waits
     assert all(0 < wait <= min(2**tried, scan.LONGEST_WAIT) for tried, wait in enumerate(first))
     assert all(wait >= min(2**tried, scan.LONGEST_WAIT) / 2 for tried, wait in enumerate(first))
-    assert after <= 1  # a page came: patience is whole again
+    assert after <= 1  # a page arrived: the whole patience is available again
     asked = table.asked[0]
     assert [request.get("ExclusiveStartKey") is None for request in asked] == [True] + [False] * (times + 3)
 

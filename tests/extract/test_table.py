@@ -133,14 +133,14 @@ def test_a_missing_table_is_named_and_an_earlier_extract_stays(client, tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("keys", "told"),
+    ("keys", "shown"),
     [
         ([("id", "HASH", "S")], r"id \(S\)"),
         ([("PK", "HASH", "S"), ("ts", "RANGE", "N")], r"PK \(S\) and ts \(N\)"),
         ([("SK", "HASH", "S"), ("PK", "RANGE", "S")], r"SK \(S\) and PK \(S\)"),
     ],
 )
-def test_a_table_of_other_keys_is_refused(client, tmp_path, keys, told):
+def test_a_table_of_other_keys_is_refused(client, tmp_path, keys, shown):
     name = "-".join(each for each, _, _ in keys)
     client.create_table(
         TableName=name,
@@ -148,7 +148,7 @@ def test_a_table_of_other_keys_is_refused(client, tmp_path, keys, told):
         AttributeDefinitions=[{"AttributeName": each, "AttributeType": kind} for each, _, kind in keys],
         BillingMode="PAY_PER_REQUEST",
     )
-    with pytest.raises(ExtractError, match=rf"is keyed by {told}; expected PK and SK, both strings"):
+    with pytest.raises(ExtractError, match=rf"is keyed by {shown}; expected PK and SK, both strings"):
         extract_table(client, name, tmp_path / "raw")
     assert list(tmp_path.iterdir()) == []
 

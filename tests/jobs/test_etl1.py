@@ -179,7 +179,7 @@ def test_a_missing_table_or_bucket_is_named(
 
 @pytest.mark.parametrize("name", ["extract", "normalize", "publish"])
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "message"),
     [
         (KeyError("Un secreto de Ana"), r"^KeyError, test_etl1.py line \d+$"),
         (
@@ -190,9 +190,9 @@ def test_a_missing_table_or_bucket_is_named(
     ],
 )
 def test_an_error_quotes_no_item_and_nothing_is_left(
-    aws: LocalAws, tmp_path: Path, name: str, error: Exception, told: str
+    aws: LocalAws, tmp_path: Path, name: str, error: Exception, message: str
 ) -> None:
-    with pytest.raises((PipelineError, UsageError), match=told) as caught:
+    with pytest.raises((PipelineError, UsageError), match=message) as caught:
         etl1.run(aws.settings, DAY, tmp_path, lambda: 900, raising(name, error))
     assert "secreto" not in str(caught.value)
     assert caught.value.__suppress_context__ or caught.value is error

@@ -77,7 +77,7 @@ def converted(space, s3, body=b"PAR1"):
 
 
 def test_the_manifest_records_the_source(space, items):
-    assert space.manifest(1)["source"] == items == space.source()
+    assert space.manifest_etl1().source == items == space.source()
 
 
 def test_outputs_of_this_run_are_used(space, s3):
@@ -155,17 +155,17 @@ def test_a_csv_of_another_input_is_built_again_on_the_local_aws(s3, tmp_path, it
     space = open_workspace("extract", True, DAY, str(tmp_path / "work"))
     space.extract(1, 2, [items])
     opened(space, "convert", local=True)
-    assert space.manifest(1)["summary"]["users"] == 2
+    assert space.manifest_etl1().summary.users == 2
     for users in ("34567", "8"):  # the guard against far fewer users is for accounts
         (tmp_path / f"{users}.jsonl").write_text("".join(map(talk, users)))
         space.extract(1, 2, [str(tmp_path / f"{users}.jsonl")])
         opened(space, "convert", local=True)
-        assert space.manifest(1)["summary"]["users"] == len(users)
+        assert space.manifest_etl1().summary.users == len(users)
 
 
 def test_a_missing_extract_is_built_from_the_table_of_the_local_aws(s3, tmp_path):
     space = open_workspace("convert", True, DAY, str(tmp_path))
-    assert space.source() == space.manifest(1)["source"] == space.table_uri
+    assert space.source() == space.manifest_etl1().source == space.table_uri
 
 
 def test_a_csv_that_is_built_again_keeps_its_rules(s3, tmp_path, items):
@@ -173,10 +173,10 @@ def test_a_csv_that_is_built_again_keeps_its_rules(s3, tmp_path, items):
     space.extract(1, 2, [items])
     opened(space, "normalize", local=True, since="2025-08-20", exclude_cities=["^a,b"]).normalize()
     opened(space, "convert", local=True)
-    published = space.manifest(1)
-    assert published["summary"]["filtered"] == 1
-    assert published["settings"]["rules"]["since"] == "2025-08-20"
-    assert published["settings"]["rules"]["exclude_cities"] == ["^a,b"]
+    published = space.manifest_etl1()
+    assert published.summary.filtered == 1
+    assert published.settings.rules.since == date(2025, 8, 20)
+    assert published.settings.rules.exclude_cities == ("^a,b",)
 
 
 def test_the_parquet_of_an_older_csv_is_built_again_on_the_local_aws(s3, tmp_path, items):

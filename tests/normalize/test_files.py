@@ -188,12 +188,12 @@ def test_the_partitions_of_an_extract_give_the_same_bytes(tmp_path, workers, siz
     made, bad, summary = run(tmp_path, [tmp_path / "raw"], workers, size)
     (tmp_path / "whole").write_bytes(b"".join(path.read_bytes() for path in paths))
     assert (made, summary) == run(tmp_path, [tmp_path / "whole"])[::2]
-    places = [json.loads(line)["source"].split(":") for line in bad.splitlines()]
-    for name, number in places:
+    sources = [json.loads(line)["source"].split(":") for line in bad.splitlines()]
+    for name, number in sources:
         line = (tmp_path / "raw" / name).read_bytes().splitlines()[int(number) - 1]
         assert line in (b"{", b'{"PK":{"S":"USER#1"},"SK":{"S":"?"}}')
-    assert places == sorted(places, key=lambda place: (place[0], int(place[1])))
-    assert len(places) == 13
+    assert sources == sorted(sources, key=lambda source: (source[0], int(source[1])))
+    assert len(sources) == 13
 
 
 def test_a_user_in_two_partitions_of_an_extract_is_refused(tmp_path):

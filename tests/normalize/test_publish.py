@@ -272,8 +272,8 @@ def test_an_unreadable_manifest_is_passed_over_with_a_warning(
     put_manifest(s3, BEFORE, OTHERS[case])
     with caplog.at_level(logging.WARNING), pytest.raises(ShrunkError, match="20250901"):
         publish(3)
-    (told,) = [each.getMessage() for each in caplog.records]
-    assert told.startswith("s3://mine/manifests/etl-process1/20250914.json is not a manifest of ETL-1")
+    (message,) = [each.getMessage() for each in caplog.records]
+    assert message.startswith("s3://mine/manifests/etl-process1/20250914.json is not a manifest of ETL-1")
     publish(100)
 
 

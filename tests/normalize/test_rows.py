@@ -194,12 +194,12 @@ def test_a_text_is_itself_whatever_bytes_it_came_as(text, form):
     body = json.dumps(messages).replace('"T"', text) if form == "S" else listed
     raw = line("CONVERSATION#1", Conversation={form: body}).decode().replace('"T"', text).encode()
     (row,) = run(raw).rows
-    told = json.loads(plain(row[6]))
+    conversations = json.loads(plain(row[6]))
     value = json.loads(text)
     for message in (messages[1], messages[2]):
         message.update({name: value for name in ("text", "timestamp") if name in message})
-    assert told == [{"sk": "CONVERSATION#1", "messages": messages}]
-    assert plain(row[6]) == reference.dumps(told)
+    assert conversations == [{"sk": "CONVERSATION#1", "messages": messages}]
+    assert plain(row[6]) == reference.dumps(conversations)
     assert plain(row[9]) == reference.join(["hola", value, "hola, ¿ya?"])
 
 
@@ -364,12 +364,12 @@ REJECTS = [
 @pytest.mark.parametrize(("raw", "reason", "detail"), REJECTS)
 def test_a_reject_says_why_and_where_and_is_kept_whole(raw, reason, detail):
     done = run(b"", raw)
-    ((place, written),) = done.rejects
+    ((position, written),) = done.rejects
     item = raw.decode() if reason == "not_json" else json.loads(raw)
     expected = {"reason": reason, "detail": detail, "source": "f.jsonl:2", "item": item}
     assert json.loads(written) == expected
     assert list(json.loads(written)) == ["reason", "detail", "source", "item"]
-    assert (place, done.summary.items_read, done.rows) == (2, 1, [])
+    assert (position, done.summary.items_read, done.rows) == (2, 1, [])
     assert done.summary.rejected_by_reason == {reason: 1}
 
 

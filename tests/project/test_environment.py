@@ -50,8 +50,8 @@ def test_the_environment_is_the_package_with_every_pin_of_pyproject():
 def test_what_is_installed_is_at_the_pins_and_nothing_but_the_jars_package_asks_for_more():
     assert {name: f"=={version(name)}" for name in pins(EXTRAS)} == pins(EXTRAS)
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "check"]
-    told = subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()
-    (jars,) = told
+    printed = subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()
+    (jars,) = printed
     assert jars.startswith(f"{JARS.replace('==', ' ')} has requirement pyspark==")
 
 

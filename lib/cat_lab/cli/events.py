@@ -75,9 +75,9 @@ def serve(aws: LocalAws, worker: Worker | None) -> None:
 
 def _result(run: JobRun, log: Path) -> str:
     if run.manifest is not None:
-        (output,) = run.manifest["outputs"]
-        rows = run.manifest["summary"]["rows"]
-        return f"{run.key} done: {rows:,} rows, {output['bytes']:,} bytes, {output['uri']}"
+        (output,) = run.manifest.outputs
+        rows = run.manifest.summary.rows
+        return f"{run.key} done: {rows:,} rows, {output.bytes:,} bytes, {output.uri}"
     if run.status == "stale":
         return f"{run.key} is older, the Parquet stays: {run.reason}"
     lines = "\n".join(f"  {line}" for line in run.tail.splitlines()) or "  (nothing)"

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from cat_lab.local import glue_job, provision
 from cat_lab.local.aws import LocalAws
-from cat_normalize.core import layout
+from cat_normalize.core import layout, manifest
 from cat_normalize.core.errors import InputError
 from cat_normalize.core.files import private_folder
+from cat_normalize.core.manifest import Etl2Manifest
 from cat_normalize.jobs import events
 
 LOG_NAME = "glue-job.log"
@@ -54,7 +54,7 @@ class JobRun:
     status: Literal["done", "stale", "failed"]
     reason: str = ""
     tail: str = ""
-    manifest: dict[str, Any] | None = None
+    manifest: Etl2Manifest | None = None
 
 
 class Worker:
@@ -145,20 +145,12 @@ def _result(key: str, code: int, lines: list[str]) -> JobRun:
     """Return how a run ended; the last line of a successful run's output is the manifest."""
     tail = "\n".join(lines[-10:])
     if code == 0:
-        manifest = _manifest(lines)
-        if manifest is None:
+        try:
+            return JobRun(key, "done", manifest=manifest.decode(lines[-1].encode(), Etl2Manifest))
+        except (IndexError, InputError):
             return JobRun(key, "failed", "the job's output does not end with a manifest", tail)
-        return JobRun(key, "done", manifest=manifest)
     errors = [found[1] for line in lines if (found := _ERROR.match(line))]
     reason = errors[-1] if errors else f"spark-submit ended with {code}"
     if fnmatchcase(reason, events.IN_ORDER):
         return JobRun(key, "stale", reason)
     return JobRun(key, "failed", reason, tail)
-
-
-def _manifest(lines: list[str]) -> dict[str, Any] | None:
-    try:
-        made = json.loads(lines[-1])
-    except (ValueError, IndexError):
-        return None
-    return made if isinstance(made, dict) else None

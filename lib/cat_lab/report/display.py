@@ -13,9 +13,13 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from cat_normalize.core.manifest import plain
+
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
+
+    from cat_normalize.core.manifest import Etl1Manifest, Etl2Manifest
 
 WIDTH = 90
 _NOTHING = "There is nothing to show."
@@ -112,14 +116,14 @@ def rejects(lines: Sequence[bytes]) -> Message:
     return Message("\n".join(shown))
 
 
-def provenance(etl1: Mapping[str, Any] | None, etl2: Mapping[str, Any] | None) -> Message:
+def provenance(etl1: Etl1Manifest | None, etl2: Etl2Manifest | None) -> Message:
     """Show from the two manifests of a run date what the Parquet was made from, and under which rules."""
     if etl2 is None:
         return Message("There is no manifest of this Parquet.")
-    shown = [f"{etl2['summary']['rows']:,} users, run date {etl2['run_date']}"]
+    shown = [f"{etl2.summary.rows:,} users, run date {etl2.run_date}"]
     if etl1:
-        rules = {name: value for name, value in etl1["settings"]["rules"].items() if value}
-        shown.append(f"read from {text(etl1['source'])}")
+        rules = {name: value for name, value in plain(etl1.settings.rules).items() if value}
+        shown.append(f"read from {text(etl1.source)}")
         shown += [f"{name}: {text(str(value))}" for name, value in rules.items()]
     return Message("\n".join(shown))
 

@@ -7,7 +7,6 @@ run changes it to ``interrupted``.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -24,13 +23,18 @@ from cat_lab.runs.plan import Plan
 from cat_lab.runs.records import RunRecord, StageRecord, write_record
 from cat_lab.secrets import mask_parameters
 from cat_lab.stages import NOTEBOOKS, STAGES, Stage
-from cat_normalize.core import aws, layout
+from cat_normalize.core import aws, manifest
+from cat_normalize.core.manifest import Etl1Manifest, Etl2Manifest
 from cat_normalize.core.settings import Settings
 
 if TYPE_CHECKING:
     from cat_lab.local import LocalAws
 
 REPORT = "report.html"
+_MANIFESTS: dict[str, tuple[Stage, type[Etl1Manifest | Etl2Manifest]]] = {
+    "etl-process1": ("normalize", Etl1Manifest),
+    "etl-process2": ("convert", Etl2Manifest),
+}
 OnProgress = Callable[[Stage, int, int, str], None]
 """Called before each code cell with the stage, its number from 1, their total, and the heading above."""
 
@@ -154,14 +158,11 @@ class _Run:
 
     def published_manifests(self, s3: Any) -> dict[str, dict[str, Any]]:
         """Return the manifests of the stages that are done; one of an earlier run does not count."""
-        found = {}
-        stages: dict[int, Stage] = {1: "normalize", 2: "convert"}
-        for process, stage in stages.items():
-            key = layout.manifest_key(self.settings, process, self.plan.run_date)
-            exists = s3.list_objects_v2(Bucket=self.settings.bucket, Prefix=key).get("Contents", [])
-            if exists and self.record.stages[stage].status == "done":
-                body = s3.get_object(Bucket=self.settings.bucket, Key=key)["Body"]
-                found[f"etl-process{process}"] = json.loads(body.read())
+        found: dict[str, dict[str, Any]] = {}
+        for name, (stage, kind) in _MANIFESTS.items():
+            if self.record.stages[stage].status == "done":
+                made = manifest.read(kind, self.settings, self.plan.run_date, s3)
+                found |= {name: manifest.plain(made)} if made else {}
         return found
 
 

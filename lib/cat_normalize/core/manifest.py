@@ -17,9 +17,10 @@ from msgspec import Struct, field
 from cat_normalize.core import layout
 from cat_normalize.core.errors import InputError, SettingsError
 from cat_normalize.core.settings import Settings
-from cat_normalize.core.storage import locate, write_bytes
+from cat_normalize.core.storage import Location, locate, write_bytes
 
 T = TypeVar("T")
+M = TypeVar("M", bound="Etl1Manifest | Etl2Manifest")
 
 
 class Output(Struct, frozen=True):
@@ -143,6 +144,25 @@ def decode(data: bytes, kind: type[T]) -> T:
 
 def publish(manifest: Etl1Manifest | Etl2Manifest, s3: Any) -> None:
     """Publish a manifest under its key; its outputs must be published already."""
-    settings, process = manifest.settings, 1 if isinstance(manifest, Etl1Manifest) else 2
-    key = layout.manifest_key(settings, process, manifest.run_date)
-    write_bytes(locate(layout.s3_uri(settings.bucket, key), s3), encode(manifest))
+    write_bytes(_location(type(manifest), manifest.settings, manifest.run_date, s3), encode(manifest))
+
+
+def read(kind: type[M], settings: Settings, run_date: date, s3: Any) -> M | None:
+    """Return the published manifest of a day, None if there is none.
+
+    Raises:
+        InputError: the object is not such a manifest.
+        OSError: S3 gives no answer.
+    """
+    location = _location(kind, settings, run_date, s3)
+    try:
+        return decode(location.read_bytes(), kind)
+    except FileNotFoundError:
+        return None
+    except InputError as error:
+        raise InputError(f"{location} is {error}") from error
+
+
+def _location(kind: type[Struct], settings: Settings, run_date: date, s3: Any) -> Location:
+    key = layout.manifest_key(settings, 1 if kind is Etl1Manifest else 2, run_date)
+    return locate(layout.s3_uri(settings.bucket, key), s3)

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -37,7 +36,7 @@ def answers(endpoint: str) -> bool:
             f"{endpoint}/moto-api/"
         ) as got:
             return bool(got.status == 200)
-    except urllib.error.URLError:
+    except OSError:  # refused, or reset by a process that is ending
         return False
 
 

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 
 import psutil
@@ -19,17 +20,16 @@ from cat_lab.local import JobRun, LocalAws, Worker, create_event_loop, provision
 from cat_lab.local.environment import client
 from cat_normalize.core import layout
 from cat_normalize.core.files import sweep
+from cat_normalize.core.manifest import Conversion, Etl2Manifest, Output, plain
 from cat_normalize.core.settings import Settings
 from faults.kit import COMMAND, alive, environment, soon
 from local_aws import reset
 
 KEY = "reports/etl-process1/data_20250901.csv"
 SCRIPT = Path("glue/etl-process2/glue_job_script.py")
-MANIFEST = {
-    "summary": {"rows": 1234},
-    "outputs": [{"uri": "s3://cat-prod-normalize-reports/reports/etl-process2/data.parquet", "bytes": 56789}],
-}
-PRINTS = f"print('received', __import__('sys').argv[1:]); print({json.dumps(json.dumps(MANIFEST))})"
+OUTPUT = Output("s3://cat-prod-normalize-reports/reports/etl-process2/data.parquet", 56789, "00")
+MANIFEST = Etl2Manifest(date(2025, 9, 1), f"s3://b/{KEY}", Settings(), Conversion(1234, 99, None), [OUTPUT])
+PRINTS = f"print('received', __import__('sys').argv[1:]); print({json.dumps(json.dumps(plain(MANIFEST)))})"
 SLEEPS = "import time; print('asleep', flush=True); time.sleep(600)"
 
 

@@ -6,6 +6,8 @@ import pandas as pd
 import pytest
 
 from cat_lab.report import display
+from cat_normalize.core.manifest import Conversion, Etl1Manifest, Etl2Manifest, Summary
+from cat_normalize.core.settings import Rules, Settings
 
 PNG = b"\x89PNG\r\n\x1a\n"
 HOSTILE = [
@@ -158,11 +160,9 @@ def test_rejects_show_reason_source_and_item():
 
 
 def test_provenance_shows_source_and_rules():
-    etl1 = {
-        "source": "dynamodb://t",
-        "settings": {"rules": {"time_zone": "UTC", "since": "2025-08-18", "until": None}},
-    }
-    etl2 = {"run_date": "2025-09-15", "summary": {"rows": 1_234}}
+    day, settings = date(2025, 9, 15), Settings(rules=Rules("UTC", since=date(2025, 8, 18)))
+    etl1 = Etl1Manifest(day, "dynamodb://t", settings, Summary(), [])
+    etl2 = Etl2Manifest(day, "s3://b/x.csv", settings, Conversion(1_234, 9, None), [])
     assert repr(display.provenance(etl1, etl2)).splitlines() == [
         "1,234 users, run date 2025-09-15",
         "read from dynamodb://t",
