@@ -275,17 +275,20 @@ def is_packed(path: Path) -> bool:
         return True
 
 
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
 class Writer:
     """Write lines to the partitions of one folder, which are complete once it is closed."""
 
     def __init__(self, folder: Path, count: int) -> None:
         self.paths = [folder / name(number) for number in range(count)]
         buffer = buffer_of(count)
-        for path in self.paths:
-            path.touch(mode=0o600)
+        # New files, never truncated ones, which ext4 would write to disk as soon as they are closed.
         with ExitStack() as stack:
             self._files: list[BinaryIO] = [
-                stack.enter_context(path.open("wb", buffer)) for path in self.paths
+                stack.enter_context(open(path, "xb", buffer, opener=_private)) for path in self.paths
             ]
             self._stack = stack.pop_all()
 

@@ -31,20 +31,19 @@ PARTITION_BYTES = 16 << 20
 _LARGE = 2
 """A partition of more than this many times `PARTITION_BYTES` is split once more."""
 _MAX_PARTITIONS = 256
-_POSITION_DIGITS = 16
 _COPIED = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """Lines of one partition in a scratch file; each begins with its position in hexadecimal digits."""
+    """Lines of one partition in a scratch file, each after a line with its position in hexadecimal."""
 
     path: Path
 
     def lines(self) -> Iterator[Line]:
         with self.path.open("rb", item_files.BUFFER) as stream:
-            for line in stream:
-                yield int(line[:_POSITION_DIGITS], 16), line[_POSITION_DIGITS:]
+            for position, line in zip(stream, stream, strict=True):
+                yield int(position, 16), line
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +168,7 @@ def _split(lines: Iterable[Line], count: int, level: int, folder: Path) -> list[
     with item_files.Writer(own, count) as writer:
         for position, line in lines:
             end = b"" if line.endswith(b"\n") else b"\n"
-            writer.write(item_files.of_line(line, count, level), b"%016x%b%b" % (position, line, end))
+            writer.write(item_files.of_line(line, count, level), b"%x\n%b%b" % (position, line, end))
     return [_Partition((_Piece(path),), path.stat().st_size) for path in writer.paths]
 
 
