@@ -15,6 +15,7 @@ from msgspec.json import Decoder
 
 from cat_normalize.normalize.shapes import (
     ConversationValue,
+    DynamoMessage,
     ExportLine,
     Feedback,
     FeedbackValue,
@@ -165,25 +166,25 @@ def read_conversation(item: Item) -> list[Message]:
 
 
 def _plain_messages(values: list[MessageValue]) -> list[Message]:
-    """Unwrap messages from DynamoDB JSON; the usual member, a string that is not empty, takes no call."""
+    """Unwrap messages from DynamoDB JSON; a usual one, whose members are all strings, takes no call."""
     messages = []
     for number, value in enumerate(values):
         given = value.M
         name, text, timestamp = given.sender.S, given.text, given.timestamp
-        try:
-            messages.append(
-                Message(
-                    SENDERS.get(name) or canonical_sender(name),
-                    text.S if text and text.S and text.NULL is UNSET else _optional(text, "text") or "",
-                    timestamp.S
-                    if timestamp and timestamp.S and timestamp.NULL is UNSET
-                    else _optional(timestamp, "timestamp"),
-                )
-            )
-        except ValueError as error:
-            at = f"$.Conversation.L[{number}].M.{error}"
-            raise RejectError("bad_conversation", f"Expected either `S` or `NULL` - at `{at}`") from error
+        if text and timestamp and text.NULL is timestamp.NULL is UNSET and text.S and timestamp.S:
+            messages.append(Message(SENDERS.get(name) or canonical_sender(name), text.S, timestamp.S))
+        else:
+            messages.append(_unusual_message(given, number))
     return messages
+
+
+def _unusual_message(given: DynamoMessage, number: int) -> Message:
+    try:
+        text, timestamp = _optional(given.text, "text"), _optional(given.timestamp, "timestamp")
+    except ValueError as error:
+        at = f"$.Conversation.L[{number}].M.{error}"
+        raise RejectError("bad_conversation", f"Expected either `S` or `NULL` - at `{at}`") from error
+    return Message(canonical_sender(given.sender.S), text or "", timestamp)
 
 
 def read_feedback(item: Item) -> Feedback:

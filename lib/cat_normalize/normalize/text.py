@@ -23,14 +23,12 @@ def tidy(text: str) -> str:
     >>> tidy(" a\t\x00 b|c\u3000")
     'a b/c'
     """
-    if not _is_tidy(text):
-        text = " ".join(_CONTROL.sub(" ", text).split())
-    return text.replace("|", "/")
-
-
-def _is_tidy(text: str) -> bool:
-    """Tell whether text has no control characters, and no white space but single spaces between words."""
-    return text.isprintable() and "  " not in text and text.strip() == text
+    if text.isprintable():  # no control character, and no white space but the space: the usual case
+        if "  " not in text and text.strip() == text:
+            return text.replace("|", "/")
+    else:
+        text = _CONTROL.sub(" ", text)
+    return " ".join(text.split()).replace("|", "/")
 
 
 def without_remark(city: str) -> str:
@@ -68,12 +66,7 @@ def join_distinct(values: Iterable[str]) -> str | None:
     >>> join_distinct(["hola ", "", "a|b", "hola"]), join_distinct([""])
     ('hola | a/b', None)
     """
-    distinct = list(dict.fromkeys(values))
-    joined = SEPARATOR.join(distinct)
-    # One look at all texts: an empty one, or a space at an edge, makes two spaces at a separator.
-    if not _is_tidy(joined) or joined.count("|") >= max(1, len(distinct)):
-        joined = SEPARATOR.join(filter(None, dict.fromkeys(map(tidy, distinct))))
-    return joined or None
+    return SEPARATOR.join(filter(None, dict.fromkeys(map(tidy, values)))) or None
 
 
 def read_day(text: str | None, zone: ZoneInfo) -> date | None:
