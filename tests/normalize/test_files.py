@@ -4,6 +4,7 @@ import csv
 import gzip
 import json
 import os
+import resource
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -12,14 +13,13 @@ from hypothesis import strategies as st
 
 import hostile
 from cat_normalize.core.csvfile import HEADER
-from cat_normalize.core.errors import InputError, PipelineError, UsageError
+from cat_normalize.core.errors import InputError, UsageError
 from cat_normalize.core.schema import NAMES
 from cat_normalize.core.settings import Rules
 from cat_normalize.extract import item_files
 from cat_normalize.extract.item_files import MAX_LINE
 from cat_normalize.normalize.files import PARTITION_BYTES, normalize_files
 from cat_normalize.normalize.stretches import Stretch, cut
-from cat_normalize.normalize.workers import worker_pool
 
 SMALL = 4000
 
@@ -99,17 +99,6 @@ def test_the_csv_is_the_contracts_dialect(tmp_path):
     assert made.splitlines()[1].startswith("a,Usuario Anónimo,,,01/08/2025,1,".encode())
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_the_first_error_of_a_task_is_raised(workers):
-    with pytest.raises(ZeroDivisionError), worker_pool(workers) as run:
-        run(divmod, [(1, 1), (1, 0), (3, 1)])
-
-
-def test_a_killed_worker_is_an_error_that_says_what_to_do():
-    with pytest.raises(PipelineError, match="run again with fewer --workers"), worker_pool(2) as run:
-        run(os._exit, [(9,), (9,)])
-
-
 def test_no_item_at_all_is_a_header_and_no_reject(tmp_path):
     (tmp_path / "in").write_bytes(b"\n \n")
     made, bad, summary = run(tmp_path, [tmp_path / "in"])
@@ -125,6 +114,30 @@ def test_a_file_cut_short_stops_the_run_and_leaves_what_was_there(tmp_path, work
         run(tmp_path, [tmp_path / "in.jsonl.gz"], workers, SMALL)
     assert (tmp_path / "out.csv").read_text() == "earlier"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.jsonl.gz", "out.csv"]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_packed_file_damaged_inside_stops_the_run_and_leaves_what_was_there(tmp_path, workers):
+    (tmp_path / "out.csv").write_text("earlier")
+    whole = bytearray(gzip.compress(b"\n".join(table())))
+    whole[len(whole) // 2] ^= 255
+    (tmp_path / "in.jsonl.gz").write_bytes(whole)
+    with pytest.raises(InputError, match=r"in\.jsonl\.gz cannot be read to its end"):
+        run(tmp_path, [tmp_path / "in.jsonl.gz"], workers, SMALL)
+    assert (tmp_path / "out.csv").read_text() == "earlier"
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_however_large_the_table_a_few_hundred_files_are_open(tmp_path, workers):
+    """With one byte per partition there would be more partitions than a process may open files."""
+    (tmp_path / "in.jsonl").write_bytes(b"\n".join(table()))
+    expected = run(tmp_path, [tmp_path / "in.jsonl"])
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (400, before[1]))
+    try:
+        assert run(tmp_path, [tmp_path / "in.jsonl"], workers, partition_bytes=1) == expected
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
