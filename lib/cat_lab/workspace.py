@@ -242,10 +242,10 @@ def _claim(folder: Path, local: bool) -> None:
 
 
 def _read_settings(given: dict[str, Any]) -> dict[str, Any]:
-    """Read settings from notebook parameters: days are texts, tuples are lists, blank is not given."""
-    read = {name: value for name, value in given.items() if value}
+    """Parse notebook parameters as settings: days and lists; a blank value is not given."""
+    read = {name: value for name, value in given.items() if value not in (None, "", [])}
     for name in {"since", "until"} & set(read):
         read[name] = parse_day(name, read[name])
-    for name in {"exclude_cities"} & set(read):
-        read[name] = tuple(read[name])
+    if "exclude_cities" in read:
+        read["exclude_cities"] = tuple(read["exclude_cities"])
     return read

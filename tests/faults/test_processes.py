@@ -216,8 +216,9 @@ def test_a_run_that_starts_again_reads_the_same_input(project):
     assert project.run("--run-id", "r", "--input", "items.jsonl").returncode == 1
     before = project.record()["parameters"]["extract"]["input"]
     assert before == [str(project.folder / "items.jsonl")]
-    assert project.run("--run-id", "r", "--from", "extract").returncode == 1
-    assert project.record()["parameters"]["extract"]["input"] == before
+    for stage in ("normalize", "extract"):
+        assert project.run("--run-id", "r", "--from", stage).returncode == 1
+        assert project.record()["parameters"]["extract"]["input"] == before
 
 
 KILLED = """

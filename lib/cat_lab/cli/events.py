@@ -29,7 +29,7 @@ def start_worker(aws: LocalAws, folder: Path, script: Path | None) -> Worker | N
         _print("The event loop is off: glue/etl-process2/glue_job_script.py is not in this folder.")
         return None
     if find_spec("awsglue") is None:
-        _print("The event loop is off: awsglue is not installed; install the extra: cat-normalize[dev].")
+        _print("The event loop is off: awsglue is not installed; install the extra: cat-normalize-lab[dev].")
         return None
     create_event_loop(aws.settings, script)
     return Worker(aws, folder)

@@ -72,10 +72,7 @@ def run(
 
     if start is not None and start not in STAGES:
         raise UsageError(f"--from {start!r}: no such stage; the stages are {', '.join(STAGES)}")
-    parameters = parse_pairs(param or [])
-    if any(name.rpartition(".")[2] == "input" for name in parameters):
-        raise UsageError("-p input: give the files with --input instead")
-    parameters |= _input_parameter(inputs or [], start, local, publish)
+    paths = _input_paths(inputs or [], start, local, publish)
     settings = Settings.from_environment(os.environ)
     day = today(settings.rules.time_zone)
     flags = {"--allow-shrink": allow_shrink, "--allow-future": allow_future}
@@ -88,9 +85,10 @@ def run(
         today=day,
         start=STAGES[STAGES.index(start)] if start else None,
         local=local or (bool(inputs) and not publish),
-        given=parameters,
+        given=parse_pairs(param or []),
         now=_now(),
         allow=[flag.removeprefix("--").replace("-", "_") for flag in allowed],
+        inputs=paths,
     )
     for note in plan.notes:
         typer.echo(f"cat-normalize: {note}", err=True)
@@ -142,7 +140,7 @@ def lab(
 
     folder = _find_notebooks()
     if find_spec("jupyterlab") is None:
-        raise UsageError("JupyterLab is not installed; install the extra: cat-normalize[local]")
+        raise UsageError("JupyterLab is not installed; install the extra: cat-normalize-lab[local]")
     words = ["--ServerApp.ip=127.0.0.1", f"--notebook-dir={folder.resolve()}"]
     try:
         with running(Settings.from_environment(os.environ), log_dir) as aws:
@@ -153,17 +151,15 @@ def lab(
         raise PipelineError(f"JupyterLab ended with {code}; its messages are above")
 
 
-def _input_parameter(inputs: list[str], start: str | None, local: bool, publish: bool) -> dict[str, str]:
-    """Return ``--input`` as a notebook parameter: the paths made absolute, {} if none is given."""
+def _input_paths(inputs: list[str], start: str | None, local: bool, publish: bool) -> list[str]:
+    """Check ``--input`` and return its paths made absolute."""
     if publish and local:
         raise UsageError("--publish is for your AWS account and --local is not; give one of them")
     if publish and not inputs:
         raise UsageError(
             "--publish goes with --input; without both, a run reads and publishes on your account"
         )
-    if not inputs:
-        return {}
-    if start not in (None, "extract"):
+    if inputs and start not in (None, "extract"):
         raise UsageError(
             f"--input is read by the first stage, and --from {start} skips that; start a new run"
         )
@@ -172,7 +168,7 @@ def _input_parameter(inputs: list[str], start: str | None, local: bool, publish:
             raise UsageError(f"--input {path} is on your AWS account; give --publish to run there")
         if not is_s3(path):
             _check_input(Path(path))
-    return {"extract.input": repr([path if is_s3(path) else str(Path(path).resolve()) for path in inputs])}
+    return [path if is_s3(path) else str(Path(path).resolve()) for path in inputs]
 
 
 def _check_input(path: Path) -> None:

@@ -88,5 +88,5 @@ def started(
 def _spark_home() -> Path:
     found = find_spec("pyspark")
     if found is None or found.origin is None:
-        raise ConvertError("Spark is not installed; install the extra: cat-normalize[local]")
+        raise ConvertError("Spark is not installed; install the extra: cat-normalize-lab[local]")
     return Path(found.origin).parent

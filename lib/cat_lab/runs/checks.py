@@ -29,7 +29,7 @@ from cat_normalize.core.settings import Settings, parse_day
 from cat_normalize.extract import scan
 
 SECONDS = 2.5
-LEAST_FREE = 256 << 20
+LEAST_FREE = 256_000_000
 """Bytes of free disk space below which no run can finish."""
 _LONGEST_TMPDIR = 70
 """Bytes: the sockets of kernels are there, and the path of a socket has 107 bytes at most."""
@@ -99,7 +99,7 @@ def _disk_problems(folder: Path) -> Iterator[Problem]:
         if not os.access(existing, os.W_OK | os.X_OK):
             yield Problem(name, f"{existing} cannot be written to", _FREE_SPACE)
         elif free < LEAST_FREE:
-            text = f"{existing} has {free >> 20} MB free, a run needs {LEAST_FREE >> 20}"
+            text = f"{existing} has {free // 10**6} MB free, a run needs {LEAST_FREE // 10**6}"
             yield Problem(name, text, _FREE_SPACE)
     if len(os.fsencode(temporary)) > _LONGEST_TMPDIR:
         text = f"{temporary} is too long a path for the sockets of a kernel"
@@ -111,7 +111,7 @@ def _java_problems(memory: str) -> Iterator[Problem]:
     from cat_lab import spark
 
     if find_spec("pyspark") is None:
-        yield Problem("Spark", "it is not installed", "install the extra: cat-normalize[local]")
+        yield Problem("Spark", "it is not installed", "install the extra: cat-normalize-lab[local]")
     for name, find in (("Java", lambda: spark.java_home(os.environ)), ("S3A jars", spark.s3a_jars)):
         try:
             find()
@@ -210,4 +210,4 @@ def _existing(path: Path) -> Path:
 
 
 def _gb(size: int) -> str:
-    return f"{size / (1 << 30):.1f} GB"
+    return f"{size / 1e9:.1f} GB"

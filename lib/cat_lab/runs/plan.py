@@ -14,14 +14,13 @@ from cat_lab.runs.records import RunRecord, read_record, read_records
 from cat_lab.stages import NOTEBOOKS, STAGES, Stage
 from cat_normalize.core.errors import InputError, ParameterError, UsageError
 
-_INPUT = "extract.input"
-_SET_BY_RUN = {"run_date": "--run-date", "local": "--local", "work_dir": "--runs"}
+_SET_BY_RUN = {"run_date": "--run-date", "local": "--local", "work_dir": "--runs", "input": "--input"}
 """Parameters that every run sets itself, and the options they come from."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One run: its four notebooks exist and declare its parameters with the types they have.
+    """One run: its four notebooks exist and declare every given parameter, with a matching type.
 
     ``parameters`` are given to the notebooks; ``values`` are these and the defaults of all others, for
     `checks`. ``earlier`` is the record of the run that is resumed. ``notes`` are for the user.
@@ -55,6 +54,7 @@ def make_plan(
     given: Mapping[str, str],
     now: datetime,
     allow: Sequence[str] = (),
+    inputs: Sequence[str] = (),
 ) -> Plan:
     """Plan a new run, or resume an earlier one from one of its stages.
 
@@ -64,11 +64,13 @@ def make_plan(
         run_id: the name of the run; default: made from `now`, or the latest run if one is resumed.
         run_date: the day that names the outputs; default: the earlier run's, or `today`.
         today: the calendar day in the configured time zone.
-        start: resume an earlier run from this stage; None, or the first stage with a new name, is a new run.
+        start: resume an earlier run from this stage; None, or the first stage with an unused name, starts a
+            new run.
         local: run on the local AWS; a run that is resumed stays where it was.
         given: notebook parameters, ``name`` or ``stage.name`` to text.
         now: the time that names a new run.
         allow: parameters to set to true in every notebook that declares them, such as ``allow_future``.
+        inputs: what the first stage reads instead of the table; default: what the earlier run read.
 
     Raises:
         ParameterError: an unknown parameter, another type, a missing ``parameters`` cell.
@@ -87,7 +89,7 @@ def make_plan(
                 f"the run date of {run_id} is {earlier.run_date}, not {run_date}; "
                 "start a new run for another day"
             )
-        run_date, given = earlier.run_date, _with_earlier_input(earlier, first, given)
+        run_date, inputs = earlier.run_date, inputs or earlier.parameters.get("extract", {}).get("input", ())
     else:
         run_id = run_id or _new_run_id(runs, now)
         folder = runs / run_id
@@ -99,7 +101,7 @@ def make_plan(
         raise UsageError(f"{work_dir!r} is not UTF-8, and notebooks are; give another folder with --runs")
     set_by_run = {"local": local, "run_date": run_date.isoformat(), "work_dir": work_dir}
     declared = {stage: read_declarations(sources / name) for stage, name in NOTEBOOKS.items()}
-    parameters = _assign(declared, set_by_run, given, allow)
+    parameters = _assign(declared, set_by_run, inputs, given, allow)
     values = {stage: defaults(declared[stage]) | parameters[stage] for stage in STAGES}
     return Plan(run_id, run_date, folder, sources, first, local, parameters, values, earlier, tuple(notes))
 
@@ -124,6 +126,7 @@ def _is_utf8(text: str) -> bool:
 def _assign(
     declared: Mapping[Stage, Mapping[str, Declaration]],
     set_by_run: Mapping[str, Any],
+    inputs: Sequence[str],
     given: Mapping[str, str],
     allow: Sequence[str],
 ) -> dict[Stage, dict[str, Any]]:
@@ -131,6 +134,8 @@ def _assign(
     assigned: dict[Stage, dict[str, Any]] = {
         stage: {**set_by_run, **{name: True for name in allow if name in declared[stage]}} for stage in STAGES
     }
+    if inputs:
+        assigned["extract"]["input"] = list(inputs)
     for name, value in given.items():
         stage, dot, short = name.rpartition(".")
         if short in _SET_BY_RUN:
@@ -144,14 +149,6 @@ def _assign(
         for each in targets:
             assigned[each][short] = value
     return {each: check_types(NOTEBOOKS[each], declared[each], assigned[each]) for each in STAGES}
-
-
-def _with_earlier_input(earlier: RunRecord, first: Stage, given: Mapping[str, str]) -> Mapping[str, str]:
-    """Add the earlier run's input if extract runs again, unless another input is given."""
-    before = earlier.parameters.get("extract", {}).get("input")
-    if first != STAGES[0] or not before or _INPUT in given:
-        return given
-    return {**given, _INPUT: repr(before)}
 
 
 def _check_earlier_stages(earlier: RunRecord, start: Stage, folder: Path) -> None:

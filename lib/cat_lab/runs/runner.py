@@ -167,17 +167,20 @@ class _Run:
 
 
 def _new_record(plan: Plan, now: datetime) -> RunRecord:
-    """Return the record of a run that starts; a resumed run takes over the stages before its start."""
+    """Return the record of a run that starts; a resumed one keeps what is recorded of earlier stages."""
     stages = {stage: StageRecord(notebook=NOTEBOOKS[stage], status="pending") for stage in STAGES}
+    parameters = {stage: mask_parameters(given) for stage, given in plan.parameters.items()}
     if plan.earlier:
-        stages |= {stage: plan.earlier.stages[stage] for stage in STAGES if stage not in plan.stages}
+        for stage in set(STAGES) - set(plan.stages):
+            stages[stage] = plan.earlier.stages[stage]
+            parameters[stage] = plan.earlier.parameters.get(stage, {})
     return RunRecord(
         run_id=plan.run_id,
         run_date=plan.run_date,
         local=plan.local,
         status="running",
         started_at=_timestamp(now),
-        parameters={stage: mask_parameters(given) for stage, given in plan.parameters.items()},
+        parameters=parameters,
         stages=stages,
     )
 

@@ -20,8 +20,8 @@ import pytest
         (["--input", "empty"], "--input: empty holds no item file"),
         (["--input", "pipe"], "--input pipe is a pipe or a device"),
         (["--input", ""], "an argument is empty"),
-        (["-p", "input=['items']"], "give the files with --input instead"),
-        (["-p", "extract.input=['items']"], "give the files with --input instead"),
+        (["-p", "input=['items']"], "input is set by the run itself; give --input instead"),
+        (["-p", "extract.input=['items']"], "input is set by the run itself; give --input instead"),
     ],
 )
 def test_a_wrong_input_is_refused(call, items, monkeypatch, words, message):

@@ -7,7 +7,7 @@ import pytest
 from cat_lab.runs import RunRecord, StageRecord, make_plan
 from cat_lab.runs.records import write_record
 from cat_lab.stages import NOTEBOOKS, STAGES
-from cat_normalize.core.errors import UsageError
+from cat_normalize.core.errors import ParameterError, UsageError
 from faults.kit import PARAMETERS, notebook, write_notebooks
 
 
@@ -15,9 +15,11 @@ from faults.kit import PARAMETERS, notebook, write_notebooks
 def planned(tmp_path):
     """Plan a run in a folder with four notebooks."""
     several = PARAMETERS + "top: int = 8\napi_token: str = ''\nallow_future: bool = False\n"
-    write_notebooks(tmp_path / "notebooks", query=notebook(parameters=several))
+    items = PARAMETERS + "input: list = []  # item files\n"
+    made = {"extract": notebook(parameters=items), "query": notebook(parameters=several)}
+    write_notebooks(tmp_path / "notebooks", **made)
 
-    def plan(run_id=None, start=None, local=False, run_date=None, given=None, allow=()):
+    def plan(run_id=None, start=None, local=False, run_date=None, given=None, allow=(), inputs=()):
         return make_plan(
             sources=tmp_path / "notebooks",
             runs=tmp_path / "runs",
@@ -29,6 +31,7 @@ def planned(tmp_path):
             given=given or {},
             now=datetime(2025, 9, 16, 12, tzinfo=UTC),
             allow=allow,
+            inputs=inputs,
         )
 
     return plan
@@ -109,3 +112,15 @@ def test_values_are_the_given_parameters_and_the_defaults_of_the_others(planned)
     assert plan.parameters["query"]["top"] == plan.values["query"]["top"] == 3
     assert "api_token" not in plan.parameters["query"]
     assert plan.values["query"]["api_token"] == ""
+
+
+@pytest.mark.parametrize("name", ["input", "extract.input", "run_date", "query.local", "work_dir"])
+def test_what_the_run_sets_itself_is_no_parameter(planned, name):
+    with pytest.raises(ParameterError, match=f"{name} is set by the run itself; give --"):
+        planned(given={name: "['a.jsonl']"})
+
+
+def test_the_input_is_given_to_the_first_stage_alone(planned):
+    plan = planned(inputs=["a.jsonl", "b.jsonl"])
+    assert plan.parameters["extract"]["input"] == ["a.jsonl", "b.jsonl"]
+    assert not any("input" in plan.parameters[stage] for stage in STAGES[1:])
