@@ -67,7 +67,7 @@ class Workspace:
 
     @property
     def table_uri(self) -> str:
-        """The table as the source in an extract's record and a manifest."""
+        """The table's URI, as an extract's record and a manifest have it."""
         return f"dynamodb://{self.settings.table_name}"
 
     @property
@@ -192,8 +192,8 @@ class Workspace:
         return run_athena(name, self.settings, **parameters)
 
 
-_until_exit = ExitStack()
-atexit.register(_until_exit.close)
+_closed_at_exit = ExitStack()
+atexit.register(_closed_at_exit.close)
 
 
 def open_workspace(stage: Stage, local: bool, run_date: str, work_dir: str, **given: Any) -> Workspace:
@@ -224,8 +224,8 @@ def open_workspace(stage: Stage, local: bool, run_date: str, work_dir: str, **gi
     if local and settings.endpoint_url is None:
         from cat_lab.local import running
 
-        started = _until_exit.enter_context(running(settings, folder))
-        _until_exit.enter_context(started.activate())
+        started = _closed_at_exit.enter_context(running(settings, folder))
+        _closed_at_exit.enter_context(started.activate())
         settings = started.settings
     space = Workspace(settings, parse_day("run_date", run_date), folder, local)
     build_prerequisites(space, stage)

@@ -25,7 +25,7 @@ FACES = {
     "cat_normalize.query": "Parameter Query load names run_athena",
     "cat_normalize.scale": "normalize_export publish_export run",
     "cat_lab.cli": "app main",
-    "cat_lab.local": "JobRun LocalAws Worker create_event_loop load_bucket run_jupyterlab running "
+    "cat_lab.local": "JobRun LocalAws Worker create_csv_trigger load_bucket run_jupyterlab running "
     "save_bucket",
     "cat_lab.sample": "items ordinary put",
 }

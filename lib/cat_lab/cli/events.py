@@ -1,4 +1,4 @@
-"""The event loop of ``cat-normalize local``: how to try it, and one line for each run of the Glue job."""
+"""The CSV trigger of ``cat-normalize local``: how to try it, and one line for each run of the Glue job."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ _POLL_SECONDS = 5
 
 def start_worker(aws: LocalAws, folder: Path, script: Path | None) -> Worker | None:
     """Create the rule and the Glue job, and return their worker; or print why not, and return None."""
-    from cat_lab.local import Worker, create_event_loop
+    from cat_lab.local import Worker, create_csv_trigger
 
     if script is None:
-        _print("The event loop is off: glue/etl-process2/glue_job_script.py is not in this folder.")
+        _print("New CSVs start no job: glue/etl-process2/glue_job_script.py is not in this folder.")
         return None
     if find_spec("awsglue") is None:
-        _print("The event loop is off: awsglue is not installed; install the extra: cat-normalize-lab[dev].")
+        _print("New CSVs start no job: awsglue is not installed; install the extra: cat-normalize-lab[dev].")
         return None
-    create_event_loop(aws.settings, script)
+    create_csv_trigger(aws.settings, script)
     return Worker(aws, folder)
 
 

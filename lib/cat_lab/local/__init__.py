@@ -3,14 +3,14 @@
 from cat_lab.local.aws import LocalAws, running
 from cat_lab.local.bucket_snapshot import load_bucket, save_bucket
 from cat_lab.local.jupyterlab import run_jupyterlab
-from cat_lab.local.provision import create_event_loop
+from cat_lab.local.provision import create_csv_trigger
 from cat_lab.local.worker import JobRun, Worker
 
 __all__ = [
     "JobRun",
     "LocalAws",
     "Worker",
-    "create_event_loop",
+    "create_csv_trigger",
     "load_bucket",
     "run_jupyterlab",
     "running",

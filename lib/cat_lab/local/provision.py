@@ -1,7 +1,7 @@
 """Create on the local AWS what the stacks create on AWS (contract §6, §7).
 
-moto's Glue jobs do not run, and its rules reach no state machine: the rule's target is a queue, which
-`worker` reads.
+moto runs no Glue job and routes no rule to a state machine; the rule targets an SQS queue, which `worker`
+reads.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ EVENTS = layout.RULE
 """Name of the queue of events that start the Glue job."""
 FAILED = f"{layout.RULE}-failed"
 """Name of the queue of events whose run failed."""
-_HIDDEN_SECONDS = 12 * 60 * 60  # SQS's maximum: a received event stays hidden while its run lasts
+_VISIBILITY_TIMEOUT = 12 * 60 * 60  # SQS's maximum: a received event stays hidden while its run lasts
 _PARQUET = "org.apache.hadoop.hive.ql.io.parquet"
 _ROLE = "arn:aws:iam::123456789012:role/glue"  # moto's account; the role is not used
 
@@ -81,7 +81,7 @@ def create_workgroup(settings: Settings) -> None:
     )
 
 
-def create_event_loop(settings: Settings, script: Path) -> None:
+def create_csv_trigger(settings: Settings, script: Path) -> None:
     """Create the Glue job for a script, and the rule for new CSVs; earlier objects start nothing.
 
     Raises:
@@ -101,10 +101,10 @@ def create_event_loop(settings: Settings, script: Path) -> None:
 
 
 def create_rule(settings: Settings, pattern: dict[str, Any]) -> None:
-    """Create the rule that sends events of a pattern to a queue, and both queues."""
+    """Create the rule that sends the events that match a pattern to a queue, and both queues."""
     sqs, eventbridge = client(settings, "sqs"), client(settings, "events")
-    hidden = {"VisibilityTimeout": str(_HIDDEN_SECONDS)}
-    queue = sqs.create_queue(QueueName=EVENTS, Attributes=hidden)["QueueUrl"]
+    timeout = {"VisibilityTimeout": str(_VISIBILITY_TIMEOUT)}
+    queue = sqs.create_queue(QueueName=EVENTS, Attributes=timeout)["QueueUrl"]
     sqs.create_queue(QueueName=FAILED)
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     eventbridge.put_rule(Name=layout.RULE, EventPattern=json.dumps(pattern))

@@ -61,7 +61,7 @@ class Worker:
     """Receive one event at a time and run the Glue job for it; a failed event goes to the other queue.
 
     Args:
-        aws: a local AWS with job and rule (`provision.create_event_loop`).
+        aws: a local AWS with job and rule (`provision.create_csv_trigger`).
         folder: of the log of all runs, ``glue-job.log``.
         python: variables that select the job's Python, see `glue_job.environment`.
         arguments: each argument of a run, and where the event has its value (`events.RUN_ARGUMENTS`).

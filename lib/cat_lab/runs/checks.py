@@ -38,7 +38,7 @@ _FREE_SPACE = "free space there, or give another folder (--runs, TMPDIR)"
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that keeps a run from starting; ``exit_code`` is 2 if the call itself is wrong."""
+    """One thing that keeps a run from starting; ``exit_code`` is 2 if the command line is wrong."""
 
     name: str
     text: str

@@ -207,15 +207,15 @@ def find_published(target: Location, origin: Origin, today: date | None = None) 
 def publish(staged: Location, target: Location, origin: Origin, today: date | None = None) -> Published:
     """Publish a staged file in place of an earlier one, unless that one is of a later run date.
 
-    On S3 the replacement is conditional on the very object whose metadata were read, so of two runs at
-    once the later date wins. An equal date replaces, unless the origin is the same. An object without a
-    readable date is older than any. Without a run date, no dated object is replaced.
+    On S3 the replacement is conditional on the ETag just read, so of two runs at once the later date
+    wins. An equal date replaces, unless the origin is the same. An object without a readable date is
+    older than any. Without a run date, no dated object is replaced.
 
     Args:
         staged: the finished file, in a folder of `staging`.
         target: the file or object to replace.
         origin: what the file was made of.
-        today: reports a published run date after it as an error of its own.
+        today: a published run date after it raises FutureParquetError.
 
     Raises:
         StaleInputError: the published object has a later run date.
@@ -280,8 +280,8 @@ def _refuse_older(target: S3Path, published: str, run_date: date | None, today: 
             "every CSV out until that day. Remove what carries that day, then run again: docs/operate.md, "
             '"A run date in the future"'
         )
-    ours = f"of {run_date}" if run_date else "without a run date; name it data_YYYYMMDD.csv"
-    raise StaleInputError(f"{target} is of {day} already; this CSV is {ours}")
+    ours = f"is of {run_date}" if run_date else "has no run date: rename it to data_YYYYMMDD.csv"
+    raise StaleInputError(f"{target} is of {day} already; this CSV {ours}")
 
 
 def _digest(location: Location) -> tuple[str, int]:

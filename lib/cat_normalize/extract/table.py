@@ -27,10 +27,10 @@ from cat_normalize.extract.export import Export
 from cat_normalize.extract.scan import RateLimiter
 
 Progress = Callable[[int], None]
-"""Is called with the number of items that have just been read."""
+"""Called with the number of items that have just been read."""
 _MEGABYTE = 1 << 20
-_OTHER_FILES = 256
-_BLANK = 1 << 12
+_SPARE_FILES = 256
+_MAX_BLANK_LINE = 1 << 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def extract_table(
         output: the folder to make; an earlier extract there is replaced.
         segments: parallel scans, each a thread.
         count: how many partitions to write.
-        progress: is called after every page.
+        progress: called after every page.
         max_rcu: read units per second that all segments together may consume.
 
     Raises:
@@ -108,7 +108,7 @@ def extract_export(
         export: the export, on S3 or on disk.
         output: the folder to make; an earlier extract there is replaced.
         count: how many partitions to write.
-        progress: is called after about every megabyte.
+        progress: called after about every megabyte.
 
     Raises:
         ExtractError: a file is missing, damaged, or not what the manifest says.
@@ -131,7 +131,7 @@ def extract_files(
         paths: item files, folders of them, or the folder of one full export; paths or ``s3://…``.
         output: the folder to make; an earlier extract there is replaced.
         count: how many partitions to write.
-        progress: is called after about every megabyte.
+        progress: called after about every megabyte.
         settings: region and endpoint, for inputs on S3.
 
     Raises:
@@ -164,7 +164,7 @@ def _is_export(path: Location) -> bool:
 
 
 def _is_blank(line: bytes) -> bool:
-    return line.isspace() or (len(line) < _BLANK and line.decode(errors="replace").isspace())
+    return line.isspace() or (len(line) < _MAX_BLANK_LINE and line.decode(errors="replace").isspace())
 
 
 @dataclass(slots=True)
@@ -236,13 +236,13 @@ def _write_partitions(
 
 
 def _allow_open_files(count: int) -> None:
-    """Raise this process's limit of open files to ``count`` more than its other files need.
+    """Raise this process's limit of open files so that ``count`` more can be opened.
 
     Raises:
         UsageError: the system does not allow it.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = count + _OTHER_FILES
+    needed = count + _SPARE_FILES
     if soft != resource.RLIM_INFINITY and soft < needed:
         if hard != resource.RLIM_INFINITY and hard < needed:
             raise UsageError(

@@ -28,10 +28,10 @@ from cat_normalize.normalize.workers import RunTasks, worker_pool
 
 PARTITION_BYTES = 16 << 20
 """Raw bytes aimed at in one partition. A worker holds three times as much; smaller ones cost more files."""
-_LARGE = 2
+_SPLIT_FACTOR = 2
 """A partition of more than this many times `PARTITION_BYTES` is split once more."""
 _MAX_PARTITIONS = 256
-_COPIED = 1 << 20
+_COPY_BUFFER = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class _Partition:
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """What every worker needs: a scratch folder, the rules, the names of positions, and sizes."""
+    """What every worker needs: a scratch folder, the rules, how to name a position, and a size."""
 
     folder: Path
     rules: Rules
@@ -97,7 +97,7 @@ def normalize_files(
         rules: time zone and filters.
         workers: processes that work side by side; one works in this process.
         partition_bytes: raw bytes aimed at in one partition.
-        stretch_bytes: raw bytes of a file that one worker splits; by default what keeps all busy.
+        stretch_bytes: raw bytes of a file that one task splits; by default for two tasks per worker.
         accept: called with the counts when the rejects are in place; if it raises, no CSV appears.
 
     Raises:
@@ -184,7 +184,7 @@ def _normalize_partition(partition: _Partition, job: _Job, split_once_more: bool
     """Normalize one partition into sorted runs; one that is too large for memory is split once more."""
     folder = Path(tempfile.mkdtemp(dir=job.folder))
     done = _Done(Summary(), folder / "rows", folder / "rejects")
-    if split_once_more and partition.bytes > _LARGE * job.partition_bytes:
+    if split_once_more and partition.bytes > _SPLIT_FACTOR * job.partition_bytes:
         count = _partition_count(partition.bytes, job.partition_bytes)
         smaller = [each for each in _split(partition.lines(), count, 1, folder) if each.bytes]
         parts = [_normalize_partition(each, job, split_once_more=False) for each in smaller]
@@ -204,7 +204,7 @@ def _normalize_partition(partition: _Partition, job: _Job, split_once_more: bool
 
 
 def _partition_count(size: int, wanted: int, workers: int = 1) -> int:
-    """Return how many partitions to make of so many bytes: as many for each worker."""
+    """Return the number of partitions for so many bytes, a multiple of ``workers``."""
     for_each = min(-(-size // (wanted * workers)), _MAX_PARTITIONS // workers)
     return max(1, for_each) * workers
 
@@ -232,7 +232,7 @@ def _copy_pipes(files: Sequence[Path], folder: Path) -> list[Path]:
             copy = folder / f"input-{number}" / path.name
             copy.parent.mkdir()
             with path.open("rb") as stream, copy.open("xb") as file:
-                shutil.copyfileobj(stream, file, _COPIED)
+                shutil.copyfileobj(stream, file, _COPY_BUFFER)
             path = copy
         readable.append(path)
     return readable

@@ -1,7 +1,8 @@
 """Cut item files into stretches that workers read side by side, and name the lines they read.
 
-The position of a line is one number: its stretch, and its number within it. So positions grow in reading
-order whoever reads what; the file and line are known once the lines of every stretch are counted.
+The position of a line is one number: its stretch, and its number within it. Positions therefore
+increase in reading order, whichever worker reads a stretch; file and line are known once the lines of every
+stretch are counted.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ class Stretch:
 
 
 def cut(files: Sequence[Path], workers: int, wanted: int | None = None) -> list[list[Stretch]]:
-    """Cut item files into tasks of about as many bytes; a gzip file stays whole.
+    """Cut item files into tasks of about equal size; a gzip file stays whole.
 
     Args:
         files: item files in reading order.

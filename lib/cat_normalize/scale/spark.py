@@ -159,7 +159,7 @@ def normalize_export(
         PipelineError: Spark failed otherwise, or lost bytes; nothing was published.
     """
     folder = locate(uri.removesuffix(item_files.SUMMARY).rstrip("/"), settings)
-    with staging(locate(csv, settings)) as staged, _without_items():
+    with staging(locate(csv, settings)) as staged, _errors_without_items():
         files = Export(uri, settings).files()
         raw_bytes = sum(map(item_files.weight, _files(folder / "data")))
         done = _normalized(spark, uri, files, settings, count or raw_bytes // PARTITION_BYTES + 1)
@@ -274,7 +274,7 @@ class _Joined(io.RawIOBase):
 
 
 @contextmanager
-def _without_items() -> Iterator[None]:
+def _errors_without_items() -> Iterator[None]:
     """Raise a task's own error again; of any other tell only the kind, for its text may quote an item."""
     from py4j.protocol import Py4JError
     from pyspark.errors import PySparkException
@@ -282,15 +282,15 @@ def _without_items() -> Iterator[None]:
     try:
         yield
     except (Py4JError, PySparkException, ConnectionError) as error:
-        raise reason(str(error)) from None
+        raise error_of(str(error)) from None
 
 
-def reason(text: str) -> PipelineError:
+def error_of(text: str) -> PipelineError:
     r"""Return the error that made a task fail, from Spark's message.
 
-    >>> reason("x\ncat_normalize.core.errors.ExtractError: a.gz is damaged\n\n\tat org.apache")
+    >>> error_of("x\ncat_normalize.core.errors.ExtractError: a.gz is damaged\n\n\tat org.apache")
     ExtractError('a.gz is damaged')
-    >>> reason("x\nKeyError: 'María'\n")
+    >>> error_of("x\nKeyError: 'María'\n")
     PipelineError('Spark failed: KeyError')
     """
     if own := re.findall(rf"^{errors.__name__}\.(\w+): (.+)$", text, re.MULTILINE):

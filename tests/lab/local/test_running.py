@@ -46,7 +46,7 @@ def test_the_package_exports_its_verbs() -> None:
         "JobRun",
         "LocalAws",
         "Worker",
-        "create_event_loop",
+        "create_csv_trigger",
         "load_bucket",
         "run_jupyterlab",
         "running",

@@ -1,4 +1,4 @@
-"""The event loop of `cat-normalize local`: a new CSV starts the job, and no process is left over."""
+"""The CSV trigger of `cat-normalize local`: a new CSV starts the job, and no process is left over."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 
 import cat_lab
 import cat_normalize
-from cat_lab.local import JobRun, LocalAws, Worker, create_event_loop, provision
+from cat_lab.local import JobRun, LocalAws, Worker, create_csv_trigger, provision
 from cat_lab.local.environment import client
 from cat_normalize.core import layout
 from cat_normalize.core.files import sweep
@@ -41,7 +41,7 @@ def aws(shared_aws: LocalAws) -> LocalAws:
 
 def worker(aws: LocalAws, folder: Path, text: str) -> Worker:
     (folder / "script.py").write_text(text)
-    create_event_loop(aws.settings, folder / "script.py")
+    create_csv_trigger(aws.settings, folder / "script.py")
     return Worker(aws, folder)
 
 
@@ -213,7 +213,7 @@ def test_without_the_script_the_local_aws_runs_without_event_loop(
         shutil.copytree(source, folder / source.name, ignore=shutil.ignore_patterns("__pycache__"))
     made = local(None, PYTHONPATH=str(folder))
     settings = Settings.from_environment(made.exports())
-    missing = "The event loop is off: glue/etl-process2/glue_job_script.py is not in this folder"
+    missing = "New CSVs start no job: glue/etl-process2/glue_job_script.py is not in this folder"
     assert missing in made.err.read_text()
     assert "upload_file" not in made.err.read_text()
     put(settings)
