@@ -15,13 +15,13 @@ RAISES = "from cat_normalize.core import errors\nraise errors.{}"
 
 
 def test_a_denied_scan_is_the_failure_although_collecting_the_outputs_fails_too(aws, project):
-    project.write(extract=notebook(SCANS))
-    lists = []
+    project.write(query=notebook(SCANS))
+    scans = []
 
     def denied(method, path, body):
         scan = b"TotalSegments" in body
-        lists.append(scan)
-        return scan or (any(lists) and "list-type=2" in path)
+        scans.append(scan)
+        return scan or (any(scans) and "/manifests/" in path)
 
     with refusing.denying(aws.endpoint, denied) as endpoint:
         project.env["AWS_ENDPOINT_URL"] = endpoint
@@ -29,15 +29,14 @@ def test_a_denied_scan_is_the_failure_although_collecting_the_outputs_fails_too(
     assert done.returncode == 1
     shown = done.stderr.splitlines()
     at = shown.index(
-        "cat-normalize: run r failed in extract, "
-        "code cell 3 of 3, under 'Heading', in runs/r/01_extract.ipynb:"
+        "cat-normalize: run r failed in query, code cell 3 of 3, under 'Heading', in runs/r/04_query.ipynb:"
     )
     first, advice, later, *rest = shown[at + 1 :]
     assert first.startswith("ExtractError: table cat-prod-catia-conversations-table could not be scanned")
     assert "AccessDeniedException" in first
     assert advice == "What to try:  have dynamodb:Scan granted to these credentials"
     assert later.startswith("Later error:  collecting the outputs: ")
-    assert "ListObjectsV2" in later
+    assert "HeadObject" in later
     assert [each.split()[-1] for each in rest[:2]] == ["runs/r/manifest.json", "runs/r/report.html"]
     assert rest[2:] == ["To resume:    cat-normalize run --run-id r --from extract"]
     assert "run        r: failed" in done.stdout

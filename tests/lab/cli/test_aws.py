@@ -4,10 +4,13 @@ import json
 import shlex
 import signal
 import subprocess
+from datetime import date
 
 import psutil
 import pytest
 
+from cat_normalize.core import manifest
+from cat_normalize.core.manifest import Etl1Manifest, Summary
 from faults.kit import COMMAND, Project, alive, environment, soon
 
 DAY = "2025-09-15"
@@ -171,13 +174,8 @@ def test_local_reports_a_killed_server(up):
 
 @pytest.mark.parametrize(("limit", "code"), [(4, 3), (5, 0)])
 def test_a_run_with_too_many_rejects_ends_with_3(aws, tmp_path, limit, code):
-    summary = {"items_read": 5, "rejected": 5, "users": 0}
-    summary |= dict.fromkeys(["conversations", "feedback", "registrations", "filtered"], 0)
-    aws.client("s3").put_object(
-        Bucket=aws.settings.bucket,
-        Key="manifests/etl-process1/20250915.json",
-        Body=json.dumps({"summary": summary}).encode(),
-    )
+    summary, day = Summary(items_read=5, rejected=5), date.fromisoformat(DAY)
+    manifest.publish(Etl1Manifest(day, "a.jsonl", aws.settings, summary, []), aws.client("s3"))
     project = Project(tmp_path, aws.child_environment(environment()))
     project.write()
     done = project.run("--run-id", "r", "--run-date", DAY, "--max-rejects", str(limit))
