@@ -38,7 +38,7 @@ def test_a_denied_scan_is_the_failure_although_collecting_the_outputs_fails_too(
     assert later.startswith("Later error:  collecting the outputs: ")
     assert "HeadObject" in later
     assert [each.split()[-1] for each in rest[:2]] == ["runs/r/manifest.json", "runs/r/report.html"]
-    assert rest[2:] == ["To resume:    cat-normalize run --run-id r --from extract"]
+    assert rest[2:] == ["To resume:    cat-normalize run --run-id r --from query"]
     assert "run        r: failed" in done.stdout
     failure = project.record()["failure"]
     assert (failure["stage"], failure["cell"], failure["heading"]) == ("extract", 3, "Heading")

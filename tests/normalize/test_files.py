@@ -130,7 +130,7 @@ def test_a_packed_file_damaged_inside_stops_the_run_and_leaves_what_was_there(tm
 @pytest.mark.parametrize("workers", [1, 2, 3])
 def test_however_large_the_table_a_few_hundred_files_are_open(tmp_path, workers):
     """With one byte per partition there would be more partitions than a process may open files."""
-    (tmp_path / "in.jsonl").write_bytes(b"\n".join(table()))
+    (tmp_path / "in.jsonl").write_bytes(b"\n".join(table(60, 7)))
     expected = run(tmp_path, [tmp_path / "in.jsonl"])
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (400, before[1]))
@@ -230,7 +230,7 @@ def test_an_extract_with_other_files_is_split_again(tmp_path):
 @pytest.mark.parametrize("step", [1, 7, 64, 333, 100_000])
 @pytest.mark.parametrize("workers", [2, 3])
 def test_a_file_cut_anywhere_between_workers_gives_the_same_bytes(tmp_path, step, workers):
-    lines = table(40, 9)
+    lines = table(12, 4)
     (tmp_path / "in").write_bytes(b"\n".join([b"{", b"", *lines]))
     expected = run(tmp_path, [tmp_path / "in"])
     if step == 64:  # cuts that lie right between two lines
