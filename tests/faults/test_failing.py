@@ -39,14 +39,14 @@ def test_a_denied_scan_is_the_failure_although_collecting_the_outputs_fails_too(
     assert "HeadObject" in later
     assert [each.split()[-1] for each in rest[:2]] == ["runs/r/manifest.json", "runs/r/report.html"]
     assert rest[2:] == ["To resume:    cat-normalize run --run-id r --from query"]
-    assert "run        r: failed" in done.stdout
+    assert "run    r: failed" in done.stdout
     failure = project.record()["failure"]
-    assert (failure["stage"], failure["cell"], failure["heading"]) == ("extract", 3, "Heading")
+    assert (failure["stage"], failure["cell"], failure["heading"]) == ("query", 3, "Heading")
     report = (project.runs / "r" / "report.html").read_text()
     assert (
         report.index("AccessDeniedException")
         < report.index("dynamodb:Scan granted")
-        < report.index("ListObjectsV2")
+        < report.index("HeadObject")
     )
 
 
