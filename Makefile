@@ -44,7 +44,7 @@ check: lint
 	$(BIN)/pytest -q -n 2 -m "not slow"
 
 test: setup lint package
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: setup
 	$(BIN)/ruff check .

@@ -32,12 +32,13 @@ SLOW_FIXTURES = {"shared_aws", "spark_session"}
 
 @pytest.hookimpl(tryfirst=True)  # before -m selects
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as slow what starts processes: by folder, by file and by fixture."""
+    """Mark as slow what starts processes, by folder, file or fixture; slow files run first."""
     slow = [TESTS / each for each in (*SLOW_FOLDERS, *SLOW_FILES)]
+    slow_files = {item.path for item in items if any(item.path.is_relative_to(each) for each in slow)}
     for item in items:
-        fixtures = SLOW_FIXTURES.intersection(getattr(item, "fixturenames", ()))
-        if fixtures or any(item.path.is_relative_to(each) for each in slow):
+        if item.path in slow_files or SLOW_FIXTURES.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
+    items.sort(key=lambda item: item.path not in slow_files)
 
 
 @pytest.fixture(scope="session")
