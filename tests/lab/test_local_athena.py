@@ -230,6 +230,7 @@ def test_a_path_is_not_a_pattern(tmp_path: Path) -> None:
     assert rows_of(athena.run_local("totals", str(asked))) == [(2, 5, 2)]
 
 
+@pytest.mark.slow
 def test_the_import_is_light_and_the_local_time_zone_does_not_matter(parquet: Path) -> None:
     script = (
         "import sys\nfrom cat_lab.local_athena import run_local\n"

@@ -39,6 +39,7 @@ def test_a_killed_worker_is_an_error_that_says_what_to_do():
         run(os._exit, [(9,), (9,)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ["kill", "terminate"])
 def test_workers_end_with_their_parent(end):
     with subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True) as parent:
