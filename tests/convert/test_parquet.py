@@ -38,7 +38,7 @@ from cat_normalize.core.errors import (
     UsageError,
 )
 from cat_normalize.core.files import PREFIX, sweep
-from cat_normalize.core.schema import COLUMNS, arrow_schema
+from cat_normalize.core.schema import COLUMNS, USERS
 from cat_normalize.core.settings import Settings, today
 from cat_normalize.core.storage import RUN_DATE, SHA256, locate, staging
 
@@ -115,7 +115,7 @@ def test_edges_come_back_with_their_types(spark: Any, tmp_path: Path) -> None:
     done = convert_csv(spark, str(source), str(target))
     assert arrow_rows(target) == EDGES
     assert duckdb_rows(target) == EDGES
-    assert pq.read_schema(target).remove_metadata() == arrow_schema()
+    assert pq.read_schema(target).remove_metadata() == USERS.arrow_schema()
     group = pq.ParquetFile(target).metadata.row_group(0)
     assert {group.column(n).compression for n in range(group.num_columns)} == {"ZSTD"}
     assert (done.rows, done.source_bytes) == (len(EDGES), source.stat().st_size)
@@ -126,7 +126,7 @@ def test_edges_come_back_with_their_types(spark: Any, tmp_path: Path) -> None:
 def test_a_header_alone_is_no_rows(spark: Any, tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_bytes(csvfile.HEADER)
     assert convert_csv(spark, str(tmp_path / "x.csv"), str(tmp_path / "x.parquet")).rows == 0
-    assert pq.read_schema(tmp_path / "x.parquet").remove_metadata() == arrow_schema()
+    assert pq.read_schema(tmp_path / "x.parquet").remove_metadata() == USERS.arrow_schema()
     assert arrow_rows(tmp_path / "x.parquet") == []
 
 

@@ -35,7 +35,7 @@ def test_the_keys_are_the_contracts():
 def test_the_names_are_the_contracts():
     assert (layout.STACK_ETL1, layout.STACK_ETL2) == ("cat-prod-normalize-stack", "cat-prod-etl2-stack")
     assert (layout.LAMBDA, layout.GLUE_JOB) == ("cat-prod-lambda-normalize", "cat-prod-etl2-parquet")
-    assert (layout.DATABASE, layout.TABLE) == ("cat_prod_analytics_db", "users")
+    assert layout.DATABASE == "cat_prod_analytics_db"
     assert layout.WORKGROUP == "wg-cat-prod-analytics"
 
 

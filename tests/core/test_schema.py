@@ -26,9 +26,12 @@ ARROW = {pa.string(): "string", pa.date32(): "date", pa.int32(): "int"}
     "columns",
     [
         [(column.name, column.kind) for column in schema.COLUMNS],
-        [(each["Name"], each["Type"]) for each in schema.glue_columns()],
-        [(name, kind.lower()) for name, kind in (each.split() for each in schema.spark_ddl().split(", "))],
-        [(field.name, ARROW[field.type]) for field in schema.arrow_schema()],
+        [(each["Name"], each["Type"]) for each in schema.USERS.glue_columns()],
+        [
+            (name, kind.lower())
+            for name, kind in (each.split() for each in schema.USERS.spark_ddl().split(", "))
+        ],
+        [(field.name, ARROW[field.type]) for field in schema.USERS.arrow_schema()],
         list(zip(schema.csv_header().split(","), dict(CONTRACT).values(), strict=True)),
         list(zip(schema.NAMES, dict(CONTRACT).values(), strict=True)),
     ],
@@ -39,5 +42,5 @@ def test_every_form_is_the_contracts(columns):
 
 
 def test_every_column_may_be_null_and_has_a_comment():
-    assert all(field.nullable for field in schema.arrow_schema())
-    assert all(each["Comment"] and len(each["Comment"]) <= 255 for each in schema.glue_columns())
+    assert all(field.nullable for field in schema.USERS.arrow_schema())
+    assert all(each["Comment"] and len(each["Comment"]) <= 255 for each in schema.USERS.glue_columns())

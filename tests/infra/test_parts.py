@@ -40,7 +40,6 @@ def cdk() -> Iterator[dict[str, ModuleType]]:
         (layout.STACK_ETL1, "cat-test-normalize-stack"),
         (layout.DATABASE, "cat_test_analytics_db"),
         (layout.WORKGROUP, "wg-cat-test-analytics"),
-        (layout.TABLE, "users"),
     ],
 )
 def test_names_of_test_derive_from_prods(cdk: dict[str, ModuleType], prod: str, test: str) -> None:

@@ -218,7 +218,7 @@ def test_the_table_has_the_declared_columns(prod: Assembly) -> None:
     assert made["Parameters"]["classification"] == "parquet"
     assert "PartitionKeys" not in made
     storage = made["StorageDescriptor"]
-    assert storage["Columns"] == schema.glue_columns()
+    assert storage["Columns"] == schema.USERS.glue_columns()
     assert storage["Location"] == "s3://cat-prod-normalize-reports/reports/etl-process2/"
     assert storage["InputFormat"].endswith(".MapredParquetInputFormat")
     assert storage["OutputFormat"].endswith(".MapredParquetOutputFormat")

@@ -34,7 +34,7 @@ class Catalogue(Construct):
             catalog_id=account,
             database_name=env.named(layout.DATABASE),
             table_input=glue.CfnTable.TableInputProperty(
-                name=layout.TABLE,
+                name=schema.USERS.name,
                 table_type="EXTERNAL_TABLE",
                 parameters={"EXTERNAL": "TRUE", "classification": "parquet", "parquet.compression": "ZSTD"},
                 storage_descriptor=_storage(layout.s3_uri(env.settings.bucket, env.settings.parquet_prefix)),
@@ -49,7 +49,7 @@ def _storage(location: str) -> glue.CfnTable.StorageDescriptorProperty:
     return glue.CfnTable.StorageDescriptorProperty(
         columns=[
             glue.CfnTable.ColumnProperty(name=each["Name"], type=each["Type"], comment=each["Comment"])
-            for each in schema.glue_columns()
+            for each in schema.USERS.glue_columns()
         ],
         location=location,
         input_format=f"{_PARQUET}.MapredParquetInputFormat",

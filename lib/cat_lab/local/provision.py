@@ -57,14 +57,14 @@ def create_catalog(settings: Settings) -> None:
     glue = client(settings, "glue")
     glue.create_database(DatabaseInput={"Name": layout.DATABASE})
     storage = {
-        "Columns": schema.glue_columns(),
+        "Columns": schema.USERS.glue_columns(),
         "Location": layout.s3_uri(settings.bucket, settings.parquet_prefix),
         "InputFormat": f"{_PARQUET}.MapredParquetInputFormat",
         "OutputFormat": f"{_PARQUET}.MapredParquetOutputFormat",
         "SerdeInfo": {"SerializationLibrary": f"{_PARQUET}.serde.ParquetHiveSerDe"},
     }
     table = {
-        "Name": layout.TABLE,
+        "Name": schema.USERS.name,
         "TableType": "EXTERNAL_TABLE",
         "Parameters": {"EXTERNAL": "TRUE", "classification": "parquet"},
         "StorageDescriptor": storage,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cat_normalize.core import csvfile
 from cat_normalize.core.errors import ConvertError
-from cat_normalize.core.schema import NAMES, arrow_schema
+from cat_normalize.core.schema import NAMES, USERS
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -42,7 +42,7 @@ def same_rows(stream: Iterable[bytes], file: str, parquet: Path) -> int:
     lines = iter(stream)
     list(csvfile.rows([next(lines, b"")], file))  # the header
     with pq.ParquetFile(parquet, buffer_size=_STREAMED, pre_buffer=False) as source:
-        if not source.schema_arrow.equals(arrow_schema()):
+        if not source.schema_arrow.equals(USERS.arrow_schema()):
             raise ConvertError(
                 f"{parquet.name}: its columns or types are not the declared ones; convert again"
             )

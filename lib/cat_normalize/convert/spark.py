@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from cat_normalize.core import layout
 from cat_normalize.core.errors import ConvertError
-from cat_normalize.core.schema import COLUMNS, spark_ddl
+from cat_normalize.core.schema import COLUMNS, USERS
 from cat_normalize.core.storage import Location, spark_address
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def frame(spark: SparkSession, path: str, seen: Observation) -> DataFrame:
     """
     from pyspark.sql import functions as f
 
-    schema = f"{spark_ddl()}, {_FAULTY} STRING"
+    schema = f"{USERS.spark_ddl()}, {_FAULTY} STRING"
     rows = spark.read.options(**_PARSING).csv(path, schema)
     placed = rows.select("*", f.col("_metadata.file_block_start").alias(BLOCK))
     counted = placed.observe(seen, f.count(f.lit(1)).alias("rows"), f.count(_FAULTY).alias("faulty"))

@@ -6,6 +6,7 @@ import re
 from datetime import date
 
 from cat_normalize.core.errors import SettingsError
+from cat_normalize.core.schema import CONVERSATIONS, MESSAGES, USERS, Table
 from cat_normalize.core.settings import Settings, parse_day
 
 STACK_ETL1 = "cat-prod-normalize-stack"
@@ -13,7 +14,6 @@ STACK_ETL2 = "cat-prod-etl2-stack"
 LAMBDA = "cat-prod-lambda-normalize"
 GLUE_JOB = "cat-prod-etl2-parquet"
 DATABASE = "cat_prod_analytics_db"
-TABLE = "users"
 WORKGROUP = "wg-cat-prod-analytics"
 STATE_MACHINE = "cat-prod-etl2-start"
 RULE = "cat-prod-etl2-csv-created"
@@ -57,9 +57,27 @@ def manifests_prefix(settings: Settings, process: int) -> str:
     return f"{settings.manifests_prefix}etl-process{process}/"
 
 
-def parquet_key(settings: Settings) -> str:
-    """Return the key of the one Parquet object."""
-    return settings.parquet_prefix + PARQUET_NAME
+def table_prefix(settings: Settings, table: Table) -> str:
+    """Return the prefix of a table's one Parquet object.
+
+    >>> table_prefix(Settings(), MESSAGES)
+    'reports/messages/'
+    """
+    prefixes = {
+        USERS.name: settings.parquet_prefix,
+        CONVERSATIONS.name: settings.conversations_prefix,
+        MESSAGES.name: settings.messages_prefix,
+    }
+    return prefixes[table.name]
+
+
+def parquet_key(settings: Settings, table: Table = USERS) -> str:
+    """Return the key of a table's one Parquet object.
+
+    >>> parquet_key(Settings())
+    'reports/etl-process2/data.parquet'
+    """
+    return table_prefix(settings, table) + PARQUET_NAME
 
 
 def run_date_of(key: str) -> date | None:

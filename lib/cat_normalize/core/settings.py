@@ -12,12 +12,27 @@ from msgspec import Struct, field, structs
 
 from cat_normalize.core.errors import FutureDateError, SettingsError
 
+FALLBACK_PATTERNS = (
+    r"\bno (te |le |lo |la )?(he )?(ent[ei]e?nd|comprend)",
+    r"\bno (pude|puedo|logr[eé]) (entender|comprender|responder|ayudar)",
+    r"\bno (tengo|cuento con|dispongo de|encontr[eé]|encuentro) (\w+ )?(informaci[oó]n|respuesta)",
+    r"\bno s[eé] c[oó]mo (responder|ayudar)",
+    r"\breformul",
+)
+"""What a bot says that has not understood (contract §9)."""
+
 
 class Rules(Struct, frozen=True):
-    """The settings that change rows: time zone and filters (contract §2); all filters are off by default.
+    """The settings that change rows: time zones, filters and patterns (contract §2, §9).
+
+    All filters are off by default.
 
     Args:
         time_zone: IANA name; an instant with an offset is converted to it before its date is taken.
+        naive_time_zone: IANA name of the zone in which instants without an offset were written; by default
+            they are taken as they stand.
+        fallback_patterns: regular expressions; a bot's message that matches one (`re.search`, in any case)
+            says that it did not understand.
         exclude_cities: regular expressions; users whose ``ciudad`` matches one (`re.search`) are dropped.
         since: first day to keep; earlier conversations are dropped.
         until: last day to keep; later conversations are dropped.
@@ -30,24 +45,28 @@ class Rules(Struct, frozen=True):
     """
 
     time_zone: str = "America/Bogota"
+    naive_time_zone: str | None = None
     exclude_cities: tuple[str, ...] = ()
     since: date | None = None
     until: date | None = None
+    fallback_patterns: tuple[str, ...] = FALLBACK_PATTERNS
 
     def __post_init__(self) -> None:
-        try:
-            ZoneInfo(self.time_zone)
-        except (KeyError, ValueError, OSError) as error:
-            raise SettingsError(
-                f"time zone {self.time_zone!r} is unknown; give an IANA name such as America/Bogota"
-            ) from error
-        try:
-            for expression in self.exclude_cities:
-                re.compile(expression)
-        except re.error as error:
-            raise SettingsError(
-                f"exclude_cities: {error.pattern!r} is not a regular expression: {error}"
-            ) from error
+        for zone in filter(None, (self.time_zone, self.naive_time_zone)):
+            try:
+                ZoneInfo(zone)
+            except (KeyError, ValueError, OSError) as error:
+                raise SettingsError(
+                    f"time zone {zone!r} is unknown; give an IANA name such as America/Bogota"
+                ) from error
+        for name in ("exclude_cities", "fallback_patterns"):
+            try:
+                for expression in getattr(self, name):
+                    re.compile(expression)
+            except re.error as error:
+                raise SettingsError(
+                    f"{name}: {error.pattern!r} is not a regular expression: {error}"
+                ) from error
         if self.since and self.until and self.since > self.until:
             raise SettingsError(f"since {self.since} is after until {self.until}: nothing could be kept")
 
@@ -55,6 +74,11 @@ class Rules(Struct, frozen=True):
     def zone(self) -> ZoneInfo:
         """The time zone; `ZoneInfo` caches it."""
         return ZoneInfo(self.time_zone)
+
+    @property
+    def naive_zone(self) -> ZoneInfo | None:
+        """The zone in which instants without an offset were written, None to take them as they stand."""
+        return ZoneInfo(self.naive_time_zone) if self.naive_time_zone else None
 
     def excludes(self, ciudad: str | None) -> bool:
         """Return whether a user of this city is dropped; one without a city never is."""
@@ -86,6 +110,8 @@ class Settings(Struct, frozen=True):
     endpoint_url: str | None = None
     csv_prefix: str = "reports/etl-process1/"
     parquet_prefix: str = "reports/etl-process2/"
+    conversations_prefix: str = "reports/conversations/"
+    messages_prefix: str = "reports/messages/"
     rejects_prefix: str = "rejects/etl-process1/"
     manifests_prefix: str = "manifests/"
     scripts_prefix: str = "scripts/etl-process2/"
@@ -223,8 +249,10 @@ ENVIRONMENT: dict[str, tuple[str, Callable[[str, str], Any]]] = {
     "AWS_REGION": ("region", _unchanged),
     "AWS_ENDPOINT_URL": ("endpoint_url", _unchanged),
     "CAT_TIME_ZONE": ("time_zone", _unchanged),
+    "CAT_NAIVE_TIME_ZONE": ("naive_time_zone", _unchanged),
     "CAT_EXCLUDE_CITIES": ("exclude_cities", parse_list),
     "CAT_SINCE": ("since", parse_day),
     "CAT_UNTIL": ("until", parse_day),
+    "CAT_FALLBACK_PATTERNS": ("fallback_patterns", parse_list),
     "CAT_MIN_USERS_PERCENT": ("min_users_percent", parse_percent),
 }

@@ -21,7 +21,7 @@ def parquet(tmp_path):
         "pregunta_conversacion": "hola | adiós",
     }
     path = tmp_path / "users.parquet"
-    pq.write_table(pa.Table.from_pylist([row], schema=schema.arrow_schema()), path)
+    pq.write_table(pa.Table.from_pylist([row], schema=schema.USERS.arrow_schema()), path)
     return path
 
 
@@ -41,7 +41,7 @@ def test_null_is_null_in_json(call, parquet):
 
 
 def test_a_share_of_zero_users_is_null_in_json(call, tmp_path):
-    pq.write_table(schema.arrow_schema().empty_table(), tmp_path / "empty.parquet")
+    pq.write_table(schema.USERS.arrow_schema().empty_table(), tmp_path / "empty.parquet")
     _, out, _ = call("query", "feedback_share", "--parquet", tmp_path / "empty.parquet", "--json")
     assert json.loads(out)["rows"][0]["share_of_users"] is None
 

@@ -70,7 +70,7 @@ def test_the_catalog_table_reads_the_parquet(aws: LocalAws) -> None:
     table = aws.client("glue").get_table(DatabaseName="cat_prod_analytics_db", Name="users")["Table"]
     stored = table["StorageDescriptor"]
     assert table["TableType"] == "EXTERNAL_TABLE"
-    assert stored["Columns"] == schema.glue_columns()
+    assert stored["Columns"] == schema.USERS.glue_columns()
     assert stored["Location"] == "s3://cat-prod-normalize-reports/reports/etl-process2/"
     formats = [stored["InputFormat"], stored["OutputFormat"], stored["SerdeInfo"]["SerializationLibrary"]]
     assert [name.rsplit(".", 1)[1] for name in formats] == [
@@ -110,7 +110,7 @@ def test_other_names_and_another_region_without_sample(tmp_path: Path) -> None:
     with running(settings, tmp_path, seed=False) as aws:
         assert [each["Name"] for each in aws.client("s3").list_buckets()["Buckets"]] == ["mine-alone"]
         assert aws.client("dynamodb").scan(TableName="t")["Count"] == 0
-        table = aws.client("glue").get_table(DatabaseName=layout.DATABASE, Name=layout.TABLE)["Table"]
+        table = aws.client("glue").get_table(DatabaseName=layout.DATABASE, Name="users")["Table"]
         assert table["StorageDescriptor"]["Location"] == "s3://mine-alone/p/"
         assert aws.settings.endpoint_url == aws.endpoint
         assert events_of_a_new_object(aws) == [("Object Created", "mine-alone", "new.csv")]

@@ -14,7 +14,7 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
-from cat_normalize.core.schema import COLUMNS, arrow_schema
+from cat_normalize.core.schema import COLUMNS, USERS
 from faults.kit import COMMAND, STAGES
 
 NOTEBOOKS = Path(__file__).parents[3] / "notebooks"
@@ -177,7 +177,7 @@ def test_nothing_is_lost_and_every_reason_is_seen(result):
 
 def test_parquet_read_by_pyarrow_equals_the_csv(result):
     table = pq.read_table(result / "bucket" / PARQUET)
-    assert table.schema.equals(arrow_schema())
+    assert table.schema.equals(USERS.arrow_schema())
     expected = csv_rows(result / "bucket" / CSV)
     assert [tuple(row.values()) for row in table.to_pylist()] == expected
     assert len(expected) == record(result)["outputs"]["etl-process1"]["summary"]["users"]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from cat_lab.report import same_rows
 from cat_normalize.core import csvfile
 from cat_normalize.core.errors import ConvertError, MalformedCsvError
-from cat_normalize.core.schema import COLUMNS, NAMES, arrow_schema
+from cat_normalize.core.schema import COLUMNS, NAMES, USERS
 
 SECRET = "lo que dijo"
 ROW = {
@@ -39,7 +39,7 @@ def parquet(tmp_path):
     def write(*rows, schema=None, group=2):
         path = tmp_path / "users.parquet"
         full = [dict.fromkeys(NAMES) | row for row in rows]
-        pq.write_table(pa.Table.from_pylist(full, schema or arrow_schema()), path, row_group_size=group)
+        pq.write_table(pa.Table.from_pylist(full, schema or USERS.arrow_schema()), path, row_group_size=group)
         return path
 
     return write
@@ -101,7 +101,7 @@ def test_an_extra_row_is_located(parquet, in_csv, in_parquet, longer):
 
 
 def test_other_types_are_refused(parquet):
-    schema = pa.schema([field.with_type(pa.string()) for field in arrow_schema()])
+    schema = pa.schema([field.with_type(pa.string()) for field in USERS.arrow_schema()])
     with pytest.raises(ConvertError, match="types are not the declared ones"):
         same_rows(lines(), "x.csv", parquet(schema=schema))
 

@@ -8,7 +8,7 @@ import pytest
 
 from cat_lab.report import facts
 from cat_normalize.core import csvfile
-from cat_normalize.core.schema import NAMES, arrow_schema
+from cat_normalize.core.schema import NAMES, USERS
 
 TALK = b'{"PK":{"S":"USER#1"},"SK":{"S":"CONVERSATION#2025-08-18"},"Conversation":{"L":[]}}\n'
 LINES = [
@@ -108,7 +108,7 @@ def test_users_by_conversations(csv):
 
 def test_the_bytes_of_columns_are_those_of_all_row_groups(tmp_path):
     table = pa.Table.from_pylist(
-        [dict.fromkeys(NAMES) | {"nombre": "x" * n} for n in range(9)], arrow_schema()
+        [dict.fromkeys(NAMES) | {"nombre": "x" * n} for n in range(9)], USERS.arrow_schema()
     )
     pq.write_table(table, tmp_path / "p", row_group_size=2)
     metadata = pq.read_metadata(tmp_path / "p")
@@ -121,5 +121,5 @@ def test_the_bytes_of_columns_are_those_of_all_row_groups(tmp_path):
 
 
 def test_a_file_without_rows_has_no_bytes(tmp_path):
-    pq.write_table(arrow_schema().empty_table(), tmp_path / "p")
+    pq.write_table(USERS.arrow_schema().empty_table(), tmp_path / "p")
     assert set(facts.column_bytes(tmp_path / "p").values()) == {0}
