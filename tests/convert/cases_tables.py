@@ -228,10 +228,12 @@ SPANS = [
                 ("otro", "f", "2025-08-18T10:00:04"),
                 ("bot", "g", "2025-08-18T10:00:05"),
                 ("bot", "h", "2025-08-18T10:00:06"),
+                ("user", "i", "2025-08-18T10:00:07"),
+                ("bot", "j", "2025-08-18T10:00:08"),
             )
         ),
-        [{"turnos": 2, "respuesta_primera_s": 2.0, "sin_respuesta": False}],
-        [{"espera_s": each} for each in (None, None, None, None, None, None, 2.0, None)],
+        [{"turnos": 3, "respuesta_primera_s": 2.0, "sin_respuesta": False}],
+        [{"espera_s": each} for each in (None, None, None, None, None, None, 2.0, None, None, 1.0)],
     ),
 ]
 MESSAGES = [
@@ -364,7 +366,7 @@ FEEDBACK = [
     ),
     belongs("the same text, empty", ["", "2025-08-18T10:00"], "", 0),
     belongs("the same text twice: the last", ["x", "x"], "x", 1),
-    belongs("the second # is part of the text", ["x#1", "x#2"], "x#2", 1),
+    belongs("the second # is part of the text", ["x#1", "x#2"], "x#1", 0),
     belongs("a space more is another text", ["x"], "x ", None),
     belongs("the same instant, written otherwise", ["2025-08-18T10:00:00"], "2025-08-18T15:00:00Z", 0),
     belongs(
