@@ -1,4 +1,4 @@
-"""The rows of ``conversations`` and ``messages`` (contract §9, §10), without Spark and with it."""
+"""The rows of ``conversations`` and ``messages`` (contract §9), without Spark and with it."""
 
 import itertools
 from pathlib import Path
@@ -7,11 +7,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from convert.cases_tables import CASES
-from hostile_tables import PATTERNS, ROWS, ZONES, hostile_rows
 from hypothesis import given
 from hypothesis import strategies as st
-from reference_tables import tables
 
 from cat_lab.spark import session
 from cat_normalize.convert import batches, convert_csv
@@ -19,6 +16,9 @@ from cat_normalize.core import csvfile, schema
 from cat_normalize.core.errors import ConvertError, UsageError
 from cat_normalize.core.schema import CONVERSATIONS, MESSAGES, Table
 from cat_normalize.core.settings import Rules, Settings
+from convert.cases_tables import CASES
+from hostile_tables import PATTERNS, ROWS, ZONES, hostile_rows
+from reference_tables import tables
 
 Rows = list[dict[str, Any]]
 
@@ -108,7 +108,7 @@ def test_spark_writes_what_the_library_makes(spark: Any, tmp_path: Path, rows: R
     done = convert_csv(spark, given, where, group_bytes=100_000, rules=rules)
     conversations, messages, unmatched = tables(rows, "America/Bogota", None, PATTERNS)
     with Path(given).open("rb") as stream:
-        users = [dict(zip(USERS.names, row, strict=True)) for row in csvfile.rows(stream, given)]
+        users = [dict(zip(schema.USERS.names, row, strict=True)) for row in csvfile.rows(stream, given)]
     expected = {"users": users, "conversations": conversations, "messages": messages}
     for table in schema.TABLES:
         found = pq.read_table(where[table.name])

@@ -1,4 +1,4 @@
-"""The rows of ``conversations`` and ``messages`` of a user, from five columns of the CSV (contract §9, §10).
+"""The rows of ``conversations`` and ``messages`` of a user, from five columns of the CSV (contract §9).
 
 Conversations are decoded one at a time, so a user of many MB is never held as objects.
 """
