@@ -26,6 +26,7 @@ from cat_normalize.core import aws, layout, manifest
 from cat_normalize.core.errors import UsageError
 from cat_normalize.core.files import atomic_file, write_bytes
 from cat_normalize.core.manifest import Etl1Manifest, Etl2Manifest, Summary
+from cat_normalize.core.schema import CONVERSATIONS, MESSAGES, USERS
 from cat_normalize.core.settings import Rules, Settings, parse_day
 from cat_normalize.extract import Extracted, extract_files, extract_table, item_files
 from cat_normalize.normalize import normalize_files, publish_outputs
@@ -64,6 +65,12 @@ class Workspace:
     def parquet(self) -> Path:
         """The path of the copy of the published Parquet."""
         return self.folder / layout.PARQUET_NAME
+
+    @property
+    def tables(self) -> dict[str, Path]:
+        """The path of the copy of each table's Parquet, by the table's name."""
+        more = {table.name: self.folder / f"{table.name}.parquet" for table in (CONVERSATIONS, MESSAGES)}
+        return {USERS.name: self.parquet, **more}
 
     @property
     def table_uri(self) -> str:
@@ -181,14 +188,19 @@ class Workspace:
             self.client("s3").download_fileobj(bucket, key, stream)
         return self.parquet
 
-    def query(self, name: str, **parameters: int) -> pd.DataFrame:
-        """Run a named query: with Athena, or on the local AWS with DuckDB, from the same SQL."""
+    def query(self, name: str, **parameters: Any) -> pd.DataFrame:
+        """Run a named query: with Athena, or on the local AWS with DuckDB, from the same SQL.
+
+        A default period ends by the run's day.
+        """
+        from cat_normalize.query import load, run_athena
+
+        if "run_date" in (parameter.name for parameter in load(name).accepted):
+            parameters = {"run_date": self.run_date, **parameters}
         if self.local:
             from cat_lab.local_athena import run_local
 
-            return run_local(name, self.parquet, **parameters)
-        from cat_normalize.query import run_athena
-
+            return run_local(name, self.tables, **parameters)
         return run_athena(name, self.settings, **parameters)
 
 
