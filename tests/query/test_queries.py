@@ -72,7 +72,7 @@ def test_every_query_answers_as_plain_python_does(tmp_path: Path) -> None:
         check(tmp_path, sample(), PERIOD | place)
 
 
-@hypothesis.settings(max_examples=25, deadline=None)
+@hypothesis.settings(max_examples=8, deadline=None)
 @hypothesis.given(data=DATA, values=GIVEN)
 def test_any_rows_are_answered_as_plain_python_does(
     tmp_path_factory: pytest.TempPathFactory, data: Data, values: dict[str, Any]

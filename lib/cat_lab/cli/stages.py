@@ -163,10 +163,7 @@ def query(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run a named query: with Athena, or with DuckDB on Parquet files.
-
-    A query of a period is about the last 28 days, unless since and until are given.
-    """
+    """Run a named query: with Athena, or with DuckDB on Parquet files; by default of the last 28 days."""
     from cat_lab.local_athena import run_local
     from cat_normalize.query import load, run_athena
 
