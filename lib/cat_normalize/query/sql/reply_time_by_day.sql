@@ -4,21 +4,29 @@
 -- parameter: until day
 -- parameter: ciudad text = ''
 -- parameter: gerencia text = ''
-SELECT
-  day,
-  count(*) AS reply_count,
-  count(espera_s) AS timed_count,
-  round(min(espera_s) FILTER (WHERE wait_place * 100 >= wait_count * 50), 3) AS median_s,
-  round(min(espera_s) FILTER (WHERE wait_place * 100 >= wait_count * 95), 3) AS p95_s
-FROM (
-  SELECT
-    fecha AS day,
-    espera_s,
-    row_number() OVER (PARTITION BY fecha ORDER BY espera_s) AS wait_place,
-    count(espera_s) OVER (PARTITION BY fecha) AS wait_count
+WITH per_wait AS (
+  SELECT fecha AS day, espera_s, count(*) AS reply_count, count(espera_s) AS timed_count
   FROM messages
   WHERE fecha >= ? AND fecha <= ? AND ? IN ('', ciudad) AND ? IN ('', gerencia)
     AND respuesta
-) AS ranked
+  GROUP BY fecha, espera_s
+),
+ranked AS (
+  SELECT
+    day,
+    espera_s,
+    reply_count,
+    timed_count,
+    sum(timed_count) OVER (PARTITION BY day ORDER BY espera_s) AS waits_so_far,
+    sum(timed_count) OVER (PARTITION BY day) AS waits
+  FROM per_wait
+)
+SELECT
+  day,
+  sum(reply_count) AS reply_count,
+  sum(timed_count) AS timed_count,
+  round(min(espera_s) FILTER (WHERE waits_so_far * 100 >= waits * 50), 3) AS median_s,
+  round(min(espera_s) FILTER (WHERE waits_so_far * 100 >= waits * 95), 3) AS p95_s
+FROM ranked
 GROUP BY day
 ORDER BY day
