@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from cat_normalize.core.errors import InputError
 from cat_normalize.core.manifest import Output
+from cat_normalize.core.schema import TABLES
 
 if TYPE_CHECKING:
     from cat_lab.stages import Stage
@@ -78,13 +79,16 @@ def _csv_mismatch(space: Workspace) -> str | None:
 def _parquet_mismatch(space: Workspace) -> str | None:
     """Return why the published Parquet is not of the published CSV, None if it is."""
     published = space.manifest_etl2()
-    csv, parquet = space.head(space.csv_uri), space.head(space.parquet_uri)
-    if published is None or parquet is None:
+    csv, objects = space.head(space.csv_uri), [space.table_object(each) for each in TABLES]
+    found = {uri: space.head(uri) for uri in objects}
+    if published is None or not all(found.values()):
         return f"{space.csv_uri} has not been converted"
     if csv and csv["ETag"] != published.summary.source_etag:
         return f"{space.csv_uri} was replaced after it was converted"
-    if parquet["Size"] != published.outputs[0].bytes:
-        return f"{space.parquet_uri} is of another run date than {space.run_date}"
+    sizes = {output.uri: output.bytes for output in published.outputs}
+    for uri, each in found.items():
+        if each and each["Size"] != sizes.get(uri):
+            return f"{uri} is of another run date than {space.run_date}"
     return None
 
 

@@ -26,7 +26,7 @@ from cat_normalize.core import aws, layout, manifest
 from cat_normalize.core.errors import UsageError
 from cat_normalize.core.files import atomic_file, write_bytes
 from cat_normalize.core.manifest import Etl1Manifest, Etl2Manifest, Summary
-from cat_normalize.core.schema import CONVERSATIONS, MESSAGES, USERS
+from cat_normalize.core.schema import TABLES, USERS, Table
 from cat_normalize.core.settings import Rules, Settings, parse_day
 from cat_normalize.extract import Extracted, extract_files, extract_table, item_files
 from cat_normalize.normalize import normalize_files, publish_outputs
@@ -62,15 +62,10 @@ class Workspace:
         return self.folder / "rejects.jsonl"
 
     @property
-    def parquet(self) -> Path:
-        """The path of the copy of the published Parquet."""
-        return self.folder / layout.PARQUET_NAME
-
-    @property
     def tables(self) -> dict[str, Path]:
-        """The path of the copy of each table's Parquet, by the table's name."""
-        more = {table.name: self.folder / f"{table.name}.parquet" for table in (CONVERSATIONS, MESSAGES)}
-        return {USERS.name: self.parquet, **more}
+        """The paths of the copies of the published Parquet objects, by table."""
+        names = {each.name: f"{each.name}.parquet" for each in TABLES} | {USERS.name: layout.PARQUET_NAME}
+        return {table: self.folder / name for table, name in names.items()}
 
     @property
     def table_uri(self) -> str:
@@ -82,10 +77,9 @@ class Workspace:
         """The URI of the day's CSV."""
         return layout.s3_uri(self.settings.bucket, layout.csv_key(self.settings, self.run_date))
 
-    @property
-    def parquet_uri(self) -> str:
-        """The URI of the one Parquet object."""
-        return layout.s3_uri(self.settings.bucket, layout.parquet_key(self.settings))
+    def table_object(self, table: Table) -> str:
+        """Return the URI of a table's one Parquet object."""
+        return layout.s3_uri(self.settings.bucket, layout.parquet_key(self.settings, table))
 
     def client(self, service: str) -> Any:
         """Return a boto3 client for one service."""
@@ -135,7 +129,7 @@ class Workspace:
         )
 
     def convert(self, memory: str = "2g", allow_future: bool = False) -> Etl2Manifest:
-        """Convert the day's CSV to the one Parquet object with Spark; publish and return ETL-2's manifest."""
+        """Convert the day's CSV to the Parquet objects with Spark; publish and return ETL-2's manifest."""
         from cat_lab import spark
         from cat_normalize.convert import convert_csv, publish_manifest
 
@@ -145,16 +139,16 @@ class Workspace:
             done = convert_csv(
                 session,
                 self.csv_uri,
-                self.parquet_uri,
+                {each.name: self.table_object(each) for each in TABLES},
                 s3,
                 self.run_date,
                 allow_future=allow_future,
-                time_zone=self.settings.rules.time_zone,
+                rules=self.settings.rules,
             )
         return publish_manifest(self.settings, self.run_date, done, s3)
 
     def compare(self) -> int:
-        """Check that the day's CSV and the copy of the Parquet have equal rows in order; return how many.
+        """Check that the day's CSV and the copy of ``users`` have equal rows in order; return how many.
 
         Raises:
             ConvertError: they differ.
@@ -165,7 +159,7 @@ class Workspace:
         with tempfile.TemporaryFile() as copy:
             self.client("s3").download_fileobj(bucket, key, copy)
             copy.seek(0)
-            return same_rows(copy, self.csv_uri, self.parquet)
+            return same_rows(copy, self.csv_uri, self.tables[USERS.name])
 
     def manifest_etl1(self) -> Etl1Manifest | None:
         """Return the day's manifest of ETL-1, None if there is none."""
@@ -181,12 +175,14 @@ class Workspace:
         found = self.client("s3").list_objects_v2(Bucket=bucket, Prefix=key).get("Contents", [])
         return next((each for each in found if each["Key"] == key), None)
 
-    def fetch_parquet(self) -> Path:
-        """Copy the published Parquet to `parquet`, whole or not at all."""
-        bucket, key = layout.split_s3(self.parquet_uri)
-        with atomic_file(self.parquet) as stream:
-            self.client("s3").download_fileobj(bucket, key, stream)
-        return self.parquet
+    def fetch_tables(self) -> dict[str, Path]:
+        """Copy the published Parquet objects to `tables`, each whole or not at all."""
+        s3 = self.client("s3")
+        for table in TABLES:
+            bucket, key = layout.split_s3(self.table_object(table))
+            with atomic_file(self.tables[table.name]) as stream:
+                s3.download_fileobj(bucket, key, stream)
+        return self.tables
 
     def query(self, name: str, **parameters: Any) -> pd.DataFrame:
         """Run a named query: with Athena, or on the local AWS with DuckDB, from the same SQL.

@@ -39,7 +39,7 @@ from cat_normalize.core.errors import (
 )
 from cat_normalize.core.files import PREFIX, sweep
 from cat_normalize.core.schema import COLUMNS, USERS
-from cat_normalize.core.settings import Settings, today
+from cat_normalize.core.settings import Rules, Settings, today
 from cat_normalize.core.storage import RUN_DATE, SHA256, locate, staging
 
 Row = list[str | int | date | None]
@@ -66,6 +66,10 @@ def s3(aws: Settings) -> Any:
     for key in keys(made):
         made.delete_object(Bucket="bucket", Key=key)
     return made
+
+
+def convert_users(spark: Any, source: str, target: str, *given: Any, **named: Any) -> Converted:
+    return convert_csv(spark, source, {"users": target}, *given, **named)
 
 
 def keys(s3: Any) -> list[str]:
@@ -112,20 +116,20 @@ EDGES: list[Row] = [
 def test_edges_come_back_with_their_types(spark: Any, tmp_path: Path) -> None:
     source, target = tmp_path / "data_20250901.csv", tmp_path / "new" / "data.parquet"
     source.write_bytes(written(EDGES))
-    done = convert_csv(spark, str(source), str(target))
+    done = convert_users(spark, str(source), str(target))
     assert arrow_rows(target) == EDGES
     assert duckdb_rows(target) == EDGES
     assert pq.read_schema(target).remove_metadata() == USERS.arrow_schema()
     group = pq.ParquetFile(target).metadata.row_group(0)
     assert {group.column(n).compression for n in range(group.num_columns)} == {"ZSTD"}
-    assert (done.rows, done.source_bytes) == (len(EDGES), source.stat().st_size)
-    assert (done.bytes, done.run_date) == (target.stat().st_size, date(2025, 9, 1))
+    assert (done.users.rows, done.source_bytes) == (len(EDGES), source.stat().st_size)
+    assert (done.users.bytes, done.run_date) == (target.stat().st_size, date(2025, 9, 1))
     assert [path.name for path in target.parent.iterdir()] == ["data.parquet"]
 
 
 def test_a_header_alone_is_no_rows(spark: Any, tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_bytes(csvfile.HEADER)
-    assert convert_csv(spark, str(tmp_path / "x.csv"), str(tmp_path / "x.parquet")).rows == 0
+    assert convert_users(spark, str(tmp_path / "x.csv"), str(tmp_path / "x.parquet")).users.rows == 0
     assert pq.read_schema(tmp_path / "x.parquet").remove_metadata() == USERS.arrow_schema()
     assert arrow_rows(tmp_path / "x.parquet") == []
 
@@ -135,7 +139,7 @@ def test_another_writers_quotes_are_fine(spark: Any, tmp_path: Path) -> None:
         f'"{value}"' for value in ("u", "n", "g", "c", "18/08/2025", "007", "", "", "-0", "", "", "")
     )
     (tmp_path / "x.csv").write_bytes(csvfile.HEADER + quoted.encode() + b"\n")
-    convert_csv(spark, str(tmp_path / "x.csv"), str(tmp_path / "x.parquet"))
+    convert_users(spark, str(tmp_path / "x.csv"), str(tmp_path / "x.parquet"))
     with (tmp_path / "x.csv").open("rb") as file:
         assert arrow_rows(tmp_path / "x.parquet") == list(csvfile.rows(file, "x.csv"))
 
@@ -145,14 +149,14 @@ def test_names_are_taken_literally(spark: Any, tmp_path: Path, name: str) -> Non
     folder = tmp_path / name
     folder.mkdir()
     (folder / name).write_bytes(written([GOOD]))
-    convert_csv(spark, str(folder / name), str(folder / "data.parquet"))
+    convert_users(spark, str(folder / name), str(folder / "data.parquet"))
     assert arrow_rows(folder / "data.parquet") == [GOOD]
 
 
 def test_a_relative_path(spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("x.csv").write_bytes(written([GOOD]))
-    convert_csv(spark, "x.csv", "x.parquet")
+    convert_users(spark, "x.csv", "x.parquet")
     assert arrow_rows(Path("x.parquet")) == [GOOD]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["x.csv", "x.parquet"]
 
@@ -168,7 +172,7 @@ def test_many_splits_keep_the_order_and_the_bytes(spark: Any, tmp_path: Path) ->
     sums = set()
     for again in range(2):
         target = tmp_path / f"{again}.parquet"
-        sums.add(convert_csv(spark, str(source), str(target), group_bytes=4_000_000).sha256)
+        sums.add(convert_users(spark, str(source), str(target), group_bytes=4_000_000).users.sha256)
         assert pq.read_table(target, columns=["numero_conversaciones"])[0].to_pylist() == list(range(24_000))
         assert pq.ParquetFile(target).num_row_groups == 4
     assert len(sums) == 1
@@ -178,7 +182,7 @@ def test_many_splits_keep_the_order_and_the_bytes(spark: Any, tmp_path: Path) ->
 def test_small_splits_lose_nothing(spark: Any, tmp_path: Path, split: int) -> None:
     rows = [changed(numero_conversaciones=n, nombre="ñ" * (n % 90 + 1)) for n in range(30)]
     (tmp_path / "x.csv").write_bytes(written(rows))
-    convert_csv(spark, str(tmp_path / "x.csv"), str(tmp_path / "x.parquet"), group_bytes=split)
+    convert_users(spark, str(tmp_path / "x.csv"), str(tmp_path / "x.parquet"), group_bytes=split)
     assert arrow_rows(tmp_path / "x.parquet") == rows
 
 
@@ -197,7 +201,7 @@ a_row = st.tuples(*(fields[column.kind] for column in COLUMNS)).map(list)
 def test_any_rows_come_back(spark: Any, tmp_path_factory: pytest.TempPathFactory, rows: list[Row]) -> None:
     folder = tmp_path_factory.mktemp("law")
     (folder / "x.csv").write_bytes(written(rows))
-    convert_csv(spark, str(folder / "x.csv"), str(folder / "x.parquet"))
+    convert_users(spark, str(folder / "x.csv"), str(folder / "x.parquet"))
     assert arrow_rows(folder / "x.parquet") == rows
     assert duckdb_rows(folder / "x.parquet") == rows
     shutil.rmtree(folder)
@@ -264,7 +268,7 @@ def test_a_csv_that_breaks_the_contract_is_refused(spark: Any, tmp_path: Path, c
     source.write_bytes(data)
     target.write_bytes(b"older")
     with pytest.raises(MalformedCsvError) as caught:
-        convert_csv(spark, str(source), str(target))
+        convert_users(spark, str(source), str(target))
     assert (caught.value.file, caught.value.line, caught.value.column) == (str(source), at, column)
     assert target.read_bytes() == b"older"
     assert len(list(tmp_path.iterdir())) == 2
@@ -273,20 +277,20 @@ def test_a_csv_that_breaks_the_contract_is_refused(spark: Any, tmp_path: Path, c
 @pytest.mark.parametrize("source", ["nowhere.csv", ".", "s3://bucket/nowhere.csv", "s3://nowhere/x.csv"])
 def test_a_csv_that_cannot_be_read_is_named(spark: Any, s3: Any, tmp_path: Path, source: str) -> None:
     with pytest.raises(InputError, match=re.escape(source)):
-        convert_csv(spark, source, str(tmp_path / "data.parquet"), s3)
+        convert_users(spark, source, str(tmp_path / "data.parquet"), s3)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(("source", "target"), [("s3://b/x.csv", "x"), ("x", "s3://b/x.parquet")])
 def test_s3_needs_a_client(source: str, target: str) -> None:
     with pytest.raises(UsageError, match="client"):
-        convert_csv(None, source, target)  # type: ignore[arg-type]
+        convert_users(None, source, target)  # type: ignore[arg-type]
 
 
 def test_a_file_that_spark_skips_is_refused(spark: Any, tmp_path: Path) -> None:
     (tmp_path / "_x.csv").write_bytes(written([GOOD]))
     with pytest.raises(ConvertError, match="Spark read 0 of 1 records"):
-        convert_csv(spark, str(tmp_path / "_x.csv"), str(tmp_path / "data.parquet"))
+        convert_users(spark, str(tmp_path / "_x.csv"), str(tmp_path / "data.parquet"))
     assert [path.name for path in tmp_path.iterdir()] == ["_x.csv"]
 
 
@@ -295,7 +299,7 @@ def test_a_source_that_is_not_a_file_is_refused(spark: Any, tmp_path: Path, kind
     path = tmp_path / "x.csv"
     os.mkfifo(path) if kind == "pipe" else path.mkdir()
     with pytest.raises(InputError, match=r"x\.csv is no file that can be read more than once"):
-        convert_csv(spark, str(path), str(tmp_path / "x.parquet"))
+        convert_users(spark, str(path), str(tmp_path / "x.parquet"))
 
 
 @pytest.mark.parametrize("target", ["x.csv/data.parquet", "folder", "pipe"])
@@ -304,7 +308,7 @@ def test_an_impossible_target_is_refused_and_unchanged(spark: Any, tmp_path: Pat
     (tmp_path / "folder").mkdir()
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(UsageError, match=target.partition("/")[0]):
-        convert_csv(spark, str(tmp_path / "x.csv"), str(tmp_path / target))
+        convert_users(spark, str(tmp_path / "x.csv"), str(tmp_path / target))
     assert (tmp_path / "pipe").is_fifo()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "pipe", "x.csv"]
 
@@ -312,7 +316,7 @@ def test_an_impossible_target_is_refused_and_unchanged(spark: Any, tmp_path: Pat
 def test_a_link_as_target_is_followed(spark: Any, tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_bytes(written([GOOD]))
     (tmp_path / "link").symlink_to("data.parquet")
-    convert_csv(spark, str(tmp_path / "x.csv"), str(tmp_path / "link"))
+    convert_users(spark, str(tmp_path / "x.csv"), str(tmp_path / "link"))
     assert (tmp_path / "link").is_symlink()
     assert arrow_rows(tmp_path / "data.parquet") == [GOOD]
 
@@ -322,12 +326,12 @@ def test_a_link_as_target_is_followed(spark: Any, tmp_path: Path) -> None:
 KILLED = """
 import sys
 from cat_normalize.convert import convert_csv
-from cat_normalize.core.settings import Settings, today
+from cat_normalize.core.settings import Rules, Settings, today
 from cat_normalize.core.storage import RUN_DATE, SHA256, locate, staging
 from cat_lab.local import LocalAws
 from cat_lab.spark import session
 spark = session(Settings())
-convert_csv(spark, sys.argv[1], sys.argv[2])
+convert_csv(spark, sys.argv[1], {"users": sys.argv[2]})
 """
 
 
@@ -353,7 +357,7 @@ def test_a_killed_run_leaves_the_older_one_and_is_swept_later(spark: Any, tmp_pa
         os.kill(child.pid, signal.SIGKILL)
     assert target.read_bytes() == b"older"
     source.write_bytes(written([GOOD]))
-    convert_csv(spark, str(source), str(target))
+    convert_users(spark, str(source), str(target))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data.parquet", "x.csv"]
     assert arrow_rows(target) == [GOOD]
 
@@ -370,7 +374,7 @@ def put(s3: Any, data: bytes, key: str = CSV) -> None:
 
 
 def run(spark: Any, s3: Any, key: str = CSV, run_date: date | None = None) -> Converted:
-    return convert_csv(spark, f"s3://bucket/{key}", f"s3://bucket/{PARQUET}", s3, run_date)
+    return convert_users(spark, f"s3://bucket/{key}", f"s3://bucket/{PARQUET}", s3, run_date)
 
 
 def test_s3_to_s3_leaves_two_objects(spark: Any, s3: Any, tmp_path: Path) -> None:
@@ -379,8 +383,8 @@ def test_s3_to_s3_leaves_two_objects(spark: Any, s3: Any, tmp_path: Path) -> Non
     assert keys(s3) == [CSV, PARQUET]
     found = s3.head_object(Bucket="bucket", Key=PARQUET)
     about = {name: found["Metadata"][name] for name in (RUN_DATE, SHA256)}
-    assert about == {RUN_DATE: "2025-09-01", SHA256: done.sha256}
-    assert (done.bytes, done.etag) == (found["ContentLength"], found["ETag"])
+    assert about == {RUN_DATE: "2025-09-01", SHA256: done.users.sha256}
+    assert (done.users.bytes, done.users.etag) == (found["ContentLength"], found["ETag"])
     assert done.source_etag == s3.head_object(Bucket="bucket", Key=CSV)["ETag"]
     s3.download_file("bucket", PARQUET, str(tmp_path / "x"))
     assert arrow_rows(tmp_path / "x") == EDGES
@@ -388,10 +392,10 @@ def test_s3_to_s3_leaves_two_objects(spark: Any, s3: Any, tmp_path: Path) -> Non
 
 def test_from_disk_to_s3_and_back_is_the_same_object(spark: Any, s3: Any, tmp_path: Path) -> None:
     (tmp_path / "data_20250901.csv").write_bytes(written(EDGES))
-    up = convert_csv(spark, str(tmp_path / "data_20250901.csv"), f"s3://bucket/{PARQUET}", s3)
+    up = convert_users(spark, str(tmp_path / "data_20250901.csv"), f"s3://bucket/{PARQUET}", s3)
     put(s3, written(EDGES))
-    down = convert_csv(spark, f"s3://bucket/{CSV}", str(tmp_path / "data.parquet"), s3)
-    assert up.sha256 == down.sha256
+    down = convert_users(spark, f"s3://bucket/{CSV}", str(tmp_path / "data.parquet"), s3)
+    assert up.users.sha256 == down.users.sha256
     assert keys(s3) == [CSV, PARQUET]
 
 
@@ -404,8 +408,8 @@ def test_an_older_csv_is_refused_and_the_same_day_again_is_not(spark: Any, s3: A
         run(spark, s3, older)
     assert keys(s3) == [older, CSV, PARQUET]
     put(s3, written([GOOD, GOOD, GOOD]))
-    assert run(spark, s3).rows == 3
-    assert run(spark, s3, older, run_date=date(2025, 9, 2)).rows == 2
+    assert run(spark, s3).users.rows == 3
+    assert run(spark, s3, older, run_date=date(2025, 9, 2)).users.rows == 2
     assert s3.head_object(Bucket="bucket", Key=PARQUET)["Metadata"][RUN_DATE] == "2025-09-02"
 
 
@@ -430,7 +434,7 @@ def test_a_parquet_of_another_origin_is_converted_again(spark: Any, s3: Any, nam
     _, _, metadata = published(s3)
     other = metadata | {name: "another"} if name != SHA256 else {RUN_DATE: metadata[RUN_DATE]}
     s3.put_object(Bucket="bucket", Key=PARQUET, Body=b"other", Metadata=other)
-    assert run(spark, s3).rows == 1
+    assert run(spark, s3).users.rows == 1
     assert published(s3)[2] == metadata
 
 
@@ -509,7 +513,7 @@ def test_a_warning_names_staged_objects_that_may_not_be_deleted(
 
     put(s3, written([GOOD]))
     s3.meta.events.register("before-send.s3.DeleteObject", refuse)
-    assert run(spark, s3).rows == 1
+    assert run(spark, s3).users.rows == 1
     assert PARQUET in keys(s3)
     assert "s3://bucket/staging/reports/etl-process2/" in caplog.text
     assert "could not be swept, delete what is there by hand: An error occurred (AccessDenied)" in caplog.text
@@ -558,15 +562,15 @@ def test_a_day_after_today_is_refused_before_anything_is_read(s3: Any, tmp_path:
     for other in ({"source": "s3://bucket/data_20250916.csv"}, {"run_date": date(2025, 9, 16)}):
         arguments = {"source": "s3://bucket/x.csv", "target": "s3://bucket/p", "s3": s3} | other
         with pytest.raises(FutureDateError, match="run date 2025-09-16 is after today, 2025-09-15"):
-            convert_csv(nowhere, **arguments, today=TODAY)
+            convert_users(nowhere, **arguments, today=TODAY)
     with pytest.raises(FutureDateError):
-        convert_csv(nowhere, str(tmp_path / "data_99991231.csv"), str(tmp_path / "data.parquet"))
+        convert_users(nowhere, str(tmp_path / "data_99991231.csv"), str(tmp_path / "data.parquet"))
     assert keys(s3) == []
 
 
 def test_a_day_after_today_is_converted_if_that_is_allowed(spark: Any, s3: Any, aws: Settings) -> None:
     put(s3, written([GOOD]), LATE)
-    done = convert_csv(
+    done = convert_users(
         spark, f"s3://bucket/{LATE}", f"s3://bucket/{PARQUET}", s3, allow_future=True, today=TODAY
     )
     assert done.run_date == date(2035, 9, 1)
@@ -579,8 +583,9 @@ def test_today_is_that_of_the_configured_zone(spark: Any, tmp_path: Path) -> Non
     source = tmp_path / f"data_{today(ahead):%Y%m%d}.csv"
     source.write_bytes(written([GOOD]))
     with pytest.raises(FutureDateError):
-        convert_csv(spark, str(source), str(tmp_path / "x.parquet"), time_zone=behind)
-    assert convert_csv(spark, str(source), str(tmp_path / "x.parquet"), time_zone=ahead).rows == 1
+        convert_users(spark, str(source), str(tmp_path / "x.parquet"), rules=Rules(time_zone=behind))
+    done = convert_users(spark, str(source), str(tmp_path / "x.parquet"), rules=Rules(time_zone=ahead))
+    assert done.users.rows == 1
 
 
 @pytest.mark.parametrize("name", ["data_20250901.csv", "other.csv"])
@@ -588,7 +593,7 @@ def test_a_parquet_of_a_day_after_today_is_an_error_of_its_own(spark: Any, s3: A
     put(s3, written([GOOD]), name)
     s3.put_object(Bucket="bucket", Key=PARQUET, Body=b"late", Metadata={RUN_DATE: "2035-09-01"})
     with pytest.raises(FutureParquetError, match=r"of 2035-09-01, .* mistyped run date.*docs/operate\.md"):
-        convert_csv(spark, f"s3://bucket/{name}", f"s3://bucket/{PARQUET}", s3, today=TODAY)
+        convert_users(spark, f"s3://bucket/{name}", f"s3://bucket/{PARQUET}", s3, today=TODAY)
     assert s3.get_object(Bucket="bucket", Key=PARQUET)["Body"].read() == b"late"
 
 
@@ -625,7 +630,7 @@ def test_the_documented_remedy_of_a_mistyped_day_works(spark: Any, aws: Settings
         for key, data in body.items():
             s3.put_object(Bucket=own.bucket, Key=key, Body=data)
         source = f"s3://{own.bucket}/{newest_csv(s3, own, allow_future=allow_future, today=day)}"
-        done = convert_csv(spark, source, parquet, s3, allow_future=allow_future, today=TODAY)
+        done = convert_users(spark, source, parquet, s3, allow_future=allow_future, today=TODAY)
         publish_manifest(own, day, done, s3)
         return done
 
@@ -650,5 +655,5 @@ def test_the_documented_remedy_of_a_mistyped_day_works(spark: Any, aws: Settings
     assert len(left) == 8
     assert not [key for key in left if "2035" in key]
 
-    assert night(TODAY, [GOOD] * 4).rows == 4
+    assert night(TODAY, [GOOD] * 4).users.rows == 4
     assert dated() == "2025-09-15"

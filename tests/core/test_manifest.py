@@ -20,7 +20,7 @@ SETTINGS = Settings(
     table_name="talks",
     bucket="mine",
     endpoint_url=ENDPOINT,
-    rules=Rules("Asia/Tokyo", ("^Prueba",), date(2025, 8, 1), None),
+    rules=Rules("Asia/Tokyo", ("^Prueba",), date(2025, 8, 1), fallback_patterns=("^Lo siento",)),
 )
 CSV = Output("s3://mine/reports/etl-process1/data_20250901.csv", 20, "00")
 REJECTS = Output("s3://mine/rejects/etl-process1/data_20250901.jsonl", 0, "11")
@@ -33,7 +33,9 @@ SUMMARY = Summary(
     users=1,
 )
 ETL1 = Etl1Manifest(DAY, "dynamodb://charlas_ñ", SETTINGS, SUMMARY, [REJECTS, CSV])
-ETL2 = Etl2Manifest(DAY, CSV.uri, SETTINGS, Conversion(3, 20, '"e1"'), [Output("s3://mine/p", 20, "22")])
+ETL2 = Etl2Manifest(
+    DAY, CSV.uri, SETTINGS, Conversion(3, 20, '"e1"', 5, 8, 1), [Output("s3://mine/p", 20, "22")]
+)
 PUBLISHED = {
     "manifests/etl-process1/20250901.json": (
         ETL1,
@@ -47,6 +49,8 @@ PUBLISHED = {
   "region": "us-east-1",
   "csv_prefix": "reports/etl-process1/",
   "parquet_prefix": "reports/etl-process2/",
+  "conversations_prefix": "reports/conversations/",
+  "messages_prefix": "reports/messages/",
   "rejects_prefix": "rejects/etl-process1/",
   "manifests_prefix": "manifests/",
   "scripts_prefix": "scripts/etl-process2/",
@@ -58,7 +62,11 @@ PUBLISHED = {
     "^Prueba"
    ],
    "since": "2025-08-01",
-   "until": null
+   "until": null,
+   "naive_time_zone": null,
+   "fallback_patterns": [
+    "^Lo siento"
+   ]
   }
  },
  "summary": {
@@ -103,7 +111,10 @@ PUBLISHED = {
  "summary": {
   "rows": 3,
   "source_bytes": 20,
-  "source_etag": "\\"e1\\""
+  "source_etag": "\\"e1\\"",
+  "conversations": 5,
+  "messages": 8,
+  "feedback_unmatched": 1
  },
  "outputs": [
   {

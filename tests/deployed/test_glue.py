@@ -65,7 +65,7 @@ def session(aws, spark_session):
 @pytest.fixture(scope="module")
 def expected(csv, session):
     """Convert the same CSV here, on disk."""
-    done = convert_csv(session, str(csv), str(csv.with_suffix(".parquet")))
+    done = convert_csv(session, str(csv), {"users": str(csv.with_suffix(".parquet"))})
     assert done.rows > 300
     return csv.with_suffix(".parquet")
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from cat_lab.workspace import Workspace, open_workspace
-from cat_normalize.convert import Converted, publish_manifest
+from cat_normalize.convert import Converted, ConvertedTable, publish_manifest
 from cat_normalize.core import layout
 from cat_normalize.core.errors import InputError, UsageError
+from cat_normalize.core.schema import TABLES
 from cat_normalize.core.settings import Settings
 from query_rows import conversation, write
 
@@ -61,18 +62,17 @@ def opened(space, stage, local=False, **given):
 
 def converted(space, s3, body=b"PAR1"):
     """Publish what passes for the Parquet of the CSV that is there now, and its manifest."""
-    s3.put_object(Bucket=SETTINGS.bucket, Key=PARQUET, Body=body)
+    uris = {each.name: space.table_object(each) for each in TABLES}
+    for uri in uris.values():
+        s3.put_object(Bucket=SETTINGS.bucket, Key=layout.split_s3(uri)[1], Body=body)
     csv = s3.head_object(Bucket=SETTINGS.bucket, Key=CSV)
     done = Converted(
         space.csv_uri,
         csv["ContentLength"],
         csv["ETag"],
-        space.parquet_uri,
-        2,
-        len(body),
-        "",
-        None,
         space.run_date,
+        {name: ConvertedTable(uri, 2, len(body), "", None) for name, uri in uris.items()},
+        0,
     )
     publish_manifest(space.settings, space.run_date, done, s3)
 
@@ -187,7 +187,7 @@ def test_the_parquet_of_an_older_csv_is_built_again_on_the_local_aws(s3, tmp_pat
     other = opened(space, "normalize", local=True, since="2025-08-20")
     other.publish(other.normalize())
     again = opened(space, "query", local=True)
-    again.fetch_parquet()
+    again.fetch_tables()
     assert again.query("totals")["user_count"].tolist() == [1]
     assert again.compare() == 1
 

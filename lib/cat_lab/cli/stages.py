@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -30,6 +30,9 @@ from cat_lab.parameters import RANGES, check_parameters
 from cat_normalize.core import aws, layout
 from cat_normalize.core.errors import UsageError
 from cat_normalize.core.settings import Settings, parse_day, refuse_future_days, today
+
+if TYPE_CHECKING:
+    from cat_normalize.convert import Converted
 
 
 @command("cat-normalize extract --output raw --segments 8")
@@ -123,30 +126,38 @@ def normalize(
     check_max_rejects(summary.rejected, max_rejects)
 
 
-@command("cat-normalize convert --input users.csv --output users.parquet")
+@command(
+    "cat-normalize convert --input users.csv --output users.parquet --conversations conversations.parquet"
+)
 def convert(
     source: Annotated[str, typer.Option("--input", help="The CSV: a path, or s3://bucket/key.")],
-    output: Annotated[str, typer.Option(help="The Parquet object: a path, or s3://bucket/key.")],
+    output: Annotated[str, typer.Option(help="The Parquet of users: a path, or s3://bucket/key.")],
+    conversations: Annotated[
+        str | None, typer.Option(help="The Parquet of conversations [default: it is not made].")
+    ] = None,
+    messages: Annotated[
+        str | None, typer.Option(help="The Parquet of messages [default: it is not made].")
+    ] = None,
     memory: Annotated[str, typer.Option(help="Heap of the Java process, such as 2g or 512m.")] = "2g",
     allow_future: Annotated[
         bool, typer.Option("--allow-future", help="Convert even a CSV of a day after today.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Convert the CSV to one typed Parquet object, with Spark."""
+    """Convert the CSV to one typed Parquet object per table, with Spark."""
     from cat_lab import spark
     from cat_normalize.convert import check_conversion, convert_csv
 
     check_parameters(memory=memory)
     settings = Settings.from_environment(os.environ)
-    s3 = _s3(settings) if layout.is_s3(source) or layout.is_s3(output) else None
-    day, zone = layout.run_date_of(source), settings.rules.time_zone
-    check_conversion(source, output, s3, day, today(zone), allow_future=allow_future)
+    given = {"users": output, "conversations": conversations, "messages": messages}
+    targets = {name: target for name, target in given.items() if target}
+    s3 = _s3(settings) if any(map(layout.is_s3, (source, *targets.values()))) else None
+    day, rules = layout.run_date_of(source), settings.rules
+    check_conversion(source, targets, s3, day, today(rules.time_zone), allow_future=allow_future)
     with spark.running(settings, memory) as session:
-        done = convert_csv(session, source, output, s3, time_zone=zone, allow_future=allow_future)
-    print_summary(
-        {"rows": done.rows, "bytes": done.bytes, "sha256": done.sha256, "output": done.target}, as_json
-    )
+        done = convert_csv(session, source, targets, s3, rules=rules, allow_future=allow_future)
+    print_summary(_conversion(done), as_json)
 
 
 @command("cat-normalize query by_city --conversations conversations.parquet --messages messages.parquet")
@@ -179,6 +190,17 @@ def query(
         typer.echo(json.dumps({"query": name, "rows": rows}, ensure_ascii=False, default=str))
     else:
         typer.echo(frame.to_string(index=False))
+
+
+def _conversion(done: Converted) -> dict[str, Any]:
+    """Return the summary: of ``users``, and by name of the other tables that were made."""
+    users, *others = (
+        {"rows": each.rows, "bytes": each.bytes, "sha256": each.sha256, "output": each.target}
+        for each in done.tables.values()
+    )
+    made = dict(zip(list(done.tables)[1:], others, strict=True))
+    unmatched = {} if done.feedback_unmatched is None else {"feedback_unmatched": done.feedback_unmatched}
+    return {**users, **made, **unmatched}
 
 
 def _s3(settings: Settings) -> Any:

@@ -14,37 +14,16 @@ from typing import Any
 from cat_lab.errors import LocalAwsError
 from cat_lab.sample import edge_cases, invalid_items
 from cat_lab.sample.dynamodb_json import Item, as_json, item, m, messages, s
-from cat_lab.sample.users import User, pick, users
+from cat_lab.sample.opinions import opinions
+from cat_lab.sample.rhythm import visits
+from cat_lab.sample.talks import talk
+from cat_lab.sample.users import User, users
 
-SEED = 20250804
-START = datetime(2025, 8, 4)
-DAYS = 42
-USERS = 300
-CONVERSATIONS = 1000
+SEED = 20250707
+USERS = 380
 
 _BATCH = 25  # items; the limit of BatchWriteItem
 _ATTEMPTS = 6
-_BY_WEEKDAY = (1.0, 1.1, 1.1, 1.0, 0.9, 0.3, 0.2)
-_BY_HOUR = (1, 0, 0, 0, 0, 1, 4, 10, 16, 18, 17, 13, 8, 9, 14, 16, 14, 10, 8, 11, 13, 10, 5, 2)
-_BY_DAY = [_BY_WEEKDAY[day % 7] * (1 + 0.35 * (day // 7)) for day in range(DAYS)]
-_FIRST_DAY = [_BY_WEEKDAY[day % 7] * (1 - 0.1 * (day // 7)) for day in range(DAYS)]
-_USER = {"user": 50, "usuario": 40, "Usuario": 10}
-_BOT = {"bot": 35, "assistant": 35, "catia": 20, "Catia": 10}
-_LIKE_OPTIONS = {"Respuesta clara": 5, "Me ayudó": 4, "Rápida": 3, "Información completa": 2}
-_DISLIKE_OPTIONS = {
-    "Respuesta incorrecta": 5,
-    "No resolvió mi duda": 4,
-    "Información incompleta": 3,
-    "Muy lenta": 1,
-}
-_LIKE_COMMENTS = (
-    "Muchas gracias", "Excelente, muy útil", "Todo claro 👍", "Me sirvió, gracias Catia", "¡Súper!",
-    "Justo lo que necesitaba", "Buena respuesta, aunque un poco larga", "Perfecto",
-)  # fmt: skip
-_DISLIKE_COMMENTS = (
-    "No era lo que pregunté", "La información está desactualizada", "No entendió la pregunta",
-    "Me respondió otra cosa", "Falta el enlace", "Tuve que llamar a la mesa de ayuda",
-)  # fmt: skip
 
 
 def items() -> list[Item]:
@@ -56,21 +35,18 @@ def items() -> list[Item]:
 
 
 def ordinary() -> list[Item]:
-    """Return the ordinary items: conversations, feedback on a third of them, registrations."""
+    """Return the ordinary items: registrations, conversations, and feedback on some of them."""
     rng = random.Random(SEED)
     corpus = dialogues()
-    everyone = users(rng, USERS)
-    times = _conversation_times(rng, everyone)
     made: list[Item] = []
-    for user in everyone:
+    for user in users(rng, USERS):
+        times = visits(rng, user.activity)
         if user.registered:
-            before = timedelta(seconds=rng.uniform(40, 400))
-            made.append(_registration(rng, user, times[user.id][0] - before))
-        for at in times[user.id]:
-            talk, end = _talk(rng, corpus, at)
-            made.append(_conversation(rng, user, at, talk))
-            if rng.random() < 0.34:
-                made.append(_feedback(rng, user, end + timedelta(seconds=rng.uniform(2, 90))))
+            made.append(_registration(rng, user, times[0] - timedelta(seconds=rng.uniform(40, 400))))
+        for at in times:
+            said = talk(rng, corpus, user, at)
+            made.append(_conversation(rng, user, at, said.messages))
+            made += [_feedback(rng, user, *given) for given in opinions(rng, at, said)]
     return made
 
 
@@ -102,45 +78,6 @@ def put(client: Any, table: str, items: list[Item]) -> None:
             raise LocalAwsError(f"table {table} left items unprocessed {_ATTEMPTS} times; writing stopped")
 
 
-def _conversation_times(rng: random.Random, everyone: list[User]) -> dict[str, list[datetime]]:
-    """Return the times of each user's conversations: one for everyone, more for active users."""
-    first = {user.id: _moment(rng, _FIRST_DAY) for user in everyone}
-    times = {user: [at] for user, at in first.items()}
-    for _ in range(CONVERSATIONS - len(everyone)):
-        at = _moment(rng, _BY_DAY)
-        known = [user for user in everyone if first[user.id] <= at] or everyone[:1]
-        own = times[rng.choices(known, [user.activity for user in known])[0].id]
-        if rng.random() < 0.15:  # another conversation within the hour
-            at = own[-1] + timedelta(minutes=rng.uniform(3, 50))
-        own.append(at)
-    return {user: sorted(own) for user, own in times.items()}
-
-
-def _moment(rng: random.Random, by_day: list[float]) -> datetime:
-    day = rng.choices(range(DAYS), by_day)[0]
-    hour = rng.choices(range(24), _BY_HOUR)[0]
-    return START + timedelta(days=day, hours=hour, microseconds=rng.randrange(3_600_000_000))
-
-
-def _talk(rng: random.Random, corpus: list[list[str]], at: datetime) -> tuple[list[dict[str, str]], datetime]:
-    """Return one to three dialogues as plain messages, and the time of the last one."""
-    user, bot = pick(rng, _USER), pick(rng, _BOT)
-    stamped = rng.random() < 0.9
-    talk = []
-    for dialogue in _draw_dialogues(rng, corpus, rng.choices((1, 2, 3), (5, 4, 2))[0]):
-        for turn, text in enumerate(dialogue[:6]):
-            message = {"from": bot if turn % 2 else user, "text": text}
-            talk.append(message | {"timestamp": at.isoformat()} if stamped else message)
-            at += timedelta(seconds=rng.uniform(1, 5) if turn % 2 == 0 else rng.uniform(8, 60))
-    return talk, at
-
-
-def _draw_dialogues(rng: random.Random, corpus: list[list[str]], count: int) -> list[list[str]]:
-    """Draw up to `count` dialogues; the first ones of the corpus are far more frequent."""
-    drawn = rng.choices(range(len(corpus)), [1 / (n + 4) for n in range(len(corpus))], k=count)
-    return [corpus[n] for n in dict.fromkeys(drawn)]
-
-
 def _conversation(rng: random.Random, user: User, at: datetime, talk: list[dict[str, str]]) -> Item:
     return item(
         user.id,
@@ -157,13 +94,7 @@ def _registration(rng: random.Random, user: User, at: datetime) -> Item:
     )
 
 
-def _feedback(rng: random.Random, user: User, at: datetime) -> Item:
-    liked = rng.random() < 0.81
-    given: dict[str, str | None] = {"type": "like" if liked else "dislike"}
-    if rng.random() < (0.3 if liked else 0.6):
-        given["comment"] = rng.choice(_LIKE_COMMENTS if liked else _DISLIKE_COMMENTS)
-    if rng.random() < 0.7:
-        given["option"] = pick(rng, _LIKE_OPTIONS if liked else _DISLIKE_OPTIONS)
+def _feedback(rng: random.Random, user: User, at: datetime, given: dict[str, str | None]) -> Item:
     return item(
         user.id,
         f"FEEDBACK#{at.isoformat()}",

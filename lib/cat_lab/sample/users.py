@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import dataclass
 
@@ -37,6 +38,18 @@ DEPARTMENTS = {
     "Servicio al Cliente": 6, "Gerencia Financiera": 4, "Talento Humano": 4, "Jurídica": 2,
     "Auditoría Interna": 1,
 }  # fmt: skip
+PACE = {
+    "Medellín": 0.8, "Cali": 1.5, "Cartagena": 2.2, "Cúcuta": 1.7,
+    "Gerencia de Tecnología": 0.7, "Gerencia de Operaciones": 1.5, "Jurídica": 1.3,
+}  # fmt: skip
+"""How many times longer than usual the users of a city or a department wait for an answer."""
+LOST = {
+    "Medellín": 0.6, "Barranquilla": 2.2, "Cartagena": 2.0,
+    "Servicio al Cliente": 2.0, "Gerencia de Operaciones": 1.3, "Gerencia Financiera": 0.4,
+}  # fmt: skip
+"""How many times more often than usual their last question gets no answer."""
+SPELLINGS = {"neat": 42, "bare": 20, "hasty": 25, "eager": 9, "loud": 4}
+"""How people type: as it should be, without marks, without accents too, with more marks, in capitals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +60,19 @@ class User:
         id: digits, unique.
         registered: whether the table has a REGISTER item of the user.
         data: members of UserData, None where DynamoDB has NULL; None if no item carries UserData.
-        activity: weight with which further conversations are assigned to the user.
+        activity: how often the user comes back; 1 is the least.
+        spelling: how the user types, a key of `SPELLINGS`.
+        pace: how many times longer than usual the user waits for an answer.
+        lost: how many times more often than usual the user's last question gets none.
     """
 
     id: str
     registered: bool
     data: dict[str, str | None] | None
     activity: float
+    spelling: str
+    pace: float
+    lost: float
 
     def user_data(self, rng: random.Random) -> Item | None:
         """Return the UserData attribute, two of three times in its M form; None without data."""
@@ -79,19 +98,27 @@ def users(rng: random.Random, count: int) -> list[User]:
 def _user(rng: random.Random, number: int) -> User:
     registered = rng.random() < 0.833
     has_data = registered or rng.random() < 0.5
-    data = _data(rng) if has_data else None
-    return User(user_id(number), registered, data, min(rng.paretovariate(1.6), 12))
+    city, department = place = pick(rng, CITIES), pick(rng, DEPARTMENTS)
+    return User(
+        user_id(number),
+        registered,
+        _data(rng, city, department) if has_data else None,
+        min(rng.paretovariate(1.6), 12),
+        pick(rng, SPELLINGS),
+        math.prod(PACE.get(name, 1) for name in place),
+        math.prod(LOST.get(name, 1) for name in place),
+    )
 
 
-def _data(rng: random.Random) -> dict[str, str | None]:
-    city = pick(rng, CITIES)
+def _data(rng: random.Random, city: str, department: str) -> dict[str, str | None]:
+    """Return the members of UserData; of some users not all of them."""
     if rng.random() < 0.15:
         city = f"{city} {rng.choice(REMARKS)}"
     names = [rng.choice(FIRST_NAMES), *rng.sample(SURNAMES, rng.choice((1, 2, 2)))]
     data: dict[str, str | None] = {
         "nombre": " ".join(names),
         "ciudad": city,
-        "gerencia": pick(rng, DEPARTMENTS),
+        "gerencia": department,
     }
     chance = rng.random()
     if chance < 0.10:

@@ -1,4 +1,4 @@
-"""CSV to Parquet with Spark (contract §5): one object, its types declared, its rows in the CSV's order.
+"""CSV to Parquet with Spark (contract §5): one object per table, typed, its rows in the CSV's order.
 
 Spark's CSV reader accepts what the contract refuses (bytes that are not UTF-8, a quote out of place, CR,
 blank lines, ``+5``), so the whole CSV is validated here first, in one pass at 300 MB/s; Spark's own
@@ -8,7 +8,8 @@ functions would take ten times as long. Runs on Glue without changes.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -21,101 +22,152 @@ from cat_normalize.core import csvfile, layout, manifest, storage
 from cat_normalize.core.aws import S3Path, list_objects
 from cat_normalize.core.errors import ConvertError, InputError, UsageError
 from cat_normalize.core.manifest import Conversion, Etl2Manifest, Output
+from cat_normalize.core.schema import CONVERSATIONS, MESSAGES, TABLES, USERS
 from cat_normalize.core.settings import Rules, Settings, refuse_future
 from cat_normalize.core.settings import today as todays_date
-from cat_normalize.core.storage import Location, Origin, locate, staging, version_of
+from cat_normalize.core.storage import Location, Origin, Published, locate, staging, version_of
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+_ROWS, _UNMATCHED = "rows", "feedback-unmatched"
+"""The counts in the metadata of an object."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConvertedTable:
+    """One published Parquet object: address, rows, size in bytes, SHA-256, and S3's ETag (None on disk)."""
+
+    target: str
+    rows: int
+    bytes: int
+    sha256: str
+    etag: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Converted:
     """What a conversion read and what is published now.
 
-    Sizes are in bytes; ``source_etag`` and ``etag`` are S3's, None on disk.
+    ``source_bytes`` is its size, ``source_etag`` S3's, None on disk. ``tables`` are by name, in the order in
+    which they are published; ``feedback_unmatched`` is None without ``conversations`` and ``messages``.
     """
 
     source: str
     source_bytes: int
     source_etag: str | None
-    target: str
-    rows: int
-    bytes: int
-    sha256: str
-    etag: str | None
     run_date: date | None
+    tables: dict[str, ConvertedTable]
+    feedback_unmatched: int | None
+
+    @property
+    def users(self) -> ConvertedTable:
+        """The object of ``users``."""
+        return self.tables[USERS.name]
 
 
 def convert_csv(
     spark: SparkSession,
     source: str,
-    target: str,
+    targets: Mapping[str, str],
     s3: Any = None,
     run_date: date | None = None,
     group_bytes: int = GROUP_BYTES,
     *,
     allow_future: bool = False,
     today: date | None = None,
-    time_zone: str = Rules().time_zone,
+    rules: Rules | None = None,
 ) -> Converted:
-    """Publish a CSV as one Parquet object; both are paths or ``s3://bucket/key``.
+    """Publish a CSV as one Parquet object per table; all are paths or ``s3://bucket/key``.
 
-    An object on S3 that this library made of the same CSV, run date and time zone stays as it is, and
-    Spark does not run (§6).
+    All objects are staged, then replaced in the order of `schema.TABLES`. Where all are on S3 and were made
+    by this library of the same CSV, run date and rules, they stay as they are and Spark does not run; where
+    some were, the others are completed (§6).
 
     Args:
-        spark: any session that can read and write both locations.
+        spark: any session that can read and write the locations, and whose executors have this library.
         source: a CSV of contract §4.
-        target: the object's own name, not a folder.
-        s3: a boto3 client or settings; required if either is on S3.
-        run_date: recorded on an S3 target to refuse older runs; by default the one in the CSV's name.
+        targets: by name of the table, the object's own name, not a folder; ``users`` at least.
+        s3: a boto3 client or settings; required if one is on S3.
+        run_date: recorded on S3 targets to refuse older runs; by default the one in the CSV's name.
         group_bytes: bytes of the CSV in one row group, which is one task's work.
         allow_future: convert even if the run date is after today.
-        today: today in ``time_zone``; the clock's by default.
-        time_zone: the configured zone.
+        today: today in the configured zone; the clock's by default.
+        rules: zones and fallback patterns; the defaults if None.
 
     Raises:
         FutureDateError: the run date is after today; nothing was read.
         InputError: the CSV cannot be read.
         MalformedCsvError: the CSV breaks the contract; names file, line and column.
-        StaleInputError: the target is of a later run.
-        FutureParquetError: the target is of a day after today.
-        ConvertError: Spark failed otherwise, or the CSV was replaced meanwhile.
+        StaleInputError: a target is of a later run.
+        FutureParquetError: a target is of a day after today.
+        ConvertError: Spark failed otherwise, a conversation is not the JSON of §2, or the CSV was replaced.
         UsageError: an S3 address without a client.
     """
-    run_date, today = run_date or layout.run_date_of(source), today or todays_date(time_zone)
-    check_conversion(source, target, s3, run_date, today, allow_future=allow_future)
-    csv, parquet = _pin(locate(source, s3)), locate(target, s3)
+    rules = rules or Rules()
+    run_date, today = run_date or layout.run_date_of(source), today or todays_date(rules.time_zone)
+    check_conversion(source, targets, s3, run_date, today, allow_future=allow_future)
+    csv = _pin(locate(source, s3))
     size, version = csv.stat().st_size, version_of(csv)
     records, digest = _validate(csv)
-    inputs = {"csv-sha256": digest, "library-sha256": library_digest(), "time-zone": time_zone}
-    origin = Origin(run_date, inputs)
-    done = storage.find_published(parquet, origin, today)
-    if done is None:
-        with staging(parquet) as folder:
-            staged, rows = write_parquet(spark, csv, folder, group_bytes)
+    origin = _origin(digest, run_date, rules)
+    places = {each.name: locate(targets[each.name], s3) for each in TABLES if each.name in targets}
+    done = {name: storage.find_published(place, origin, today) for name, place in places.items()}
+    if not all(done.values()):
+        with ExitStack() as stack:
+            folders = {name: stack.enter_context(staging(place)) for name, place in places.items()}
+            made = write_parquet(spark, csv, folders, group_bytes, rules)
             if version_of(locate(source, s3)) != version:
                 raise ConvertError(f"{source} was replaced while it was read; run again")
-            if rows != records:
-                raise ConvertError(f"{source}: Spark read {rows} of {records} records; run again")
-            done = storage.publish(staged, parquet, origin, today)
-    etag = version if isinstance(csv, S3Path) else None
-    return Converted(source, size, etag, target, records, done.bytes, done.sha256, done.etag, run_date)
+            for read in made.users_read:
+                if read != records:
+                    raise ConvertError(f"{source}: Spark read {read} of {records} records; run again")
+            for name, place in places.items():
+                counts = {_ROWS: made.rows[name], _UNMATCHED: made.unmatched}
+                done[name] = storage.publish(made.files[name], place, origin, today, counts)
+    published = {name: each for name, each in done.items() if each}
+    return Converted(
+        source,
+        size,
+        version if isinstance(csv, S3Path) else None,
+        run_date,
+        {name: _table(targets[name], each) for name, each in published.items()},
+        published[CONVERSATIONS.name].counts[_UNMATCHED] if CONVERSATIONS.name in published else None,
+    )
+
+
+def _table(target: str, done: Published) -> ConvertedTable:
+    return ConvertedTable(target, done.counts[_ROWS], done.bytes, done.sha256, done.etag)
 
 
 def publish_manifest(settings: Settings, run_date: date, done: Converted, s3: Any) -> Etl2Manifest:
-    """Publish the manifest of a conversion whose Parquet is published; return it."""
-    summary = Conversion(done.rows, done.source_bytes, done.source_etag)
-    output = Output(done.target, done.bytes, done.sha256)
-    made = Etl2Manifest(run_date, done.source, settings, summary, [output])
+    """Publish the manifest of a conversion whose objects are published; return it."""
+    rows = {name: each.rows for name, each in done.tables.items()}
+    summary = Conversion(
+        rows[USERS.name],
+        done.source_bytes,
+        done.source_etag,
+        rows.get(CONVERSATIONS.name),
+        rows.get(MESSAGES.name),
+        done.feedback_unmatched,
+    )
+    outputs = [Output(each.target, each.bytes, each.sha256) for each in done.tables.values()]
+    made = Etl2Manifest(run_date, done.source, settings, summary, outputs)
     manifest.publish(made, s3)
     return made
 
 
+def _origin(digest: str, run_date: date | None, rules: Rules) -> Origin:
+    """Return what decides the content of the objects (§6)."""
+    patterns = hashlib.sha256("\0".join(rules.fallback_patterns).encode())
+    inputs = {"csv-sha256": digest, "library-sha256": library_digest(), "time-zone": rules.time_zone}
+    naive = {"naive-time-zone": rules.naive_time_zone} if rules.naive_time_zone else {}
+    return Origin(run_date, {**inputs, **naive, "fallback-patterns-sha256": patterns.hexdigest()})
+
+
 def check_conversion(
     source: str,
-    target: str,
+    targets: Mapping[str, str],
     s3: Any,
     run_date: date | None,
     today: date,
@@ -127,15 +179,23 @@ def check_conversion(
     Raises:
         FutureDateError: the run date is after today.
         InputError: the CSV cannot be opened.
-        UsageError: the target is the CSV itself or cannot be a file, or an S3 address lacks a client.
+        UsageError: a target is the CSV itself, another target, or cannot be a file; a table is unknown or
+            ``users`` is missing; an S3 address lacks a client.
     """
-    csv, parquet = locate(source, s3), locate(target, s3)
+    if unknown := set(targets) - {each.name for each in TABLES}:
+        raise UsageError(f"no table {', '.join(sorted(unknown))}; there are users, conversations, messages")
+    if USERS.name not in targets:
+        raise UsageError("a conversion writes users at least; give its Parquet too")
+    csv, places = locate(source, s3), [locate(target, s3) for target in targets.values()]
     if run_date and not allow_future:
         refuse_future(run_date, today)
     _pin(csv)
-    storage.check_target(parquet)
-    if storage.is_same(csv, parquet):
-        raise UsageError(f"{target} is the CSV itself; give another path for the Parquet")
+    for number, place in enumerate(places):
+        storage.check_target(place)
+        if storage.is_same(csv, place):
+            raise UsageError(f"{place} is the CSV itself; give another path for the Parquet")
+        if any(storage.is_same(place, other) for other in places[:number]):
+            raise UsageError(f"{place} is given for two tables; give each its own path")
 
 
 def newest_csv(s3: Any, settings: Settings, *, allow_future: bool = False, today: date | None = None) -> str:

@@ -1,24 +1,33 @@
-"""Parse a CSV with Spark and write it as one Parquet file of typed columns (contract §5).
+"""Parse a CSV with Spark and write each table as one Parquet file of typed columns (contract §5).
 
-Each task reads, parses and compresses one block of the CSV, and writes one file of one row group. The
-driver then copies the row groups into one file in the CSV's order.
+Each task reads, parses and compresses one block of the CSV, and writes one file of one row group per table;
+``conversations`` and ``messages`` are made by Python in a second pass. The driver then copies the row groups
+into one file per table in the CSV's order.
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, cast
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from cat_normalize.core import layout
-from cat_normalize.core.errors import ConvertError
-from cat_normalize.core.schema import COLUMNS, USERS
+from cat_normalize.convert import batches
+from cat_normalize.convert.batches import BLOCK
+from cat_normalize.core import errors, layout
+from cat_normalize.core.errors import ConvertError, PipelineError
+from cat_normalize.core.schema import CONVERSATIONS, MESSAGES, USERS, Table
+from cat_normalize.core.settings import Rules
 from cat_normalize.core.storage import Location, spark_address
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, DataFrameWriter, Observation, SparkSession
+    from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
 
-BLOCK = "block"
 _FAULTY = "_faulty"
+_SPARK_SCHEMA = "org.apache.spark.sql.parquet.row.metadata"
 _PARSING = {
     "header": "true",
     "lineSep": "\n",
@@ -41,95 +50,174 @@ _SESSION = {
     "spark.sql.legacy.timeParserPolicy": "CORRECTED",
     "spark.sql.parquet.datetimeRebaseModeInWrite": "CORRECTED",  # days before 1582 as they are
     "spark.sql.files.maxRecordsPerFile": "0",
+    "spark.sql.execution.arrow.maxRecordsPerBatch": "256",  # users; some have many MB
 }
 
 
-def frame(spark: SparkSession, path: str, seen: Observation) -> DataFrame:
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a conversion wrote.
+
+    Attributes:
+        files: by table.
+        rows: by table.
+        users_read: the CSV's rows that each pass read.
+        unmatched: feedback items without a conversation.
+    """
+
+    files: dict[str, Location]
+    rows: dict[str, int]
+    users_read: tuple[int, ...] = ()
+    unmatched: int = 0
+
+
+def frame(spark: SparkSession, path: str) -> DataFrame:
     """Read a CSV as the twelve typed columns, and as ``block`` the offset at which a row's split begins.
 
-    Lines are parsed split by split and stay in order within one. Once the rows are used, ``seen`` has their
-    number as ``rows``, and the number of those that could not be parsed as ``faulty``.
+    Lines are parsed split by split and stay in order within one. ``_faulty`` is NULL if a line was parsed.
     """
     from pyspark.sql import functions as f
 
-    schema = f"{USERS.spark_ddl()}, {_FAULTY} STRING"
-    rows = spark.read.options(**_PARSING).csv(path, schema)
-    placed = rows.select("*", f.col("_metadata.file_block_start").alias(BLOCK))
-    counted = placed.observe(seen, f.count(f.lit(1)).alias("rows"), f.count(_FAULTY).alias("faulty"))
-    return counted.drop(_FAULTY)
+    rows = spark.read.options(**_PARSING).csv(path, f"{USERS.spark_ddl()}, {_FAULTY} STRING")
+    return rows.select("*", f.col("_metadata.file_block_start").alias(BLOCK))
 
 
 def write_parquet(
-    spark: SparkSession, csv: Location, folder: Location, group_bytes: int
-) -> tuple[Location, int]:
-    """Write a validated CSV as one Parquet file into a folder.
+    spark: SparkSession,
+    csv: Location,
+    folders: Mapping[str, Location],
+    group_bytes: int,
+    rules: Rules,
+) -> Written:
+    """Write a validated CSV as one Parquet file per table.
 
     Args:
-        spark: any session that can read and write both locations.
+        spark: any session that can read and write both locations; its executors have this library.
         csv: the CSV.
-        folder: a folder of this run alone; it is made.
+        folders: by table, a folder of this run alone; it is made. ``users`` at least.
         group_bytes: bytes of the CSV in one row group, which is one task's work.
-
-    Returns:
-        The file and the number of its rows.
+        rules: zones and fallback patterns.
 
     Raises:
-        ConvertError: Spark failed.
+        ConvertError: Spark failed, or a conversation is not the JSON of contract §2.
     """
     from py4j.protocol import Py4JError
     from pyspark.errors import PySparkException
-    from pyspark.sql import Observation
 
     own = spark.newSession()
     for name, value in {**_SESSION, "spark.sql.files.maxPartitionBytes": str(group_bytes)}.items():
         own.conf.set(name, value)
-    seen = Observation()
-    blocks, merged = spark_address(folder / "blocks"), folder / "merged" / layout.PARQUET_NAME
+    rows = frame(own, _literal(spark_address(csv)))
     try:
-        rows = _writer(frame(own, _literal(spark_address(csv)), seen)).partitionBy(BLOCK)
-        rows.parquet(blocks)
-        if not seen.get["rows"]:  # Spark has written no file
-            none = (f"CAST(NULL AS {column.kind}) AS {column.name}" for column in COLUMNS)
-            _writer(own.range(0).selectExpr(*none)).parquet(f"{blocks}/{BLOCK}=0")
-        _merge(own, blocks, spark_address(merged))
+        users = _write_users(own, rows, folders[USERS.name])
+        others = _write_others(own, rows, folders, rules) if len(folders) > 1 else Written({}, {})
     except (Py4JError, PySparkException, ConnectionError) as error:
-        raise ConvertError(f"{csv}: Spark failed: {_reason(error)}") from error
+        raise ConvertError(f"{csv}: {_reason(error)}") from error
+    read = users.users_read + others.users_read
+    return Written(users.files | others.files, users.rows | others.rows, read, others.unmatched)
+
+
+def _write_users(spark: SparkSession, rows: DataFrame, folder: Location) -> Written:
+    from pyspark.sql import Observation
+    from pyspark.sql import functions as f
+
+    seen, parts = Observation(), folder / "parts"
+    counted = rows.observe(seen, f.count(f.lit(1)).alias("rows"), f.count(_FAULTY).alias("faulty"))
+    _writer(counted.drop(_FAULTY)).partitionBy(BLOCK).parquet(spark_address(parts))
     if seen.get["faulty"]:
-        raise ConvertError(f"{csv}: Spark could not read {seen.get['faulty']} records; report this")
-    return merged, cast(int, seen.get["rows"])
+        raise ConvertError(f"{folder}: Spark could not read {seen.get['faulty']} records; report this")
+    count = seen.get["rows"]
+    return Written({USERS.name: _merge(spark, parts, folder, USERS)}, {USERS.name: count}, (count,))
 
 
-def _merge(spark: SparkSession, folder: str, target: str) -> None:
-    """Copy the row groups of the files that Spark wrote under a folder into one file, in the CSV's order.
+def _write_others(
+    spark: SparkSession, rows: DataFrame, folders: Mapping[str, Location], rules: Rules
+) -> Written:
+    """Write ``conversations`` and ``messages``, or one of them, in one pass over rows of both."""
+    from pyspark.sql import Observation
+    from pyspark.sql import functions as f
 
-    Java does it, with Spark's own Parquet library: row groups are copied as they are, without decoding.
+    tables = [each for each in (CONVERSATIONS, MESSAGES) if each.name in folders]
+    seen, parts = Observation(), folders[tables[0].name] / "parts"
+    with warnings.catch_warnings():  # pyspark 3.5 compares the versions of pandas and pyarrow with it
+        warnings.filterwarnings("ignore", "distutils Version classes are deprecated", DeprecationWarning)
+        split = partial(batches.split, rules=rules)
+        made = rows.select(*batches.INPUT).mapInArrow(split, batches.spark_ddl())
+    counts = [f.count(f.when(f.col(batches.TABLE) == each.name, 1)).alias(each.name) for each in tables]
+    sums = [f.coalesce(f.sum(each), f.lit(0)).alias(each) for each in (batches.USERS_READ, batches.UNMATCHED)]
+    counted = made.observe(seen, *counts, *sums)
+    counted = counted.where(f.col(batches.TABLE).isin([each.name for each in tables]))
+    writer = _writer(counted.drop(batches.USERS_READ, batches.UNMATCHED))
+    writer.partitionBy(batches.TABLE, BLOCK).parquet(spark_address(parts))
+    files = {
+        each.name: _merge(spark, parts / f"{batches.TABLE}={each.name}", folders[each.name], each)
+        for each in tables
+    }
+    found = seen.get
+    counted_rows = {each.name: found[each.name] for each in tables}
+    return Written(files, counted_rows, (found[batches.USERS_READ],), found[batches.UNMATCHED])
+
+
+def _merge(spark: SparkSession, parts: Location, folder: Location, table: Table) -> Location:
+    """Copy the row groups of the files under ``parts`` into one file, in the CSV's order; return it.
+
+    Java does it, with Spark's own Parquet library: the chunks of the table's columns are copied as they are,
+    without decoding.
     """
     java: Any = spark._jvm
     hadoop = spark.sparkContext._jsc.hadoopConfiguration()
+    none = spark.range(0).selectExpr(*(f"CAST(NULL AS {each}) AS {name}" for name, each in _types(table)))
+    target = folder / "merged" / layout.PARQUET_NAME
+    paths = _in_order(java, hadoop, spark_address(parts))
+    if not paths:  # Spark has written no row of this table
+        _writer(none).parquet(spark_address(parts / f"{BLOCK}=0"))
+        paths = _in_order(java, hadoop, spark_address(parts))
     parquet = java.org.apache.parquet.hadoop
-    files = [parquet.util.HadoopInputFile.fromPath(path, hadoop) for path in _in_order(java, hadoop, folder)]
-    reader = parquet.ParquetFileReader.open(files[0])
-    metadata = reader.getFooter().getFileMetaData()
-    reader.close()
-    output = parquet.util.HadoopOutputFile.fromPath(java.org.apache.hadoop.fs.Path(target), hadoop)
-    create = parquet.ParquetFileWriter.Mode.CREATE
-    writer = parquet.ParquetFileWriter(output, metadata.getSchema(), create, 0, 0)
+    files = [parquet.util.HadoopInputFile.fromPath(path, hadoop) for path in paths]
+    with _opened(parquet, files[0]) as reader:
+        metadata = reader.getFooter().getFileMetaData()
+    types = java.java.util.ArrayList()
+    for name in table.names:
+        types.add(metadata.getSchema().getType(name))
+    schema = java.org.apache.parquet.schema.MessageType(metadata.getSchema().getName(), types)
+    output = parquet.util.HadoopOutputFile.fromPath(
+        java.org.apache.hadoop.fs.Path(spark_address(target)), hadoop
+    )
+    writer = parquet.ParquetFileWriter(output, schema, parquet.ParquetFileWriter.Mode.CREATE, 0, 0)
     writer.start()
     for file in files:
-        writer.appendFile(file)
-    writer.end(metadata.getKeyValueMetaData())
+        with _opened(parquet, file) as reader:
+            writer.appendRowGroups(file.newStream(), reader.getRowGroups(), True)
+    described = java.java.util.HashMap(metadata.getKeyValueMetaData())
+    described.put(_SPARK_SCHEMA, none.schema.json())
+    writer.end(described)
+    return target
+
+
+def _types(table: Table) -> list[list[str]]:
+    return [each.split() for each in table.spark_ddl().split(", ")]
+
+
+@contextmanager
+def _opened(parquet: Any, file: Any) -> Iterator[Any]:
+    reader = parquet.ParquetFileReader.open(file)
+    try:
+        yield reader
+    finally:
+        reader.close()
 
 
 def _in_order(java: Any, hadoop: Any, folder: str) -> list[Any]:
+    """Return the Parquet files under a folder in the order of their blocks; none if there is no folder."""
     root = java.org.apache.hadoop.fs.Path(folder)
+    if not root.getFileSystem(hadoop).exists(root):
+        return []
     found = root.getFileSystem(hadoop).listFiles(root, True)
     paths = []
     while found.hasNext():
         path = found.next().getPath()
         if path.getName().endswith(".parquet"):
             paths.append((_block(path.toString()), path))
-    if not paths:
-        raise ConvertError(f"{folder}: Spark wrote no Parquet file there; run again")
     return [path for _, path in sorted(paths, key=lambda each: each[0])]
 
 
@@ -160,6 +248,8 @@ def _literal(address: str) -> str:
 
 
 def _reason(error: Exception) -> str:
-    """Return the first line of a Java error's root cause."""
+    """Return the library's own error of a task, else the first line of a Java error's root cause."""
+    if (own := errors.of_task(str(error))) and type(own) is not PipelineError:
+        return str(own)
     causes = re.findall(r"^(?:Caused by|): (.+)$", str(error), re.MULTILINE)
-    return (causes or str(error).splitlines() or [type(error).__name__])[-1].strip()
+    return f"Spark failed: {(causes or str(error).splitlines() or [type(error).__name__])[-1].strip()}"

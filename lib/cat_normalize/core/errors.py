@@ -22,6 +22,10 @@
         └── QueryError              a query failed
 """
 
+from __future__ import annotations
+
+import re
+
 
 class CatNormalizeError(Exception):
     """Base of all errors; ``exit_code`` is that of the command line."""
@@ -107,3 +111,18 @@ class OutOfTimeError(PipelineError):
 
 class QueryError(PipelineError):
     """A named query failed."""
+
+
+def of_task(text: str) -> PipelineError:
+    r"""Return the error that made a task fail, from Spark's message.
+
+    >>> of_task("x\ncat_normalize.core.errors.ExtractError: a.gz is damaged\n\n\tat org.apache")
+    ExtractError('a.gz is damaged')
+    >>> of_task("x\nKeyError: 'María'\n")
+    PipelineError('Spark failed: KeyError')
+    """
+    if own := re.findall(rf"^{__name__}\.(\w+): (.+)$", text, re.MULTILINE):
+        made: PipelineError = globals()[own[-1][0]](own[-1][1])
+        return made
+    kinds = re.findall(r"^(?:Caused by: )?([\w.]+(?:Error|Exception))\b", text, re.MULTILINE)
+    return PipelineError(f"Spark failed: {kinds[-1] if kinds else 'its executors are gone'}")

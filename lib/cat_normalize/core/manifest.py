@@ -79,11 +79,18 @@ class Summary(Struct):
 
 
 class Conversion(Struct, frozen=True):
-    """What ETL-2 read: the CSV's rows, its size in bytes and its ETag (None for a file on disk)."""
+    """What ETL-2 read and made; the counts of tables that were not made are None.
+
+    ``rows`` are the CSV's and those of ``users``; ``source_etag`` is S3's,
+    None on disk; ``feedback_unmatched`` counts the feedback that belongs to no conversation.
+    """
 
     rows: int
     source_bytes: int
     source_etag: str | None
+    conversations: int | None = None
+    messages: int | None = None
+    feedback_unmatched: int | None = None
 
 
 class Etl1Manifest(Struct, frozen=True, tag_field="process", tag="etl-process1"):
@@ -97,7 +104,7 @@ class Etl1Manifest(Struct, frozen=True, tag_field="process", tag="etl-process1")
 
 
 class Etl2Manifest(Struct, frozen=True, tag_field="process", tag="etl-process2"):
-    """The manifest of ETL-2; its one output is the Parquet."""
+    """The manifest of ETL-2; its outputs are the Parquet objects, in the order of `schema.TABLES`."""
 
     run_date: date
     source: str

@@ -1,4 +1,4 @@
-"""The three tables and their columns (contract §2, §9, §10).
+"""The three tables and their columns (contract §2, §9).
 
 CSV header, Spark schemas, Arrow schemas and Glue tables are all derived from these declarations.
 """

@@ -45,10 +45,10 @@ class Rules(Struct, frozen=True):
     """
 
     time_zone: str = "America/Bogota"
-    naive_time_zone: str | None = None
     exclude_cities: tuple[str, ...] = ()
     since: date | None = None
     until: date | None = None
+    naive_time_zone: str | None = None
     fallback_patterns: tuple[str, ...] = FALLBACK_PATTERNS
 
     def __post_init__(self) -> None:

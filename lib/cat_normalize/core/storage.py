@@ -11,7 +11,7 @@ import shutil
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -24,6 +24,7 @@ from cat_normalize.core.uploads import STALE, abort_stale_uploads, copy_object, 
 
 RUN_DATE, SHA256 = "run-date", "sha256"
 """Names in the metadata of a published object."""
+_COUNT = "count-"
 _TRIES = 5
 _LOST_RACES = {
     ("CompleteMultipartUpload", "PreconditionFailed"),
@@ -188,11 +189,12 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What is visible now: size in bytes, SHA-256 of the content, and S3's ETag (None on disk)."""
+    """What is visible now: size in bytes, SHA-256 of the content, S3's ETag (None on disk), and counts."""
 
     bytes: int
     sha256: str
     etag: str | None = None
+    counts: Mapping[str, int] = field(default_factory=dict)
 
 
 def find_published(target: Location, origin: Origin, today: date | None = None) -> Published | None:
@@ -204,7 +206,13 @@ def find_published(target: Location, origin: Origin, today: date | None = None) 
     return _unchanged(target, _head(target), origin, today) if isinstance(target, S3Path) else None
 
 
-def publish(staged: Location, target: Location, origin: Origin, today: date | None = None) -> Published:
+def publish(
+    staged: Location,
+    target: Location,
+    origin: Origin,
+    today: date | None = None,
+    counts: Mapping[str, int] | None = None,
+) -> Published:
     """Publish a staged file in place of an earlier one, unless that one is of a later run date.
 
     On S3 the replacement is conditional on the ETag just read, so of two runs at once the later date
@@ -216,6 +224,7 @@ def publish(staged: Location, target: Location, origin: Origin, today: date | No
         target: the file or object to replace.
         origin: what the file was made of.
         today: a published run date after it raises FutureParquetError.
+        counts: what is to be known of the file by name; on S3 they are kept in the object's metadata.
 
     Raises:
         StaleInputError: the published object has a later run date.
@@ -223,9 +232,10 @@ def publish(staged: Location, target: Location, origin: Origin, today: date | No
         PipelineError: other runs kept replacing the object.
     """
     digest, size = _digest(staged)
+    counts = counts or {}
     if isinstance(target, Path):
         files.move_file(cast(Path, staged), _file_target(target))
-        return Published(size, digest)
+        return Published(size, digest, None, counts)
     from botocore.exceptions import ClientError
 
     for _ in range(_TRIES):
@@ -234,8 +244,10 @@ def publish(staged: Location, target: Location, origin: Origin, today: date | No
             return unchanged
         condition = {"If-Match": found["ETag"]} if found else {"If-None-Match": "*"}
         try:
-            etag = copy_object(cast(S3Path, staged), target, {**origin.metadata(), SHA256: digest}, condition)
-            return Published(size, digest, etag)
+            known = {f"{_COUNT}{name}": str(count) for name, count in counts.items()}
+            metadata = {**origin.metadata(), SHA256: digest, **known}
+            etag = copy_object(cast(S3Path, staged), target, metadata, condition)
+            return Published(size, digest, etag, counts)
         except ClientError as error:
             if (error.operation_name, error.response["Error"]["Code"]) not in _LOST_RACES:
                 raise
@@ -262,9 +274,11 @@ def _unchanged(
     metadata = dict(found["Metadata"])
     _refuse_older(target, metadata.get(RUN_DATE, ""), origin.run_date, today)
     digest = metadata.pop(SHA256, None)
+    known = {name: metadata.pop(name) for name in tuple(metadata) if name.startswith(_COUNT)}
     if digest is None or metadata != origin.metadata():
         return None
-    return Published(found["ContentLength"], digest, found["ETag"])
+    counts = {name.removeprefix(_COUNT): int(count) for name, count in known.items()}
+    return Published(found["ContentLength"], digest, found["ETag"], counts)
 
 
 def _refuse_older(target: S3Path, published: str, run_date: date | None, today: date | None) -> None:

@@ -1,4 +1,4 @@
-"""ETL-2 in Glue: one CSV in, the one Parquet object and its manifest out (contract §5, §7)."""
+"""ETL-2 in Glue: one CSV in, the three Parquet objects and their manifest out (contract §5, §7)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from cat_normalize.convert import convert_csv, newest_csv, publish_manifest
 from cat_normalize.core import aws, layout
 from cat_normalize.core.manifest import Etl2Manifest
+from cat_normalize.core.schema import TABLES
 from cat_normalize.core.settings import Settings, parse_flag, today
 
 REQUIRED = ("input_bucket", "input_prefix", "output_bucket", "output_prefix")
@@ -36,10 +37,13 @@ def run(arguments: Mapping[str, str], environment: Mapping[str, str]) -> Etl2Man
     key = arguments.get("input_key") or newest_csv(
         s3, replace(settings, bucket=bucket), allow_future=allow_future, today=day
     )
-    target = layout.s3_uri(settings.bucket, layout.parquet_key(settings))
+    targets = {
+        each.name: layout.s3_uri(settings.bucket, layout.parquet_key(settings, each)) for each in TABLES
+    }
     spark = SparkSession.builder.getOrCreate()
     source = layout.s3_uri(bucket, key)
-    done = convert_csv(spark, source, target, s3, allow_future=allow_future, today=day, time_zone=zone)
+    rules = settings.rules
+    done = convert_csv(spark, source, targets, s3, allow_future=allow_future, today=day, rules=rules)
     return publish_manifest(settings, done.run_date or day, done, s3)
 
 

@@ -13,6 +13,7 @@ from typing import Literal, TypeVar
 from msgspec import UNSET, DecodeError, Raw, UnsetType, ValidationError
 from msgspec.json import Decoder
 
+from cat_normalize.core.text import SENDERS, canonical_sender, has_control, tidy, without_remark
 from cat_normalize.normalize.shapes import (
     ConversationValue,
     DynamoMessage,
@@ -30,7 +31,6 @@ from cat_normalize.normalize.shapes import (
     User,
     UserValue,
 )
-from cat_normalize.normalize.text import SENDERS, canonical_sender, has_control, tidy, without_remark
 
 Reason = Literal["not_json", "bad_key", "unknown_kind", "bad_conversation", "bad_feedback"]
 Kind = Literal["CONVERSATION", "FEEDBACK", "REGISTER"]

@@ -18,6 +18,7 @@ from msgspec.json import Encoder
 from cat_normalize.core.csvfile import Field, format_day
 from cat_normalize.core.manifest import Summary
 from cat_normalize.core.settings import Rules
+from cat_normalize.core.text import compact_json, join_distinct, read_day
 from cat_normalize.normalize.decode import (
     USER_PREFIX,
     Kind,
@@ -32,7 +33,6 @@ from cat_normalize.normalize.decode import (
     read_user,
 )
 from cat_normalize.normalize.shapes import Item, Message, User
-from cat_normalize.normalize.text import compact_json, join_distinct, read_day
 
 NO_NAME = "Usuario Anónimo"
 Line = tuple[int, bytes]
@@ -119,7 +119,8 @@ class _Reader:
 
     def __init__(self, rules: Rules, summary: Summary) -> None:
         self.users: dict[str, list[_Contribution]] = {}
-        self._rules, self._zone, self._summary = rules, rules.zone, summary
+        self._rules, self._summary = rules, summary
+        self._zone, self._naive_zone = rules.zone, rules.naive_zone
         self._known_users: dict[bytes, User] = {}
 
     def read(self, item: Item) -> None:
@@ -151,7 +152,8 @@ class _Reader:
     def _conversation(self, item: Item, sk: str) -> _Contribution:
         messages = read_conversation(item)
         created_at = item.CreatedAt.S if item.CreatedAt else None
-        day = read_day(created_at, self._zone) or read_day(sk.split("#")[1], self._zone)
+        zones = self._zone, self._naive_zone
+        day = read_day(created_at, *zones) or read_day(sk.split("#")[1], *zones)
         if day is None:
             self._summary.count_warning("date_unreadable")
         questions = [message.text for message in messages if message.sender == "user" and message.text]

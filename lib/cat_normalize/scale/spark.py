@@ -11,7 +11,6 @@ from __future__ import annotations
 import gc
 import hashlib
 import io
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
@@ -282,19 +281,4 @@ def _errors_without_items() -> Iterator[None]:
     try:
         yield
     except (Py4JError, PySparkException, ConnectionError) as error:
-        raise error_of(str(error)) from None
-
-
-def error_of(text: str) -> PipelineError:
-    r"""Return the error that made a task fail, from Spark's message.
-
-    >>> error_of("x\ncat_normalize.core.errors.ExtractError: a.gz is damaged\n\n\tat org.apache")
-    ExtractError('a.gz is damaged')
-    >>> error_of("x\nKeyError: 'María'\n")
-    PipelineError('Spark failed: KeyError')
-    """
-    if own := re.findall(rf"^{errors.__name__}\.(\w+): (.+)$", text, re.MULTILINE):
-        made: PipelineError = getattr(errors, own[-1][0])(own[-1][1])
-        return made
-    kinds = re.findall(r"^(?:Caused by: )?([\w.]+(?:Error|Exception))\b", text, re.MULTILINE)
-    return PipelineError(f"Spark failed: {kinds[-1] if kinds else 'its executors are gone'}")
+        raise errors.of_task(str(error)) from None

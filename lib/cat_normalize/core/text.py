@@ -14,6 +14,7 @@ SENDERS = {"user": "user", "usuario": "user", "bot": "bot", "assistant": "bot", 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _DEL_AND_C1 = re.compile(r"[\x7f-\x9f]")
 _C1 = re.compile(rb"\xc2[\x80-\x9f]")
+_LONGEST_DAY = len("2025-W34-2")
 _encode = msgspec.json.Encoder().encode
 
 
@@ -69,21 +70,50 @@ def join_distinct(values: Iterable[str]) -> str | None:
     return SEPARATOR.join(filter(None, dict.fromkeys(map(tidy, values)))) or None
 
 
-def read_day(text: str | None, zone: ZoneInfo) -> date | None:
-    """Read an ISO 8601 day or instant; None where Python 3.11's ``fromisoformat`` cannot.
+def read_instant(text: str | None, zone: ZoneInfo, naive: ZoneInfo | None = None) -> datetime | None:
+    """Read an ISO 8601 instant as local time in ``zone``; None where Python 3.11's ``fromisoformat`` cannot.
 
-    An instant with an offset is moved to ``zone`` first; one without is taken as it stands.
+    An instant with an offset is moved to ``zone``; one without is taken as it stands, or moved there from
+    the zone ``naive``. A day alone is its midnight, and is never moved (contract §9).
 
-    >>> read_day(" 2025-08-19T03:00:00Z ", ZoneInfo("America/Bogota"))
-    datetime.date(2025, 8, 18)
+    >>> read_instant(" 2025-08-19T03:00:00Z ", ZoneInfo("America/Bogota"))
+    datetime.datetime(2025, 8, 18, 22, 0)
     """
     if text is None:
         return None
+    text = text.strip()
     try:
-        instant = datetime.fromisoformat(text.strip())
-        return (instant if instant.tzinfo is None else instant.astimezone(zone)).date()
+        instant = datetime.fromisoformat(text)
+        if instant.tzinfo is None:
+            if naive is None or is_day(text):
+                return instant
+            instant = instant.replace(tzinfo=naive)
+        return instant.astimezone(zone).replace(tzinfo=None, fold=0)
     except (ValueError, OverflowError):  # OverflowError: the zone moves it out of the years 1 to 9999
         return None
+
+
+def is_day(text: str) -> bool:
+    """Tell whether a text is a day without a time of day.
+
+    >>> is_day("2025-08-19"), is_day("2025-W34-2"), is_day("2025-08-19T00:00")
+    (True, True, False)
+    """
+    text = text.strip()
+    try:
+        return len(text) <= _LONGEST_DAY and bool(date.fromisoformat(text))
+    except ValueError:
+        return False
+
+
+def read_day(text: str | None, zone: ZoneInfo, naive: ZoneInfo | None = None) -> date | None:
+    """Read the day of an ISO 8601 day or instant, as `read_instant` does.
+
+    >>> read_day("2025-08-19T03:00:00Z", ZoneInfo("America/Bogota"))
+    datetime.date(2025, 8, 18)
+    """
+    instant = read_instant(text, zone, naive)
+    return None if instant is None else instant.date()
 
 
 def has_control(text: str) -> bool:
