@@ -34,7 +34,7 @@ def by_commands(folder: Path) -> Sample:
         ["extract", "--output", raw],
         ["normalize", "--input", raw, "--output", csv, "--rejects", rejects],
         ["convert", "--input", csv, "--output", parquet],
-        ["query", "most_asked_questions", "--parquet", parquet],
+        ["query", "heaviest_users", "--parquet", parquet],
     ]
     start = time.perf_counter()
     with running(Settings(), folder) as aws:

@@ -73,7 +73,8 @@ def sections(sizes: Sizes, picture: Path) -> Iterator[Section]:
     ):
         done = samples()
         yield _section(title, module.__name__, module, module.table(done), module.targets(done))
-    yield _section("What a query reads", "query", query, query.table(query.parquet_of(sizes.convert)))
+    paths = query.parquet_of(sizes.convert)
+    yield _section("What a query reads", "query", query, query.table(paths), query.targets(paths))
 
 
 def _normalize(sizes: Sizes, picture: Path) -> Iterator[Section]:

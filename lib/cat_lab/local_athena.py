@@ -1,4 +1,4 @@
-"""Answer the named queries from a Parquet file with DuckDB, as Athena would answer them.
+"""Answer the named queries from Parquet files with DuckDB, as Athena would answer them.
 
 The SQL of a query is translated by sqlglot; only functions whose meaning is tested to be equal in both are
 allowed (`TESTED_FUNCTIONS`).
@@ -7,41 +7,64 @@ allowed (`TESTED_FUNCTIONS`).
 from __future__ import annotations
 
 import glob
+import os
+from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cat_lab.errors import UntestedFunctionError
 from cat_normalize.core.errors import InputError, QueryError
 from cat_normalize.core.files import private_folder
-from cat_normalize.query import load
+from cat_normalize.core.schema import CONVERSATIONS, MESSAGES, USERS
+from cat_normalize.core.settings import Settings, today
+from cat_normalize.query import Query, load, with_period
 
 if TYPE_CHECKING:
     import duckdb
     import pandas as pd
-    from sqlglot import exp
 
 TESTED_FUNCTIONS = frozenset(
     {
         "AND",
+        "CASE",
         "CAST",
         "COALESCE",
         "COUNT",
+        "DATE_ADD",
+        "DATE_DIFF",
         "DATE_TRUNC",
+        "DAY_OF_WEEK",
+        "LENGTH",
+        "MAX",
+        "MIN",
         "NULLIF",
         "OR",
-        "REGEXP_EXTRACT_ALL",
+        "REGEXP_REPLACE",
+        "REPLACE",
         "ROUND",
         "ROW_NUMBER",
-        "SPLIT",
+        "SEQUENCE",
+        "SUBSTR",
         "SUM",
-        "TRY_CAST",
+        "TRIM",
         "UNNEST",
     }
 )
 """The functions that `to_duckdb` allows; a test compares each with Athena's documentation."""
 
-# sqlglot parses date_trunc as one of two nodes, by the type of its argument; in Athena it has one name.
-_ATHENA_NAMES = {"TIMESTAMP_TRUNC": "DATE_TRUNC"}
+# What sqlglot calls otherwise than Athena; a branch of a CASE is an IF to it.
+_ATHENA_NAMES = {
+    "DATEDIFF": "DATE_DIFF",
+    "DAYOFWEEK_ISO": "DAY_OF_WEEK",
+    "GENERATE_SERIES": "SEQUENCE",
+    "IF": "CASE",
+    "SUBSTRING": "SUBSTR",
+    "TIMESTAMP_TRUNC": "DATE_TRUNC",
+}
+
+# The option of the command that gives each table.
+_OPTIONS = {USERS.name: "--parquet", CONVERSATIONS.name: "--conversations", MESSAGES.name: "--messages"}
 
 # What does not fit goes to disk. A thread keeps the pages of a row group, up to 32 MB, in spite of the limit.
 _BOUNDED: dict[str, Any] = {"memory_limit": "256MB", "threads": 1}
@@ -54,6 +77,7 @@ _PANDAS_TYPES = {
     "DOUBLE": "float64",
     "HUGEINT": "Int64",
     "INTEGER": "Int32",
+    "TIMESTAMP": "datetime64[us]",
     "VARCHAR": "string",
 }
 
@@ -65,8 +89,8 @@ def to_duckdb(sql: str) -> str:
         UntestedFunctionError: it uses a function that is not one of `TESTED_FUNCTIONS`.
         QueryError: it is not one SELECT, or DuckDB cannot express it.
 
-    >>> to_duckdb("SELECT split(ciudad, '-') FROM users WHERE numero_feedback > ?")
-    "SELECT STR_SPLIT(ciudad, '-') FROM users WHERE numero_feedback > ?"
+    >>> to_duckdb("SELECT day_of_week(fecha) FROM conversations WHERE likes > ?")
+    'SELECT ISODOW(fecha) FROM conversations WHERE likes > ?'
     """
     import sqlglot
     from sqlglot import exp
@@ -82,90 +106,104 @@ def to_duckdb(sql: str) -> str:
                     f"{name}, in {node.sql(dialect='athena')}, is not tested to mean the same in DuckDB; "
                     f"tested are {', '.join(sorted(TESTED_FUNCTIONS))}"
                 )
-        for select in tree.find_all(exp.Select):
-            _unnest_in_place(select)
         return tree.sql(dialect="duckdb", comments=False, unsupported_level=sqlglot.ErrorLevel.RAISE)
     except sqlglot.errors.SqlglotError as error:
         raise QueryError(f"the query cannot be translated to DuckDB: {error}") from error
 
 
-def _unnest_in_place(select: exp.Select) -> None:
-    """Write ``FROM u CROSS JOIN UNNEST(list) AS t (item)`` as a subquery ``t`` that unnests as it reads.
-
-    DuckDB keeps every list of such a join in memory. The rows are the same, because the queries do not
-    qualify the columns of ``u``.
-    """
-    from sqlglot import exp
-
-    joins = select.args.get("joins") or []
-    if len(joins) != 1 or not isinstance(joins[0].this, exp.Unnest):
-        return
-    unnest = joins[0].this
-    alias = unnest.args["alias"]
-    each = exp.alias_(exp.Explode(this=unnest.expressions[0]), alias.columns[0])
-    inner = exp.Select(expressions=[exp.Star(), each])
-    inner.set("from_", select.args["from_"])
-    select.set("from_", exp.From(this=inner.subquery(alias.this)))
-    select.set("joins", None)
-
-
-def run_local(name: str, parquet: Path | str, **parameters: Any) -> pd.DataFrame:
-    """Answer a named query from a Parquet file with DuckDB; the columns have the types of Athena's answer.
+def run_local(name: str, tables: Mapping[str, Path | str], **parameters: Any) -> pd.DataFrame:
+    """Answer a named query from Parquet files with DuckDB; the columns have the types of Athena's answer.
 
     Args:
         name: one of `query.names`.
-        parquet: the file of contract §5.
-        parameters: values of the query's parameters; a missing one has its default.
+        tables: the Parquet file of each table by its name: ``users``, ``conversations``, ``messages``; those
+            that the query reads.
+        parameters: values of the query's parameters; a missing one has its default, a period that of
+            `with_period`, for which ``conversations`` is read first.
 
     Raises:
         UnknownQueryError: no query has that name.
         ParameterError: the query has no such parameter, or the value is of another type.
-        InputError: the file is missing, or is not Parquet.
+        InputError: a file is missing, is not Parquet, or is not given although the query reads its table.
         UntestedFunctionError: the query uses a function whose translation is not tested.
         QueryError: DuckDB could not run it.
     """
+
+    def ask(run_date: date) -> pd.DataFrame:
+        return _run(load("data_period"), tables, {"run_date": run_date})
+
+    query = load(name)
+    day = today(Settings.from_environment(os.environ).rules.time_zone)
+    return _run(query, tables, with_period(query, parameters, day, ask))
+
+
+def _run(query: Query, tables: Mapping[str, Path | str], parameters: Mapping[str, Any]) -> pd.DataFrame:
     import duckdb
     import pandas as pd
 
-    query = load(name)
     values = query.values(parameters)
-    sql = to_duckdb(query.sql)
-    with private_folder() as scratch, open_local(parquet) as connection:
+    files = {table: _given(query, table, tables) for table in tables_of(query.sql)}
+    with private_folder() as scratch, open_local(files) as connection:
         try:
             connection.execute("SET temp_directory = ?", [str(scratch)])
-            answer = connection.sql(sql, params=values)
+            answer = connection.sql(to_duckdb(query.sql), params=values)
             rows = answer.fetchall()
         except duckdb.Error as error:
-            raise QueryError(f"{name} on {parquet}: {error}") from error
+            raise QueryError(f"{query.name} on {', '.join(map(str, files.values()))}: {error}") from error
         types = [_PANDAS_TYPES.get(str(each), "object") for each in answer.types]
         columns = list(zip(answer.columns, types, strict=True))
     series = [pd.Series([row[n] for row in rows], dtype=kind) for n, (_, kind) in enumerate(columns)]
     return pd.DataFrame({column: each for (column, _), each in zip(columns, series, strict=True)})
 
 
-def open_local(parquet: Path | str) -> duckdb.DuckDBPyConnection:
-    """Open a Parquet file as table ``users`` of an in-memory DuckDB that calculates as Athena does.
+def tables_of(sql: str) -> list[str]:
+    """Return the names of the tables that a query reads, sorted.
+
+    >>> tables_of("WITH a AS (SELECT 1 AS x FROM users) SELECT x FROM a CROSS JOIN messages")
+    ['messages', 'users']
+    """
+    import sqlglot
+    from sqlglot import exp
+
+    tree = sqlglot.parse_one(sql, dialect="athena")
+    made = {each.alias for each in tree.find_all(exp.CTE)}
+    return sorted({each.name for each in tree.find_all(exp.Table)} - made)
+
+
+def _given(query: Query, table: str, tables: Mapping[str, Path | str]) -> Path | str:
+    if table not in tables:
+        hint = ", or its since and until" if query.name == "data_period" else ""
+        raise InputError(
+            f"{query.name} reads the table {table}: give its Parquet file with {_OPTIONS[table]} PATH{hint}"
+        )
+    return tables[table]
+
+
+def open_local(tables: Mapping[str, Path | str]) -> duckdb.DuckDBPyConnection:
+    """Open Parquet files as tables of an in-memory DuckDB that calculates as Athena does.
 
     Its queries must come from `to_duckdb`. It loads no extensions; close it after use.
 
     Raises:
-        InputError: the file is missing, or is not Parquet.
+        InputError: a file is missing, or is not Parquet.
 
-    >>> open_local("nowhere.parquet")
+    >>> open_local({"users": "nowhere.parquet"})
     Traceback (most recent call last):
     cat_normalize.core.errors.InputError: nowhere.parquet: no such file; write it with cat-normalize convert
     """
     import duckdb
 
-    if not Path(parquet).is_file():
-        raise InputError(f"{parquet}: no such file; write it with cat-normalize convert")
+    for path in tables.values():
+        if not Path(path).is_file():
+            raise InputError(f"{path}: no such file; write it with cat-normalize convert")
     closed: dict[str, Any] = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
     connection = duckdb.connect(":memory:", config=closed | _BOUNDED)
-    try:
-        connection.execute("SET integer_division = true")  # 5 / 2 is 2 in Athena
-        connection.execute("SET TimeZone = 'UTC'")  # as Athena's sessions
-        connection.read_parquet(glob.escape(str(parquet))).create_view("users")
-    except duckdb.Error as error:
-        connection.close()
-        raise InputError(f"{parquet}: cannot be read as Parquet: {error}") from error
+    connection.execute("SET integer_division = true")  # 5 / 2 is 2 in Athena
+    connection.execute("SET TimeZone = 'UTC'")  # as Athena's sessions
+    for name, path in tables.items():
+        try:
+            connection.read_parquet(glob.escape(str(path))).create_view(name)
+        except duckdb.Error as error:
+            connection.close()
+            raise InputError(f"{path}: cannot be read as Parquet: {error}") from error
     return connection

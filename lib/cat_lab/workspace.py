@@ -184,14 +184,19 @@ class Workspace:
                 s3.download_fileobj(bucket, key, stream)
         return self.tables
 
-    def query(self, name: str, **parameters: int) -> pd.DataFrame:
-        """Run a named query: with Athena, or on the local AWS with DuckDB, from the same SQL."""
+    def query(self, name: str, **parameters: Any) -> pd.DataFrame:
+        """Run a named query: with Athena, or on the local AWS with DuckDB, from the same SQL.
+
+        A default period ends by the run's day.
+        """
+        from cat_normalize.query import load, run_athena
+
+        if "run_date" in (parameter.name for parameter in load(name).accepted):
+            parameters = {"run_date": self.run_date, **parameters}
         if self.local:
             from cat_lab.local_athena import run_local
 
-            return run_local(name, self.tables[USERS.name], **parameters)
-        from cat_normalize.query import run_athena
-
+            return run_local(name, self.tables, **parameters)
         return run_athena(name, self.settings, **parameters)
 
 

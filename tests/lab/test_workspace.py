@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from cat_lab.workspace import open_workspace
+from cat_lab.workspace import Workspace, open_workspace
 from cat_normalize.convert import Converted, ConvertedTable, publish_manifest
 from cat_normalize.core import layout
 from cat_normalize.core.errors import InputError, UsageError
 from cat_normalize.core.schema import TABLES
 from cat_normalize.core.settings import Settings
+from query_rows import conversation, write
 
 DAY = "2025-09-15"
 SETTINGS = Settings()
@@ -196,3 +197,16 @@ def test_a_folder_of_the_local_aws_is_refused_for_an_account_and_vice_versa(s3, 
     open_workspace("extract", first, DAY, str(tmp_path))
     with pytest.raises(UsageError, match="give another work_dir"):
         open_workspace("extract", then, DAY, str(tmp_path))
+
+
+def test_queries_on_the_local_aws_read_the_copies_and_end_with_the_run_date(tmp_path):
+    days = [date(2025, 9, 15), date(2025, 9, 16)]
+    write(tmp_path, conversations=[conversation("u", day, n) for n, day in enumerate(days, 1)])
+    space = Workspace(SETTINGS, date(2025, 9, 15), tmp_path, True)
+    space.tables["users"].write_bytes((tmp_path / "users.parquet").read_bytes())
+    assert space.query("conversations_by_day")["day"].tolist() == days[:1]
+    assert space.query("conversations_by_day", run_date=days[1])["day"].tolist() == days
+    assert space.query("data_period")["last_day"].tolist() == days[:1]
+    assert space.query("came_back")["user_count"].tolist() == [0]
+    assert space.query("overview", since="2025-09-16", until="2025-09-16")["returning_users"].tolist() == [1]
+    assert space.query("totals")["user_count"].tolist() == [0]

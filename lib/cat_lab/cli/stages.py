@@ -160,24 +160,31 @@ def convert(
     print_summary(_conversion(done), as_json)
 
 
-@command("cat-normalize query most_asked_questions --parquet users.parquet --param top=5")
+@command("cat-normalize query by_city --conversations conversations.parquet --messages messages.parquet")
 def query(
     name: Annotated[str, typer.Argument(help="Which query; an unknown name lists them.")],
-    parquet: Annotated[Path | None, typer.Option(help="Query this file instead of Athena.")] = None,
-    param: Annotated[list[str] | None, typer.Option(help="A parameter of the query, NAME=VALUE.")] = None,
+    parquet: Annotated[Path | None, typer.Option(help="Query this file of users, not Athena.")] = None,
+    conversations: Annotated[
+        Path | None, typer.Option(help="Query this file of conversations, not Athena.")
+    ] = None,
+    messages: Annotated[Path | None, typer.Option(help="Query this file of messages, not Athena.")] = None,
+    param: Annotated[
+        list[str] | None,
+        typer.Option(help="A parameter of the query, NAME=VALUE, such as since=2025-08-01; may be repeated."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run a named query: with Athena, or with DuckDB on a Parquet file."""
+    """Run a named query: with Athena, or with DuckDB on Parquet files; by default of the last 28 days."""
     from cat_lab.local_athena import run_local
     from cat_normalize.query import load, run_athena
 
-    values = {key: _parse_whole_number(key, value) for key, value in parse_pairs(param or []).items()}
-    if parquet is None:
-        load(name)  # refuses an unknown name even without credentials
+    values = load(name).parse(parse_pairs(param or []))
+    given = {"users": parquet, "conversations": conversations, "messages": messages}
+    if tables := {table: path for table, path in given.items() if path}:
+        frame = run_local(name, tables, **values)
+    else:
         find_credentials()
         frame = run_athena(name, Settings.from_environment(os.environ), **values)
-    else:
-        frame = run_local(name, parquet, **values)
     if as_json:
         rows = frame.astype(object).where(frame.notna(), None).to_dict(orient="records")
         typer.echo(json.dumps({"query": name, "rows": rows}, ensure_ascii=False, default=str))
@@ -199,13 +206,6 @@ def _conversion(done: Converted) -> dict[str, Any]:
 def _s3(settings: Settings) -> Any:
     find_credentials()  # fails before Spark starts
     return aws.client(settings, "s3")
-
-
-def _parse_whole_number(name: str, value: str) -> int:
-    try:
-        return int(value)
-    except ValueError as error:
-        raise UsageError(f"{name}={value!r} is not a whole number") from error
 
 
 @contextmanager

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from cat_normalize.core import layout
 from cat_normalize.core.errors import QueryError
-from cat_normalize.core.settings import Settings
-from cat_normalize.query.queries import load
+from cat_normalize.core.settings import Settings, today
+from cat_normalize.query.period import with_period
+from cat_normalize.query.queries import Query, Value, literal, load
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,19 +24,28 @@ def run_athena(name: str, settings: Settings, **parameters: Any) -> pd.DataFrame
     Args:
         name: one of `names`.
         settings: region, endpoint and bucket; results are written under its ``athena_prefix``.
-        parameters: values of the query's parameters; a missing one has its default.
+        parameters: values of the query's parameters; a missing one has its default, a period that of
+            `with_period`, for which Athena is asked first.
 
     Raises:
         UnknownQueryError: no query has that name.
         ParameterError: the query has no such parameter, or the value is of another type.
         QueryError: Athena refused the query, failed, or could not be reached.
     """
+
+    def ask(run_date: date) -> pd.DataFrame:
+        return _run(load("data_period"), settings, {"run_date": run_date})
+
+    query = load(name)
+    return _run(query, settings, with_period(query, parameters, today(settings.rules.time_zone), ask))
+
+
+def _run(query: Query, settings: Settings, parameters: Mapping[str, Value]) -> pd.DataFrame:
     import boto3
     from awswrangler.exceptions import NoFilesFound, QueryCancelled, QueryFailed
     from botocore.exceptions import BotoCoreError, ClientError
 
-    query = load(name)
-    values = [str(value) for value in query.values(parameters)]  # an integer's text is an integer in SQL
+    values = [literal(value) for value in query.values(parameters)]
     try:
         with _awswrangler(settings.endpoint_url) as wr:
             frame: pd.DataFrame = wr.athena.read_sql_query(
@@ -49,7 +60,7 @@ def run_athena(name: str, settings: Settings, **parameters: Any) -> pd.DataFrame
                 athena_query_wait_polling_delay=0.25,
             )
     except (BotoCoreError, ClientError, NoFilesFound, QueryCancelled, QueryFailed) as error:
-        raise QueryError(f"{name} through Athena's workgroup {layout.WORKGROUP}: {error}") from error
+        raise QueryError(f"{query.name} through Athena's workgroup {layout.WORKGROUP}: {error}") from error
     return frame
 
 

@@ -186,9 +186,9 @@ def test_from_items_to_a_query_result_on_local_files(items):
     csv, parquet = items.with_name("o.csv"), items.with_name("u.parquet")
     done = call("convert", "--input", csv, "--output", parquet, "--json")
     assert (done.returncode, done.stderr, json.loads(done.stdout)["rows"]) == (0, "", 1)
-    asked = call("query", "most_asked_questions", "--parquet", parquet, "--json", "--param", "top=3")
-    rows = [{"place": 1, "question": "¿hola?", "user_count": 1}]
-    assert json.loads(asked.stdout) == {"query": "most_asked_questions", "rows": rows}
+    asked = call("query", "totals", "--parquet", parquet, "--json")
+    rows = [{"user_count": 1, "conversation_count": 1, "feedback_count": 0}]
+    assert json.loads(asked.stdout) == {"query": "totals", "rows": rows}
     csv.write_bytes(csvfile.HEADER + b"short\n")
     before = parquet.read_bytes()
     failed = call("convert", "--input", csv, "--output", parquet)
@@ -200,7 +200,7 @@ def test_from_items_to_a_query_result_on_local_files(items):
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (["nothing", "--parquet", "x"], 2, "no query named 'nothing'; there are conversations_by_day, "),
+        (["nothing", "--parquet", "x"], 2, "no query named 'nothing'; there are by_city, "),
         (["totals", "--parquet", "nowhere"], 1, "nowhere: no such file"),
         (["totals", "--param", "top"], 2, "'top' is not NAME=VALUE"),
         (["heaviest_users", "--param", "top=many"], 2, "top='many' is not a whole number"),

@@ -1,20 +1,19 @@
--- How many conversations began on each day, and of how many users.
--- The day is the one written in the conversation's sort key; one without a readable day counts under NULL.
--- A text that quotes a sort key is not counted: inside the JSON its quotes carry a backslash.
+-- How many conversations began on each day of a period, of how many users, and how they went.
+-- The last two count feedback items, of which a conversation may have several.
+-- parameter: since day
+-- parameter: until day
+-- parameter: ciudad text = ''
+-- parameter: gerencia text = ''
 SELECT
-  TRY_CAST(t.written AS date) AS day,
+  fecha AS day,
   count(*) AS conversation_count,
-  count(DISTINCT usuario_id) AS user_count
-FROM (
-  SELECT
-    usuario_id,
-    regexp_extract_all(
-      conversacion_completa,
-      '"sk":"CONVERSATION#([1-9][0-9]{3}-[0-9]{2}-[0-9]{2}|)',
-      1
-    ) AS days
-  FROM users
-) AS u
-CROSS JOIN UNNEST(days) AS t (written)
-GROUP BY 1
+  count(DISTINCT usuario_id) AS user_count,
+  count(*) FILTER (WHERE sin_respuesta) AS unanswered_count,
+  count(*) FILTER (WHERE no_entendida) AS not_understood_count,
+  count(*) FILTER (WHERE likes + dislikes > 0) AS rated_count,
+  sum(likes) AS like_count,
+  sum(dislikes) AS dislike_count
+FROM conversations
+WHERE fecha >= ? AND fecha <= ? AND ? IN ('', ciudad) AND ? IN ('', gerencia)
+GROUP BY fecha
 ORDER BY day

@@ -1,0 +1,27 @@
+-- Which conversations of a period ended with a message of the user that the bot never answered, newest first.
+-- parameter: since day
+-- parameter: until day
+-- parameter: ciudad text = ''
+-- parameter: gerencia text = ''
+-- parameter: top integer = 10
+SELECT
+  place,
+  inicio,
+  CASE WHEN length(usuario_id) >= 8 THEN '***' || substr(usuario_id, -2) ELSE '***' END AS usuario,
+  primera_pregunta,
+  mensajes,
+  ciudad
+FROM (
+  SELECT
+    row_number() OVER (ORDER BY inicio DESC, usuario_id, orden) AS place,
+    inicio,
+    usuario_id,
+    primera_pregunta,
+    mensajes,
+    ciudad
+  FROM conversations
+  WHERE fecha >= ? AND fecha <= ? AND ? IN ('', ciudad) AND ? IN ('', gerencia)
+    AND sin_respuesta
+) AS ranked
+WHERE place <= ?
+ORDER BY place
