@@ -16,9 +16,10 @@ import pytest
 
 from cat_lab.local import LocalAws, Worker, provision
 from cat_lab.local_athena import run_local
+from cat_normalize import query
 from cat_normalize.core import csvfile, layout
 from cat_normalize.core.manifest import plain
-from cat_normalize.core.schema import NAMES
+from cat_normalize.core.schema import NAMES, TABLES
 from cat_normalize.jobs import events as arrival
 from deployed import function
 from deployed.conftest import glues_python
@@ -131,16 +132,19 @@ def test_the_lambdas_csv_alone_starts_the_job_once(aws: LocalAws, queues: list[s
 
 
 def test_the_parquet_answers_the_named_queries(aws: LocalAws, night: Any, tmp_path: Path) -> None:
-    (tmp_path / "users.parquet").write_bytes(body(aws, layout.parquet_key(aws.settings)))
+    tables = {table.name: tmp_path / f"{table.name}.parquet" for table in TABLES}
+    for table in TABLES:
+        tables[table.name].write_bytes(body(aws, layout.parquet_key(aws.settings, table)))
     rows = list(csvfile.rows(io.BytesIO(body(aws, KEY)), KEY))
     assert len(rows) == night["lambda"]["users"] == night["manifest"].summary.rows > 300
-    (totals,) = run_local("totals", {"users": tmp_path / "users.parquet"}).to_dict(orient="records")
+    (totals,) = run_local("totals", tables).to_dict(orient="records")
     assert totals == {
         "user_count": len(rows),
         "conversation_count": sum(row[NAMES.index("numero_conversaciones")] for row in rows),
         "feedback_count": sum(row[NAMES.index("numero_feedback")] for row in rows),
     }
-    assert len(run_local("heaviest_users", {"users": tmp_path / "users.parquet"})) == 10
+    for name in query.names():
+        assert len(run_local(name, tables)) > 0, name
 
 
 def test_the_manifest_names_what_the_lambda_wrote(aws: LocalAws, night: Any) -> None:
