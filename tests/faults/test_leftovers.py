@@ -127,19 +127,24 @@ def test_extract(folders, aws):
     assert names(folders / "tmp") == []
 
 
+def sizes(folder):
+    return {path.name: path.stat().st_size for path in folder.iterdir() if path.is_file()}
+
+
 def test_convert(folders):
     cells = ["7", "Ana", "", "Cali", "01/09/2025", "1", "[]", "", "0", "x" * 500, "like", ""]
     (folders / "u.csv").write_bytes(HEADER + (",".join(cells) + "\n").encode() * 2_000)
     words = ("convert", "--input", folders / "u.csv", "--output", "u.parquet", "--json")
+    words += ("--conversations", "c.parquet", "--messages", "m.parquet")
     begun = time.monotonic()
     rows = json.loads(finish(start(folders, *words)))["rows"]
     seconds = time.monotonic() - begun
-    before = (folders / "out" / "u.parquet").read_bytes()
+    before = sizes(folders / "out")
     for n in range(3):
         killed(start(folders, *words), seconds * (n + 1) / 4)
-        assert (folders / "out" / "u.parquet").stat().st_size == len(before)
+        assert sizes(folders / "out") == before
     assert json.loads(finish(start(folders, *words)))["rows"] == rows
-    assert names(folders / "out") == ["u.parquet"]
+    assert names(folders / "out") == ["c.parquet", "m.parquet", "u.parquet"]
     assert names(folders / "tmp") == []
 
 
