@@ -1,4 +1,4 @@
-"""Entry point of ETL-2 on AWS: a Glue 5.1 job that converts a CSV to the one Parquet object (§7)."""
+"""Entry point of ETL-2 on AWS: a Glue 5.1 job that converts a CSV to the tables' Parquet objects (§7)."""
 
 import json
 import os

@@ -65,9 +65,14 @@ class Artefacts:
                 raise SettingsError(f"{path} is missing; run: make package")
         return cls(folder, zip, wheels[0], glue_modules(GLUE_REQUIREMENTS))
 
-    def wheel_uri(self, bucket: str, script: GlueScript) -> str:
-        """Return the address of the wheel next to a script."""
-        return layout.s3_uri(bucket, script.prefix + self.wheel.name)
+    def python_modules(self, bucket: str, script: GlueScript) -> str:
+        """Return ``--additional-python-modules`` of a job: the wheel next to its script, and the pins.
+
+        Glue installs them on every worker, for tasks run the library; it takes a wheel by its S3 address:
+        https://docs.aws.amazon.com/glue/latest/dg/aws-glue-programming-python-libraries.html.
+        """
+        wheel = layout.s3_uri(bucket, script.prefix + self.wheel.name)
+        return ",".join([wheel, *self.glue_modules])
 
 
 def glue_modules(requirements: Path) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The environments: names, sizes, schedule, table, and whether data outlives its stack."""
+"""The environments: names, sizes, schedule, table, rules, and whether data outlives its stack."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cat_normalize.core.errors import SettingsError
-from cat_normalize.core.settings import Settings
+from cat_normalize.core.settings import Rules, Settings
 
 Architecture = Literal["arm64", "x86_64"]
 
@@ -17,7 +17,7 @@ class Environment:
 
     ``keep`` retains buckets, logs and catalogue when a stack is deleted. ``etl1`` says where ETL-1 runs; with
     ``spark`` the Lambda is not created (docs/scale.md). ``concurrency`` is the Lambda's reserved concurrency:
-    1, so that two runs never write one day's files at once.
+    1, so that two runs never write one day's files at once. Time zones and patterns are those of `Rules`.
     """
 
     name: str
@@ -41,6 +41,9 @@ class Environment:
     export_days: int = 2
     rejected_percent: float = 1.0
     csv_age_hours: int = 26
+    time_zone: str = Rules().time_zone
+    naive_time_zone: str | None = None
+    fallback_patterns: tuple[str, ...] = Rules().fallback_patterns
 
     def named(self, name: str) -> str:
         """Return this environment's form of a name of prod: ``cat-test-…`` for ``cat-prod-…``."""
@@ -48,8 +51,20 @@ class Environment:
 
     @property
     def settings(self) -> Settings:
-        """Return the settings of the Lambda and the Glue jobs."""
-        return Settings(table_name=self.table, bucket=self.named(Settings().bucket), region=self.region)
+        """Return the settings of the Lambda and the Glue jobs.
+
+        Raises:
+            SettingsError: a zone is unknown, or a pattern cannot be deployed.
+        """
+        rules = Rules(self.time_zone, self.naive_time_zone, fallback_patterns=self.fallback_patterns)
+        bucket = self.named(Settings().bucket)
+        made = Settings(table_name=self.table, bucket=bucket, region=self.region, rules=rules)
+        if Settings.from_environment(made.to_environment()) != made:
+            raise SettingsError(
+                f"environment {self.name}: fallback_patterns must not be empty, and commas separate them; "
+                r"write a comma inside a pattern as \x2c"
+            )
+        return made
 
 
 PROD = Environment(

@@ -15,7 +15,7 @@ import pytest
 from cat_lab import sample, spark
 from cat_lab.local import glue_job as job_
 from cat_normalize.convert import convert_csv
-from cat_normalize.core import csvfile, layout
+from cat_normalize.core import csvfile, layout, schema
 from cat_normalize.core.errors import (
     FutureDateError,
     FutureParquetError,
@@ -76,18 +76,17 @@ def aws(empty_aws, csv):
     return empty_aws
 
 
-def environment(aws, glue):
+def environment(aws, glue, *wheels):
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    made = job_.environment(aws.child_environment(kept), glues_python(glue))
+    made = job_.environment(aws.child_environment(kept), glues_python(glue), wheels)
     return made | {"MODULES_FILE": str(glue / "imported-modules")}
 
 
 def submit(aws, glue, dist, arguments):
-    (wheel,) = dist.glob("*.whl")
-    command = job_.command(aws.settings, glue, dist / "glue_job_script.py", arguments, [wheel])
-    return subprocess.run(
-        command, env=environment(aws, glue), cwd=glue, capture_output=True, text=True, check=False
-    )
+    """Run it with the wheel for driver and tasks, as --additional-python-modules gives it on Glue."""
+    command = job_.command(aws.settings, glue, dist / "glue_job_script.py", arguments)
+    own = environment(aws, glue, *dist.glob("*.whl"))
+    return subprocess.run(command, env=own, cwd=glue, capture_output=True, text=True, check=False)
 
 
 def filled(arguments, bucket):
@@ -169,6 +168,10 @@ def job(aws, script, session):
     """Run the script's `main` here, in the session that the tests share."""
     with aws.activate():
         yield lambda *arguments: script.main(["job", *filled([*LOCATIONS, *arguments], aws.settings.bucket)])
+    for table in (schema.CONVERSATIONS, schema.MESSAGES):  # --output_prefix moves only the users' Parquet
+        aws.client("s3").delete_object(
+            Bucket=aws.settings.bucket, Key=layout.parquet_key(aws.settings, table)
+        )
 
 
 def test_without_a_key_it_takes_the_newest_and_a_prefix_needs_no_slash(job, aws, csv, capsys):
@@ -240,7 +243,11 @@ def test_arguments(script):
         "output_prefix": "reports/etl-process2/",
         "input_key": KEY,
     }
-    more = script.read_arguments([*given, "--time_zone", "Asia/Tokyo", "--allow_future=true"])
-    assert (more["time_zone"], more["allow_future"]) == ("Asia/Tokyo", "true")
+    zones = ["--time_zone", "Asia/Tokyo", "--naive_time_zone=UTC", "--fallback_patterns", r"\bno s[eé],otra"]
+    more = script.read_arguments([*given, *zones, "--allow_future=true"])
+    assert more.items() >= {
+        ("time_zone", "Asia/Tokyo"), ("naive_time_zone", "UTC"), ("fallback_patterns", r"\bno s[eé],otra"),
+        ("allow_future", "true"),
+    }  # fmt: skip
     with pytest.raises(Exception, match="output_prefix"):
         script.read_arguments(["job", *filled(LOCATIONS, "b")])

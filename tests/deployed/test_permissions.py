@@ -22,6 +22,7 @@ from cat_lab import sample
 from cat_lab.local import LocalAws
 from cat_lab.local import glue_job as job
 from cat_lab.sample.dynamodb_json import as_json, item, message, messages, s
+from cat_normalize.core import layout, schema
 from cat_normalize.jobs import events as arrival
 from cat_normalize.normalize.files import normalize_files
 from deployed import calls, function
@@ -60,20 +61,32 @@ BY_THE_SERVICE = {
 """What a service itself does as the role: actions, resource, condition, what for, and where it says so."""
 
 DRIVER = """
-import json, runpy, sys
+import json, os, runpy, sys
+from http.client import HTTPConnection
+from urllib.parse import urlsplit
+import boto3
 from pyspark.sql import SparkSession
+def tell(verb):
+    moto = HTTPConnection(urlsplit(os.environ["AWS_ENDPOINT_URL"]).netloc)
+    moto.request("POST", f"/moto-api/recorder/{verb}-recording")
+    moto.getresponse().read()
 session = SparkSession.builder.config("spark.hadoop.fs.s3a.multipart.size", "5M")
 session.config("spark.hadoop.fs.s3a.directory.marker.retention", "keep").getOrCreate()
 script, *runs = sys.argv[1:]
 for run in runs:
-    sys.argv = [script, *json.loads(run)]
+    words, policy = json.loads(run)
+    tell("stop")
+    boto3.client("s3").put_bucket_policy(Bucket=os.environ["S3_BUCKET_NAME"], Policy=json.dumps(policy))
+    tell("start")
+    sys.argv = [script, *words]
     try:
         runpy.run_path(script, run_name="__main__")
     except Exception as error:
         print(json.dumps({"error": type(error).__name__}))
 """
-"""Runs the script several times in one Java. Parts are small, so that a Parquet has two; folders' markers are
-kept, which is Hadoop 3.4's default: 3.3's is to delete those of all folders above, whether it may or not."""
+"""Runs the script several times in one Java, each under a policy of the bucket, set unrecorded. Parts
+are small, so that a Parquet has two; folders' markers are kept, which is Hadoop 3.4's default: 3.3's is to
+delete those of all folders above, whether it may or not."""
 
 
 @pytest.fixture(scope="module")
@@ -106,11 +119,13 @@ def recorded(aws: LocalAws, aws_recording: Path) -> Recorded:
     return run
 
 
-def refuse_parts(aws: LocalAws, *keys: str) -> None:
-    """Let moto begin uploads of those keys and refuse their parts: it knows this policy for PUT alone."""
+def refuse_parts(*keys: str) -> dict[str, Any]:
+    """Return the policy under which moto begins uploads of those keys and refuses their parts.
+
+    It knows this policy for PUT alone.
+    """
     deny = {"Effect": "Deny", "Principal": "*", "Action": "s3:PutObject"}
-    policy = {"Statement": [deny | {"Resource": [f"{BUCKET}/{key}" for key in keys]}]}
-    aws.client("s3").put_bucket_policy(Bucket=aws.settings.bucket, Policy=json.dumps(policy))
+    return {"Statement": [deny | {"Resource": [f"{BUCKET}/{key}" for key in keys]}]}
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +140,10 @@ def nights(
         items.append(item(f"7{n}", "CONVERSATION#2025-08-01", Conversation=conversation))
         items.append(item(f"7{n}", "PROFILE", Noise=noise))
     sample.put(aws.client("dynamodb"), aws.settings.table_name, items)
-    refuse_parts(aws, "reports/etl-process1/data_20250902.csv", "rejects/etl-process1/data_20250903.jsonl")
+    policy = refuse_parts(
+        "reports/etl-process1/data_20250902.csv", "rejects/etl-process1/data_20250903.jsonl"
+    )
+    aws.client("s3").put_bucket_policy(Bucket=aws.settings.bucket, Policy=json.dumps(policy))
     days = [{"event": {"run_date": day}, "seconds": 900} for day in ("20250901", "20250902", "20250903")]
 
     def run() -> None:
@@ -141,18 +159,18 @@ def nights(
 
 @pytest.fixture(scope="module")
 def csvs(aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Put three CSVs: one whose Parquet is over 5 MB, and two of later days."""
+    """Put three CSVs: two small ones, and one of a later day whose Parquet is over 5 MB in every table."""
     folder, noise = tmp_path_factory.mktemp("csvs"), random.Random(7)
     lines = []
     for n in range(10, 36):
-        messages_ = [{"from": "bot", "text": b64encode(noise.randbytes(225_000)).decode()}]
+        messages_ = [{"from": "user", "text": b64encode(noise.randbytes(225_000)).decode()}]
         lines.append(
             json.dumps(item(f"{n}", "CONVERSATION#2025-08-01", Conversation=as_json(messages_))) + "\n"
         )
     (folder / "items.jsonl").write_text("".join(lines))
     normalize_files([folder / "items.jsonl"], folder / "csv", folder / "rejects", aws.settings.rules)
     csv = (folder / "csv").read_bytes().splitlines(keepends=True)
-    for day, length in (("20250911", len(csv)), ("20250912", 2), ("20250913", 3)):
+    for day, length in (("20250912", 2), ("20250913", 3), ("20250914", len(csv))):
         key, body = f"reports/etl-process1/data_{day}.csv", b"".join(csv[:length])
         aws.client("s3").put_object(Bucket=aws.settings.bucket, Key=key, Body=body)
 
@@ -161,27 +179,32 @@ def csvs(aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> None:
 def jobs(
     aws: LocalAws, glue: Path, dist: Path, csvs: None, recorded: Recorded, tmp_path_factory: Any
 ) -> set[Call]:
-    """Four runs: the first, one that finds the newest CSV and replaces, two whose uploads fail midway."""
+    """A first run; for each table, one that fails as it uploads and one as it stages; the newest CSV's."""
     folder, (wheel,) = tmp_path_factory.mktemp("driven"), dist.glob("*.whl")
     (folder / "driver.py").write_text(DRIVER)
-    refuse_parts(
-        aws, "reports/etl-process2/refused/data.parquet", "staging/reports/etl-process2/broken/*.parquet"
-    )
+    prefixes = [layout.table_prefix(aws.settings, table) for table in schema.TABLES]
+    runs = [
+        ("20250912", "none"),
+        *(("20250913", f"{prefix}data.parquet") for prefix in prefixes),
+        *(("20250914", f"staging/{prefix}*.parquet") for prefix in prefixes),
+        ("", "none"),
+    ]
     arguments = [str(dist / "glue_job_script.py")]
-    for below, day in (("", "20250912"), ("", ""), ("refused/", "20250912"), ("broken/", "20250911")):
+    for day, broken in runs:
         given = arrival.job_arguments(aws.settings)
-        given["--output_prefix"] += below
         given |= {"--input_key": f"reports/etl-process1/data_{day}.csv"} if day else {}
-        arguments.append(json.dumps([word for pair in given.items() for word in pair]))
+        words = [word for pair in given.items() for word in pair]
+        arguments.append(json.dumps([words, refuse_parts(broken)]))
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
 
     def run() -> None:
-        line = job.command(aws.settings, folder, folder / "driver.py", arguments, [wheel])
-        own = job.environment(aws.child_environment(kept), glues_python(glue))
+        line = job.command(aws.settings, folder, folder / "driver.py", arguments)
+        own = job.environment(aws.child_environment(kept), glues_python(glue), [wheel])
         done = subprocess.run(line, env=own, cwd=folder, capture_output=True, text=True, check=False)
         results = [json.loads(line) for line in done.stdout.splitlines()]
         outcomes = [each.get("error") or each["run_date"] for each in results]
-        assert outcomes == ["2025-09-12", "2025-09-13", "ClientError", "ConvertError"], done.stderr[-3000:]
+        failed = ["ClientError"] * 3 + ["ConvertError"] * 3
+        assert outcomes == ["2025-09-12", *failed, "2025-09-14"], done.stderr[-3000:]
 
     return recorded(run)
 
@@ -284,7 +307,9 @@ def beside(grant: Grant) -> Iterator[Grant]:
         ("Lambda", "s3:AbortMultipartUpload", f"{BUCKET}/manifests/etl-process1/*", ""),
         ("Lambda", "sqs:SendMessage", "*", ""),
         ("Glue job", "s3:DeleteObject", f"{BUCKET}/reports/etl-process2/*", ""),
+        ("Glue job", "s3:DeleteObject", f"{BUCKET}/reports/messages/*", ""),
         ("Glue job", "s3:PutObject", f"{BUCKET}/reports/etl-process1/*", ""),
+        ("Glue job", "s3:PutObject", f"{BUCKET}/reports/*", ""),
         ("Glue job", "s3:GetObject", f"{BUCKET}/scripts/*", ""),
         ("Glue job", "s3:ListBucket", BUCKET, ""),
         ("Glue job", "s3:ListBucket", BUCKET, "StringLike s3:prefix manifests/*"),

@@ -48,12 +48,10 @@ def aws(empty_aws, export):
 
 def submit(aws, glue, dist, arguments):
     """Run it with the wheel where every worker finds it, as --additional-python-modules puts it on Glue."""
-    (wheel,) = dist.glob("*.whl")
-    python = glues_python(glue)
-    python["PYTHONPATH"] += f"{os.pathsep}{wheel}"
     command = job.command(aws.settings, glue, dist / "glue_etl1_script.py", arguments)
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    environment = job.environment(aws.child_environment(kept), python)
+    wheels = list(dist.glob("*.whl"))
+    environment = job.environment(aws.child_environment(kept), glues_python(glue), wheels)
     return subprocess.run(command, env=environment, cwd=glue, capture_output=True, text=True, check=False)
 
 
@@ -143,7 +141,9 @@ def test_arguments(script):
 
 def test_arguments_win_over_the_environment_and_empty_ones_count_as_not_given():
     arguments = {"output_bucket": "mine", "exclude_cities": "^A,B", "since": "", "min_users_percent": "80"}
+    arguments |= {"naive_time_zone": "UTC", "fallback_patterns": "a,b"}
     made = etl1_spark.settings_of(arguments, {"CAT_SINCE": SINCE, "CAT_EXCLUDE_CITIES": "C"})
     assert (made.bucket, made.min_users_percent) == ("mine", 80)
-    assert made.rules.exclude_cities == ("^A", "B")
+    assert (made.rules.exclude_cities, made.rules.fallback_patterns) == (("^A", "B"), ("a", "b"))
+    assert made.rules.naive_time_zone == "UTC"
     assert made.rules.since.isoformat() == SINCE

@@ -22,6 +22,19 @@ app.main()
 """
 """The app with ETL-1 in Spark, and some sizes other than the default."""
 
+ZONED = """
+import sys
+sys.path.insert(0, ".")
+from dataclasses import replace
+import environments
+patterns = (r"\\bno s[eé]", "perd[oó]n")
+changed = {"time_zone": "America/Lima", "naive_time_zone": "UTC", "fallback_patterns": patterns}
+environments.ENVIRONMENTS["prod"] = replace(environments.PROD, **changed)
+import app
+app.main()
+"""
+"""The app with other time zones and patterns than the default."""
+
 UNACKNOWLEDGED = """
 import sys
 sys.path.insert(0, ".")
@@ -36,6 +49,7 @@ RUNS = {
     "prod": (("app.py",), "prod"),
     "test": (("app.py",), "test"),
     "spark": (("-c", SPARK), "prod"),
+    "zoned": (("-c", ZONED), "prod"),
     "unacknowledged": (("-c", UNACKNOWLEDGED), "prod"),
 }
 
@@ -80,3 +94,10 @@ def spark(runs: dict[str, Tried]) -> Assembly:
     """Return prod with ETL-1 in Spark."""
     assert runs["spark"].code == 0, runs["spark"].err
     return Assembly(runs["spark"].folder, "prod")
+
+
+@pytest.fixture(scope="session")
+def zoned(runs: dict[str, Tried]) -> Assembly:
+    """Return prod with other time zones and patterns."""
+    assert runs["zoned"].code == 0, runs["zoned"].err
+    return Assembly(runs["zoned"].folder, "prod")

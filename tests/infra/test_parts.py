@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -50,6 +51,15 @@ def test_names_of_test_derive_from_prods(cdk: dict[str, ModuleType], prod: str, 
 def test_an_unknown_environment_is_named(cdk: dict[str, ModuleType]) -> None:
     with pytest.raises(SettingsError, match="no environment 'stage'; give -c env=prod or test"):
         cdk["environments"].environment("stage")
+
+
+@pytest.mark.parametrize("patterns", [(), ("no .{1,9}s[eé]",)])
+def test_patterns_that_cannot_be_deployed_are_refused(
+    cdk: dict[str, ModuleType], patterns: tuple[str, ...]
+) -> None:
+    prod = cdk["environments"].ENVIRONMENTS["prod"]
+    with pytest.raises(SettingsError, match=r"environment prod: fallback_patterns .* as \\x2c"):
+        _ = replace(prod, fallback_patterns=patterns).settings
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,8 @@ DELIVERY = (
     "logs:ListLogDeliveries logs:PutResourcePolicy logs:DescribeResourcePolicies logs:DescribeLogGroups"
 )
 TRACES = "xray:PutTraceSegments xray:PutTelemetryRecords"
+TABLES = ("reports/etl-process2", "reports/conversations", "reports/messages")
+STAGED = tuple(f"staging/{table}" for table in TABLES)
 ROLES: dict[str, tuple[str, str, set[Grant]]] = {
     "Lambda": (
         "etl1/NormalizeRole",
@@ -76,31 +78,17 @@ ROLES: dict[str, tuple[str, str, set[Grant]]] = {
         "etl2/ConvertRole",
         "glue",
         each("s3:ListBucketMultipartUploads", BUCKET)
-        | listed("reports/etl-process1/*", "reports/etl-process2/*", "staging/reports/etl-process2/*")
+        | listed("reports/etl-process1/*", *(f"{it}/*" for it in (*TABLES, *STAGED)))
         | listed(
-            "staging",
-            "staging/",
-            "staging/reports",
-            "staging/reports/",
-            "staging/reports/etl-process2",
-            operator="StringEquals",
+            "staging", "staging/", "staging/reports", "staging/reports/", *STAGED, operator="StringEquals"
         )
+        | each("s3:GetObject", *(f"{BUCKET}/{it}" for it in ("staging", "staging/reports", *STAGED)))
+        | each("s3:GetObject", f"{BUCKET}/reports/etl-process1/*", f"{BUCKET}/scripts/etl-process2/*")
         | each(
-            "s3:GetObject",
-            f"{BUCKET}/staging",
-            f"{BUCKET}/staging/reports",
-            f"{BUCKET}/staging/reports/etl-process2",
-            f"{BUCKET}/reports/etl-process1/*",
-            f"{BUCKET}/scripts/etl-process2/*",
-            f"{BUCKET}/reports/etl-process2/*",
-            f"{BUCKET}/staging/reports/etl-process2/*",
+            "s3:GetObject s3:PutObject s3:AbortMultipartUpload",
+            *(f"{BUCKET}/{it}/*" for it in (*TABLES, *STAGED)),
         )
-        | each(
-            "s3:PutObject s3:AbortMultipartUpload",
-            f"{BUCKET}/reports/etl-process2/*",
-            f"{BUCKET}/staging/reports/etl-process2/*",
-        )
-        | each("s3:DeleteObject", f"{BUCKET}/staging/reports/etl-process2/*")
+        | each("s3:DeleteObject", *(f"{BUCKET}/{it}/*" for it in STAGED))
         | each("s3:PutObject", f"{BUCKET}/manifests/etl-process2/*")
         | each(
             f"logs:CreateLogGroup {STREAMS}",

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from cat_normalize.core import layout, schema
-from cat_normalize.core.settings import Settings
+from cat_normalize.core.settings import FALLBACK_PATTERNS, Rules, Settings
 from infra.assembly import ACCOUNT, CDK, Assembly
 
+PATTERNS = ",".join(FALLBACK_PATTERNS)
 NAMES = [
     ("etl1", "AWS::S3::Bucket", "BucketName", ["cat-{}-normalize-access-logs", "cat-{}-normalize-reports"]),
     ("etl1", "AWS::Lambda::Function", "FunctionName", ["cat-{}-lambda-normalize"]),
@@ -89,7 +90,9 @@ def test_lifecycle_rules(request: pytest.FixtureRequest, environment: str, old: 
             "ExpiredObjectDeleteMarker": True,
             "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1},
         },
-        "staging": {"Prefix": "staging/reports/etl-process2/", "ExpirationInDays": 2},
+        "staging-users": {"Prefix": "staging/reports/etl-process2/", "ExpirationInDays": 2},
+        "staging-conversations": {"Prefix": "staging/reports/conversations/", "ExpirationInDays": 2},
+        "staging-messages": {"Prefix": "staging/reports/messages/", "ExpirationInDays": 2},
         "rejects": {"Prefix": "rejects/etl-process1/", "ExpirationInDays": rejects},
         "athena-results": {"Prefix": "athena/results/", "ExpirationInDays": 7},
     }
@@ -145,10 +148,12 @@ def test_the_lambda_reads_the_settings_of_its_environment(
         "DYNAMODB_TABLE_NAME": f"cat-{environment}-catia-conversations-table",
         "S3_BUCKET_NAME": f"cat-{environment}-normalize-reports",
         "CAT_TIME_ZONE": "America/Bogota",
+        "CAT_FALLBACK_PATTERNS": PATTERNS,
         "CAT_MIN_USERS_PERCENT": "50",
     }
     made = Settings.from_environment({**variables, "AWS_REGION": "us-east-1"})
     assert (made.table_name, made.bucket) == tuple(variables.values())[:2]
+    assert made.rules == Rules()
 
 
 def test_no_dynamodb_table_is_created(prod: Assembly) -> None:
@@ -174,18 +179,18 @@ def test_the_glue_job(prod: Assembly) -> None:
 
 def test_the_arguments_of_the_glue_job(prod: Assembly) -> None:
     arguments = dict(prod.etl2.one("AWS::Glue::Job")["DefaultArguments"])
-    modules = arguments.pop("--additional-python-modules").split(",")
-    assert {module.partition("==")[0] for module in modules} == {"msgspec", "tzdata"}
-    assert all("==" in module for module in modules)
+    wheel, *pins = arguments.pop("--additional-python-modules").split(",")
+    scripts = "s3://cat-prod-normalize-reports/scripts/etl-process2/"
+    assert wheel == f"{scripts}cat_normalize-1.2.3-py3-none-any.whl"  # on every worker
+    assert {pin.partition("==")[0] for pin in pins} == {"msgspec", "tzdata"}
+    assert all("==" in pin for pin in pins)
     assert arguments == {
         "--input_bucket": "cat-prod-normalize-reports",
         "--input_prefix": "reports/etl-process1/",
         "--output_bucket": "cat-prod-normalize-reports",
         "--output_prefix": "reports/etl-process2/",
         "--time_zone": "America/Bogota",
-        "--extra-py-files": (
-            "s3://cat-prod-normalize-reports/scripts/etl-process2/cat_normalize-1.2.3-py3-none-any.whl"
-        ),
+        "--fallback_patterns": PATTERNS,
         "--job-language": "python",
         "--job-bookmark-option": "job-bookmark-disable",
         "--enable-metrics": "true",
@@ -210,16 +215,27 @@ def test_the_job_depends_on_its_script_and_log_groups(prod: Assembly) -> None:
     assert {"Custom::CDKBucketDeployment", "AWS::Logs::LogGroup"} <= kinds
 
 
-def test_the_table_has_the_declared_columns(prod: Assembly) -> None:
-    table = prod.etl2.one("AWS::Glue::Table")
+@pytest.mark.parametrize(
+    ("declared", "prefix"),
+    [
+        (schema.USERS, "reports/etl-process2/"),
+        (schema.CONVERSATIONS, "reports/conversations/"),
+        (schema.MESSAGES, "reports/messages/"),
+    ],
+    ids=lambda value: getattr(value, "name", None),
+)
+def test_a_table_has_the_declared_columns(prod: Assembly, declared: schema.Table, prefix: str) -> None:
+    tables = {table["TableInput"]["Name"]: table for table in prod.etl2.all("AWS::Glue::Table")}
+    assert tables.keys() == {"users", "conversations", "messages"}
+    table = tables[declared.name]
     assert (table["DatabaseName"], table["CatalogId"]) == ("cat_prod_analytics_db", ACCOUNT)
     made = table["TableInput"]
-    assert (made["Name"], made["TableType"]) == ("users", "EXTERNAL_TABLE")
+    assert (made["TableType"], made["Description"]) == ("EXTERNAL_TABLE", declared.comment)
     assert made["Parameters"]["classification"] == "parquet"
     assert "PartitionKeys" not in made
     storage = made["StorageDescriptor"]
-    assert storage["Columns"] == schema.USERS.glue_columns()
-    assert storage["Location"] == "s3://cat-prod-normalize-reports/reports/etl-process2/"
+    assert storage["Columns"] == declared.glue_columns()
+    assert storage["Location"] == f"s3://cat-prod-normalize-reports/{prefix}"
     assert storage["InputFormat"].endswith(".MapredParquetInputFormat")
     assert storage["OutputFormat"].endswith(".MapredParquetOutputFormat")
     assert storage["SerdeInfo"]["SerializationLibrary"].endswith(".ParquetHiveSerDe")
@@ -303,6 +319,19 @@ def test_the_arguments_of_the_glue_job_of_etl1_are_the_lambdas_settings(
     assert {f"CAT_{name.upper()}": value for name, value in given.items()} == {
         name: value for name, value in variables.items() if name.startswith("CAT_")
     }
+
+
+def test_zones_and_patterns_of_an_environment_reach_lambda_and_job(zoned: Assembly) -> None:
+    given = {
+        "time_zone": "America/Lima",
+        "naive_time_zone": "UTC",
+        "fallback_patterns": r"\bno s[eé],perd[oó]n",
+    }
+    variables = zoned.etl1.one("AWS::Lambda::Function")["Environment"]["Variables"]
+    assert {name: variables[f"CAT_{name.upper()}"] for name in given} == given
+    assert zoned.etl1.one("AWS::Scheduler::Schedule")["ScheduleExpressionTimezone"] == "America/Lima"
+    arguments = zoned.etl2.one("AWS::Glue::Job")["DefaultArguments"]
+    assert {name: arguments[f"--{name}"] for name in given} == given
 
 
 def test_with_spark_there_is_no_lambda_and_the_bucket_and_etl2_are_the_same(

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from cat_normalize.core.errors import InputError, SettingsError
-from cat_normalize.core.settings import Settings
+from cat_normalize.core.settings import Rules, Settings
 from cat_normalize.jobs import etl2, events
 
 ARGUMENTS = {name.removeprefix("--"): value for name, value in events.job_arguments(Settings()).items()}
@@ -17,6 +17,10 @@ def test_the_arguments_of_the_stack_give_the_contracts_settings() -> None:
     assert set(etl2.REQUIRED) <= set(ARGUMENTS) <= {*etl2.REQUIRED, *etl2.OPTIONAL}
     assert {name.removeprefix("--") for name in events.RUN_ARGUMENTS} <= set(etl2.OPTIONAL)
     assert etl2.settings_of(ARGUMENTS, {}) == Settings()
+    made = Settings(rules=Rules("America/Lima", "UTC", fallback_patterns=(r"\bno s[eé]", "perdón")))
+    given = {name.removeprefix("--"): value for name, value in events.job_arguments(made).items()}
+    assert etl2.settings_of(given, {"CAT_TIME_ZONE": "Asia/Tokyo"}) == made
+    assert "" not in [*ARGUMENTS.values(), *given.values()]  # Glue refuses an argument without a value
 
 
 @pytest.mark.parametrize(
@@ -44,6 +48,11 @@ def test_an_argument_wins_over_the_environment_and_an_empty_one_is_not_given() -
     assert etl2.settings_of(ARGUMENTS, environment) == Settings()
     without = ARGUMENTS | {"time_zone": ""}
     assert etl2.settings_of(without, environment).rules.time_zone == "Asia/Tokyo"
+    given = ARGUMENTS | {"naive_time_zone": "UTC", "fallback_patterns": "a,b"}
+    rules = etl2.settings_of(given, {"CAT_NAIVE_TIME_ZONE": "Asia/Tokyo", "CAT_FALLBACK_PATTERNS": "c"}).rules
+    assert (rules.naive_time_zone, rules.fallback_patterns) == ("UTC", ("a", "b"))
+    rules = etl2.settings_of(ARGUMENTS | {"naive_time_zone": ""}, {"CAT_NAIVE_TIME_ZONE": "UTC"}).rules
+    assert rules.naive_time_zone == "UTC"
     with pytest.raises(SettingsError, match="time zone 'Bogota' is unknown"):
         etl2.settings_of(ARGUMENTS | {"time_zone": "Bogota"}, {})
 

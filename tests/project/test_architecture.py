@@ -19,7 +19,9 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 LIBRARY = tomllib.loads((ROOT / "lib" / "pyproject.toml").read_text())["project"]
 ROOMS = ("core", "extract", "normalize", "convert", "query", "jobs", "scale")
 FACES = {
-    "cat_normalize.convert": "Converted ConvertedTable check_conversion convert_csv newest_csv publish_manifest",
+    "cat_normalize.convert": (
+        "Converted ConvertedTable check_conversion convert_csv newest_csv publish_manifest"
+    ),
     "cat_normalize.extract": "Export Extracted extract_export extract_files extract_table",
     "cat_normalize.normalize": "normalize normalize_files publish_outputs refuse_all_rejected refuse_shrunk",
     "cat_normalize.query": "Parameter Query literal load names run_athena with_period",

@@ -1,4 +1,4 @@
-"""Athena's database, table (with the declared columns) and workgroup."""
+"""Athena's database, tables (with the declared columns) and workgroup."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PARQUET = "org.apache.hadoop.hive.ql.io.parquet"
 
 
 class Catalogue(Construct):
-    """The database and its one table over the one Parquet object, with declared columns (no crawler)."""
+    """The database and its tables, each over one Parquet object, with declared columns (no crawler)."""
 
     def __init__(self, scope: Construct, id: str, env: Environment) -> None:
         super().__init__(scope, id)
@@ -25,33 +25,40 @@ class Catalogue(Construct):
             "Database",
             catalog_id=account,
             database_input=glue.CfnDatabase.DatabaseInputProperty(
-                name=env.named(layout.DATABASE), description="Conversations, one row per user (cat-normalize)"
+                name=env.named(layout.DATABASE),
+                description="Users, conversations and messages (cat-normalize)",
             ),
         )
-        table = glue.CfnTable(
-            self,
-            "Table",
-            catalog_id=account,
-            database_name=env.named(layout.DATABASE),
-            table_input=glue.CfnTable.TableInputProperty(
-                name=schema.USERS.name,
-                table_type="EXTERNAL_TABLE",
-                parameters={"EXTERNAL": "TRUE", "classification": "parquet", "parquet.compression": "ZSTD"},
-                storage_descriptor=_storage(layout.s3_uri(env.settings.bucket, env.settings.parquet_prefix)),
-            ),
-        )
-        table.add_resource_dependency(database)
-        for each in (database, table):
-            each.apply_removal_policy(removal(env))
+        database.apply_removal_policy(removal(env))
+        for table in schema.TABLES:
+            made = glue.CfnTable(
+                self,
+                table.name.title(),
+                catalog_id=account,
+                database_name=env.named(layout.DATABASE),
+                table_input=_input(env, table),
+            )
+            made.add_resource_dependency(database)
+            made.apply_removal_policy(removal(env))
 
 
-def _storage(location: str) -> glue.CfnTable.StorageDescriptorProperty:
+def _input(env: Environment, table: schema.Table) -> glue.CfnTable.TableInputProperty:
+    return glue.CfnTable.TableInputProperty(
+        name=table.name,
+        description=table.comment,
+        table_type="EXTERNAL_TABLE",
+        parameters={"EXTERNAL": "TRUE", "classification": "parquet", "parquet.compression": "ZSTD"},
+        storage_descriptor=_storage(env, table),
+    )
+
+
+def _storage(env: Environment, table: schema.Table) -> glue.CfnTable.StorageDescriptorProperty:
     return glue.CfnTable.StorageDescriptorProperty(
         columns=[
             glue.CfnTable.ColumnProperty(name=each["Name"], type=each["Type"], comment=each["Comment"])
-            for each in schema.USERS.glue_columns()
+            for each in table.glue_columns()
         ],
-        location=location,
+        location=layout.s3_uri(env.settings.bucket, layout.table_prefix(env.settings, table)),
         input_format=f"{_PARQUET}.MapredParquetInputFormat",
         output_format=f"{_PARQUET}.MapredParquetOutputFormat",
         serde_info=glue.CfnTable.SerdeInfoProperty(
@@ -66,7 +73,7 @@ def workgroup(scope: Construct, id: str, env: Environment) -> athena.CfnWorkGrou
         scope,
         id,
         name=env.named(layout.WORKGROUP),
-        description="Queries on the conversations' table (cat-normalize)",
+        description="Queries on users, conversations and messages (cat-normalize)",
         recursive_delete_option=not env.keep,
         work_group_configuration=athena.CfnWorkGroup.WorkGroupConfigurationProperty(
             enforce_work_group_configuration=True,

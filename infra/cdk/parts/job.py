@@ -119,6 +119,7 @@ class Job(Construct):
             execution_property=glue.CfnJob.ExecutionPropertyProperty(max_concurrent_runs=1),
             default_arguments={
                 **arguments,
+                "--additional-python-modules": artefacts.python_modules(bucket, script),
                 "--job-language": "python",
                 "--job-bookmark-option": "job-bookmark-disable",
                 "--enable-metrics": "true",
@@ -146,16 +147,15 @@ class Job(Construct):
             self.node.add_dependency(watch.log_group(scope, f"GlueLog{kind}", env, group))
 
 
-def staged(bucket: str, key: str) -> list[Grant]:
-    """Let Spark write, and the job read and clean up, the staging folder of a key (`staging`)."""
-    prefix = staging_prefix(key)
-    folder = roles.objects(bucket, prefix)
+def staged(bucket: str, *keys: str) -> list[Grant]:
+    """Let Spark write, and the job read and clean up, the staging folders of keys (`staging`)."""
+    prefixes = [staging_prefix(key) for key in keys]
     return [
-        roles.listing(bucket, prefix),
-        *roles.look_up(bucket, prefix),
+        roles.listing(bucket, *prefixes),
+        *roles.look_up(bucket, *prefixes),
         Grant(
             ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload", "s3:DeleteObject"],
-            folder,
+            roles.objects(bucket, *prefixes),
             wildcard=roles.PREFIX,
         ),
     ]

@@ -80,15 +80,16 @@ def list_uploads(bucket: str) -> Grant:
     return Grant(["s3:ListBucketMultipartUploads"], [f"arn:aws:s3:::{bucket}"])
 
 
-def look_up(bucket: str, prefix: str) -> list[Grant]:
-    """Let a role look up a folder and its parents, as keys and as prefixes, and get 404 for them.
+def look_up(bucket: str, *prefixes: str) -> list[Grant]:
+    """Let a role look up folders and their parents, as keys and as prefixes, and get 404 for them.
 
     S3A does so before it makes a folder (Hadoop's ``MkdirOperation``). Without these permissions Hadoop 3.3
     fails and 3.4 continues unchecked. No object ever has one of these keys.
     """
-    parts = prefix.strip("/").split("/")
-    folders = ["/".join(parts[:depth]) for depth in range(1, len(parts) + 1)]
-    asked = sorted([*folders, *(f"{folder}/" for folder in folders[:-1])])
+    leaves = {prefix.strip("/") for prefix in prefixes}
+    parents = {leaf[:at] for leaf in leaves for at, letter in enumerate(leaf) if letter == "/"}
+    folders = sorted(leaves | parents)
+    asked = sorted([*folders, *(f"{parent}/" for parent in parents)])
     return [
         Grant(["s3:GetObject"], [f"arn:aws:s3:::{bucket}/{folder}" for folder in folders]),
         Grant(["s3:ListBucket"], [f"arn:aws:s3:::{bucket}"], {"StringEquals": {"s3:prefix": asked}}),

@@ -23,14 +23,10 @@ _EXPORT = "$.export.ExportDescription"
 
 
 def normalize_job(scope: Construct, id: str, env: Environment, artefacts: Artefacts) -> Job:
-    """Make the job; the settings ``CAT_…`` of contract §7 become arguments of the same names.
-
-    Every worker runs the library, so the wheel is one of ``--additional-python-modules``.
-    """
+    """Make the job; the settings ``CAT_…`` of contract §7 become arguments of the same names."""
     settings = env.settings
     variables = settings.to_environment()
     rules = {name.removeprefix("CAT_").lower(): name for name in variables if name.startswith("CAT_")}
-    modules = [artefacts.wheel_uri(settings.bucket, ETL1_SCRIPT), *artefacts.glue_modules]
     return Job(
         scope,
         id,
@@ -44,7 +40,6 @@ def normalize_job(scope: Construct, id: str, env: Environment, artefacts: Artefa
         arguments={
             "--output_bucket": settings.bucket,
             **{f"--{argument}": variables[name] for argument, name in rules.items()},
-            "--additional-python-modules": ",".join(modules),
             "--enable-auto-scaling": "true",
         },
         grants=_grants(env),

@@ -7,7 +7,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 import names
-from cat_normalize.core import layout
+from cat_normalize.core import layout, schema
 from cat_normalize.core.storage import staging_prefix
 from environments import Environment
 
@@ -43,7 +43,10 @@ def lifecycle(env: Environment) -> list[s3.LifecycleRule]:
             expired_object_delete_marker=True,
             abort_incomplete_multipart_upload_after=DAYS(1),
         ),
-        _expire("staging", staging_prefix(layout.parquet_key(settings)), DAYS(2)),
+        *(
+            _expire(f"staging-{table.name}", staging_prefix(layout.parquet_key(settings, table)), DAYS(2))
+            for table in schema.TABLES
+        ),
         _expire("rejects", settings.rejects_prefix, DAYS(env.rejects_days)),
         _expire("athena-results", settings.athena_prefix, DAYS(7)),
     ]

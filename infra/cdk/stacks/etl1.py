@@ -70,7 +70,7 @@ class Etl1Stack(Stack):
             names.ALARM_REFUSED,
             metrics.runs_refused(env),
             "ETL-1 published no CSV: every item was rejected, or there are far fewer users than in the last "
-            "run; CSV and Parquet are those of that run. Look at the table and the rejects; if so few users "
+            "run; CSV and tables are those of that run. Look at the table and the rejects; if so few users "
             "are right, run it with allow_shrink (docs/operate.md).",
             topic,
             treat_missing_data=cw.TreatMissingData.IGNORE,  # stays in ALARM until a run is published

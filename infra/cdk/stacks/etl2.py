@@ -19,7 +19,7 @@ from parts.dashboard import dashboard
 
 
 class Etl2Stack(cdk.Stack):
-    """Rule, state machine, Glue job with its script, catalog, workgroup, alarms and dashboard."""
+    """Rule, state machine, Glue job with its script, catalogue, workgroup, alarms and dashboard."""
 
     def __init__(
         self, scope: Construct, id: str, environment: Environment, artefacts: Artefacts, **other: Any
@@ -45,7 +45,7 @@ class Etl2Stack(cdk.Stack):
             env,
             names.ALARM_GLUE_FAILED,
             metrics.unsuccessful(machine_arn),
-            "A run of ETL-2 failed; the Parquet is that of the last run (docs/operate.md).",
+            "A run of ETL-2 failed; what it did not replace is of the last run (docs/operate.md).",
             topic,
         )
         letters = watch.dead_letters_alarm(

@@ -16,9 +16,7 @@ from cat_normalize.core.errors import ConvertError
 from cat_normalize.core.settings import Settings
 
 
-def command(
-    settings: Settings, folder: Path, script: Path, arguments: Sequence[str], wheels: Sequence[Path] = ()
-) -> list[str]:
+def command(settings: Settings, folder: Path, script: Path, arguments: Sequence[str]) -> list[str]:
     """Return the spark-submit command of a script that uses the settings' S3.
 
     Args:
@@ -26,7 +24,6 @@ def command(
         folder: for Spark's properties and temporary files.
         script: a Python file.
         arguments: of the script.
-        wheels: packages that the script imports, in preference to installed ones.
     """
     options = {f"spark.hadoop.{name}": value for name, value in spark.s3a_options(settings).items()}
     options |= {"spark.local.dir": str(folder), "spark.hadoop.hadoop.tmp.dir": str(folder)}
@@ -37,25 +34,30 @@ def command(
     line += ["--properties-file", str(properties)]
     line += ["--driver-class-path", os.pathsep.join(map(str, spark.s3a_jars()))]
     line += ["--driver-java-options", spark.java_options(folder)]
-    if wheels:
-        line += ["--py-files", ",".join(map(str, wheels))]
     return [*line, str(script), *arguments]
 
 
-def environment(base: Mapping[str, str], python: Mapping[str, str] | None = None) -> dict[str, str]:
+def environment(
+    base: Mapping[str, str], python: Mapping[str, str] | None = None, wheels: Sequence[Path] = ()
+) -> dict[str, str]:
     """Return `base` with the variables that `command` needs, without other settings of Spark.
 
     Args:
         base: the whole environment.
         python: variables that select another Python: ``PYSPARK_PYTHON``, ``PYTHONPATH``.
+        wheels: packages for the script and for the tasks of its executors, in preference to installed ones.
+            Spark's own ``--py-files`` does not pass a ``.whl`` on to the tasks.
     """
+    python = python or {}
+    path = [*map(str, wheels), *filter(None, [python.get("PYTHONPATH", base.get("PYTHONPATH"))])]
     kept = {name: value for name, value in base.items() if not name.startswith(("SPARK_", "PYSPARK_"))}
     return kept | {
         "JAVA_HOME": str(spark.java_home(base)),
         "PYSPARK_PYTHON": sys.executable,
         "SPARK_HOME": str(_spark_home()),
         "SPARK_LOCAL_IP": "127.0.0.1",
-        **(python or {}),
+        **python,
+        **({"PYTHONPATH": os.pathsep.join(path)} if path else {}),
     }
 
 

@@ -53,23 +53,28 @@ def create_table(settings: Settings) -> None:
 
 
 def create_catalog(settings: Settings) -> None:
-    """Create the Glue database and its table of the Parquet object (contract §2, §5)."""
+    """Create the Glue database and its tables, each of one Parquet object (contract §2, §5)."""
     glue = client(settings, "glue")
     glue.create_database(DatabaseInput={"Name": layout.DATABASE})
+    for table in schema.TABLES:
+        glue.create_table(DatabaseName=layout.DATABASE, TableInput=_table_input(settings, table))
+
+
+def _table_input(settings: Settings, table: schema.Table) -> dict[str, Any]:
     storage = {
-        "Columns": schema.USERS.glue_columns(),
-        "Location": layout.s3_uri(settings.bucket, settings.parquet_prefix),
+        "Columns": table.glue_columns(),
+        "Location": layout.s3_uri(settings.bucket, layout.table_prefix(settings, table)),
         "InputFormat": f"{_PARQUET}.MapredParquetInputFormat",
         "OutputFormat": f"{_PARQUET}.MapredParquetOutputFormat",
         "SerdeInfo": {"SerializationLibrary": f"{_PARQUET}.serde.ParquetHiveSerDe"},
     }
-    table = {
-        "Name": schema.USERS.name,
+    return {
+        "Name": table.name,
+        "Description": table.comment,
         "TableType": "EXTERNAL_TABLE",
         "Parameters": {"EXTERNAL": "TRUE", "classification": "parquet"},
         "StorageDescriptor": storage,
     }
-    glue.create_table(DatabaseName=layout.DATABASE, TableInput=table)
 
 
 def create_workgroup(settings: Settings) -> None:

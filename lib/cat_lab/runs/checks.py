@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from cat_lab.remedies import remedy
 from cat_lab.runs.plan import Plan
 from cat_normalize.core import aws, layout
 from cat_normalize.core.errors import CatNormalizeError, ConvertError, PipelineError
+from cat_normalize.core.schema import TABLES
 from cat_normalize.core.settings import Settings, parse_day
 from cat_normalize.extract import scan
 
@@ -139,12 +141,7 @@ def _aws_problems(plan: Plan, settings: Settings) -> list[Problem]:
         ]
     s3 = aws.quick_client(settings, "s3", session)
     calls.append(("bucket", lambda: s3.head_bucket(Bucket=settings.bucket)))
-    if "normalize" in plan.stages:
-        calls.append(
-            ("bucket", lambda: _check_upload(s3, settings.bucket, layout.csv_key(settings, plan.run_date)))
-        )
-    elif "convert" in plan.stages:
-        calls.append(("bucket", lambda: _check_upload(s3, settings.bucket, layout.parquet_key(settings))))
+    calls += [("bucket", partial(_check_upload, s3, settings.bucket, key)) for key in _keys(plan, settings)]
     if "query" in plan.stages:
         athena = aws.quick_client(settings, "athena", session)
         calls.append(("workgroup", lambda: _check_workgroup(athena)))
@@ -190,6 +187,14 @@ def _check_table(client: Any, table: str, folder: Path) -> None:
     free = shutil.disk_usage(_existing(folder)).free
     if size > free:
         raise PipelineError(f"{table} has {_gb(size)}, and {_existing(folder)} has only {_gb(free)} free")
+
+
+def _keys(plan: Plan, settings: Settings) -> Iterator[str]:
+    """Yield the keys under which the stages publish CSV and tables."""
+    if "normalize" in plan.stages:
+        yield layout.csv_key(settings, plan.run_date)
+    if "convert" in plan.stages:
+        yield from (layout.parquet_key(settings, table) for table in TABLES)
 
 
 def _check_upload(client: Any, bucket: str, key: str) -> None:

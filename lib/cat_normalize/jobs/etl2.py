@@ -11,9 +11,10 @@ from cat_normalize.core import aws, layout
 from cat_normalize.core.manifest import Etl2Manifest
 from cat_normalize.core.schema import TABLES
 from cat_normalize.core.settings import Settings, parse_flag, today
+from cat_normalize.jobs.events import SETTINGS
 
 REQUIRED = ("input_bucket", "input_prefix", "output_bucket", "output_prefix")
-OPTIONAL = ("input_key", "time_zone", "allow_future")
+OPTIONAL = ("input_key", *SETTINGS, "allow_future")
 """The names of the job's arguments; an optional one that is empty counts as not given."""
 
 
@@ -48,20 +49,23 @@ def run(arguments: Mapping[str, str], environment: Mapping[str, str]) -> Etl2Man
 
 
 def settings_of(arguments: Mapping[str, str], environment: Mapping[str, str]) -> Settings:
-    """Return the settings of a run; its bucket is the output's, and its prefixes end in one slash.
+    """Return the settings of a run; arguments win over environment variables.
 
-    >>> given = {"output_bucket": "mine", "input_prefix": "/in", "output_prefix": "/"}
-    >>> made = settings_of(given, {"AWS_DEFAULT_REGION": "sa-east-1"})
-    >>> made.csv_prefix, made.parquet_prefix, made.region
-    ('in/', '', 'sa-east-1')
+    Its bucket is the output's, and its prefixes end in one slash.
+
+    >>> given = {"output_bucket": "mine", "input_prefix": "/in", "output_prefix": "/", "time_zone": "UTC"}
+    >>> made = settings_of(given, {"AWS_DEFAULT_REGION": "sa-east-1", "CAT_TIME_ZONE": "Asia/Tokyo"})
+    >>> made.csv_prefix, made.parquet_prefix, made.region, made.rules.time_zone
+    ('in/', '', 'sa-east-1', 'UTC')
     """
     csv_prefix, parquet_prefix = (
         f"{arguments[name].strip('/')}/".lstrip("/") for name in ("input_prefix", "output_prefix")
     )
+    given = {f"CAT_{name.upper()}": arguments[name] for name in SETTINGS if arguments.get(name)}
+    region = {"AWS_REGION": environment.get("AWS_DEFAULT_REGION", "")}
     return Settings.from_environment(
-        {"AWS_REGION": environment.get("AWS_DEFAULT_REGION", ""), **environment},
+        region | {**environment} | given,
         bucket=arguments["output_bucket"],
         csv_prefix=csv_prefix,
         parquet_prefix=parquet_prefix,
-        time_zone=arguments.get("time_zone") or None,
     )

@@ -17,6 +17,9 @@ from cat_normalize.core.settings import Settings
 RUN_ARGUMENTS = {"--input_key": "$.detail.object.key"}
 """Each argument of a run, and the JSONPath of its value in the S3 event; a path consists of names only."""
 
+SETTINGS = ("time_zone", "naive_time_zone", "fallback_patterns")
+"""Arguments of the job, each written as the setting ``CAT_…`` of its name (§7); left out where not set."""
+
 IN_ORDER = f"*{StaleInputError.__name__}*"
 """Matches the cause of a failed run where all is in order: an older CSV left the newer Parquet (§6)."""
 
@@ -40,15 +43,18 @@ def pattern(settings: Settings) -> dict[str, Any]:
 def job_arguments(settings: Settings) -> dict[str, str]:
     """Return the default arguments of the Glue job.
 
-    >>> job_arguments(Settings())["--input_prefix"]
-    'reports/etl-process1/'
+    >>> made = job_arguments(Settings())
+    >>> made["--input_prefix"], "--naive_time_zone" in made
+    ('reports/etl-process1/', False)
     """
+    variables = settings.to_environment()
+    given = {f"--{name}": variables.get(f"CAT_{name.upper()}") for name in SETTINGS}
     return {
         "--input_bucket": settings.bucket,
         "--input_prefix": settings.csv_prefix,
         "--output_bucket": settings.bucket,
         "--output_prefix": settings.parquet_prefix,
-        "--time_zone": settings.rules.time_zone,
+        **{name: value for name, value in given.items() if value},
     }
 
 

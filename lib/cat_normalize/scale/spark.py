@@ -27,6 +27,7 @@ from cat_normalize.core.settings import today as todays_date
 from cat_normalize.core.storage import Location, locate, spark_address, staging, write_stream
 from cat_normalize.extract import item_files
 from cat_normalize.extract.export import DataFile, Export
+from cat_normalize.jobs import events
 from cat_normalize.jobs.etl1 import run_date_of
 from cat_normalize.normalize import normalize, refuse_all_rejected, refuse_shrunk
 from cat_normalize.normalize.rows import Line
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 REQUIRED = ("input", "output_bucket")
-SETTINGS = ("time_zone", "exclude_cities", "since", "until", "min_users_percent")
+SETTINGS = (*events.SETTINGS, "exclude_cities", "since", "until", "min_users_percent")
 """Optional arguments, each written as the setting ``CAT_…`` of its name (§7)."""
 ALLOW = ("allow_shrink", "allow_future")
 OPTIONAL = ("run_date", "time", *SETTINGS, *ALLOW)

@@ -66,12 +66,21 @@ def test_the_table_has_the_keys_of_the_contract(aws: LocalAws) -> None:
     assert table["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
 
 
-def test_the_catalog_table_reads_the_parquet(aws: LocalAws) -> None:
-    table = aws.client("glue").get_table(DatabaseName="cat_prod_analytics_db", Name="users")["Table"]
+PREFIXES = {
+    "users": "reports/etl-process2/",
+    "conversations": "reports/conversations/",
+    "messages": "reports/messages/",
+}
+
+
+@pytest.mark.parametrize("declared", schema.TABLES, ids=lambda table: table.name)
+def test_a_table_of_the_catalog_reads_its_parquet(aws: LocalAws, declared: schema.Table) -> None:
+    glue = aws.client("glue")
+    table = glue.get_table(DatabaseName="cat_prod_analytics_db", Name=declared.name)["Table"]
     stored = table["StorageDescriptor"]
     assert table["TableType"] == "EXTERNAL_TABLE"
-    assert stored["Columns"] == schema.USERS.glue_columns()
-    assert stored["Location"] == "s3://cat-prod-normalize-reports/reports/etl-process2/"
+    assert stored["Columns"] == declared.glue_columns()
+    assert stored["Location"] == f"s3://cat-prod-normalize-reports/{PREFIXES[declared.name]}"
     formats = [stored["InputFormat"], stored["OutputFormat"], stored["SerdeInfo"]["SerializationLibrary"]]
     assert [name.rsplit(".", 1)[1] for name in formats] == [
         "MapredParquetInputFormat",

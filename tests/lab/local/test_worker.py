@@ -7,6 +7,7 @@ import shlex
 import shutil
 import signal
 import subprocess
+import zipfile
 from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
@@ -21,7 +22,7 @@ from cat_lab.local.environment import client
 from cat_normalize.core import layout
 from cat_normalize.core.files import sweep
 from cat_normalize.core.manifest import Conversion, Etl2Manifest, Output, plain
-from cat_normalize.core.settings import Settings
+from cat_normalize.core.settings import FALLBACK_PATTERNS, Settings
 from faults.kit import COMMAND, alive, environment, soon
 from local_aws import reset
 
@@ -63,8 +64,32 @@ def test_the_script_receives_the_jobs_arguments_and_the_key(aws: LocalAws, tmp_p
     words = ["--JOB_NAME", layout.GLUE_JOB]
     words += ["--input_bucket", aws.settings.bucket, "--input_prefix", "reports/etl-process1/"]
     words += ["--output_bucket", aws.settings.bucket, "--output_prefix", "reports/etl-process2/"]
-    words += ["--time_zone", "America/Bogota"]
+    words += ["--time_zone", "America/Bogota", "--fallback_patterns", ",".join(FALLBACK_PATTERNS)]
     assert received == str([*words, "--input_key", KEY])
+
+
+def test_a_wheel_on_s3_is_imported_by_the_script_and_by_its_tasks(aws: LocalAws, tmp_path: Path) -> None:
+    text = """
+from pyspark.sql import SparkSession
+import only_in_the_wheel
+rows = SparkSession.builder.getOrCreate().sparkContext.parallelize([1, 2])
+assert rows.map(lambda one: __import__("only_in_the_wheel").ONE + one).collect() == [2, 3]
+"""
+    made, uri = (
+        worker(aws, tmp_path, text + PRINTS),
+        f"s3://{aws.settings.bucket}/scripts/made-1.0-py3-none-any.whl",
+    )
+    with zipfile.ZipFile(tmp_path / "wheel", "w") as wheel:
+        wheel.writestr("only_in_the_wheel.py", "ONE = 1\n")
+    bucket, key = layout.split_s3(uri)
+    aws.client("s3").upload_file(str(tmp_path / "wheel"), bucket, key)
+    glue, own = aws.client("glue"), {"--additional-python-modules": f"msgspec==0.0.0,{uri}"}
+    job = glue.get_job(JobName=layout.GLUE_JOB)["Job"]
+    update = {name: job[name] for name in ("Role", "Command")} | {"DefaultArguments": own}
+    glue.update_job(JobName=layout.GLUE_JOB, JobUpdate=update)
+    ended = run(made, aws)
+    assert ended.status == "done", ended
+    assert "--additional-python-modules" not in made.log.read_text()
 
 
 def test_a_run_without_manifest_event_script_or_job_fails(aws: LocalAws, tmp_path: Path) -> None:
