@@ -116,6 +116,32 @@ def test_percentiles_are_by_nearest_rank(values: list[float], median: int, p95: 
     assert rows_of(found) == [(SINCE, len(values) + 1, len(values), median, p95)]
 
 
+@pytest.mark.parametrize(
+    ("after", "end", "counts"),
+    [(0, 7, (1, 0)), (1, 7, (1, 1)), (7, 7, (1, 1)), (8, 9, (1, 0)), (3, 6, (0, 0))],
+)
+def test_who_came_back_within_seven_days_that_have_passed(
+    after: int, end: int, counts: tuple[int, int], tmp_path: Path
+) -> None:
+    last = SINCE + timedelta(end)
+    talks = [
+        conversation("u", SINCE),
+        conversation("u", SINCE + timedelta(after), 2),
+        conversation("v", last),
+    ]
+    tables = write(tmp_path, conversations=[*talks, conversation("v", last + timedelta(1), 2)])
+    found = run_local("came_back", tables, since=SINCE, until=UNTIL, run_date=last)
+    assert rows_of(found)[0][:2] == counts
+
+
+def test_questions_of_three_users_come_by_their_number_in_the_spelling_of_most(tmp_path: Path) -> None:
+    asked = {"z z": "abcd", "a a": "abc", "Á, a": "b", "b|c": "abc", "d d": "ab", "e  e": "abc", "e e": "c"}
+    said = [message(who, SINCE, text) for text, users in asked.items() for who in users]
+    tables = write(tmp_path, messages=[*said, message("a", SINCE, "d d")])
+    found = run_local("most_asked_questions", tables, since=SINCE, until=UNTIL)
+    assert rows_of(found) == [(1, "z z", 4, 4), (2, "a a", 3, 4), (3, "b/c", 3, 3), (4, "e e", 3, 4)]
+
+
 @pytest.mark.parametrize("who", PEOPLE)
 def test_a_comment_never_shows_who_wrote_it(who: str, tmp_path: Path) -> None:
     text = f"soy {who}, escríbanme a yo.mismo@mail.example.org o al 3001234567; la sala 1234 no abre"
