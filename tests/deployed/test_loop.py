@@ -110,12 +110,16 @@ def body(aws: LocalAws, key: str) -> bytes:
     return bytes(aws.client("s3").get_object(Bucket=aws.settings.bucket, Key=key)["Body"].read())
 
 
-def parquet(aws: LocalAws) -> dict[str, Any]:
-    """Return which object is there, and how many versions there were."""
-    s3, key = aws.client("s3"), layout.parquet_key(aws.settings)
-    found = s3.head_object(Bucket=aws.settings.bucket, Key=key)
-    listed = s3.list_object_versions(Bucket=aws.settings.bucket, Prefix=key)["Versions"]
-    return {name: found[name] for name in ("ETag", "VersionId", "LastModified")} | {"versions": len(listed)}
+def parquets(aws: LocalAws) -> dict[str, dict[str, Any]]:
+    """Return which object each table has, and how many versions there were."""
+    s3, bucket, found = aws.client("s3"), aws.settings.bucket, {}
+    for table in TABLES:
+        key = layout.parquet_key(aws.settings, table)
+        head = s3.head_object(Bucket=bucket, Key=key)
+        listed = s3.list_object_versions(Bucket=bucket, Prefix=key)["Versions"]
+        kept = {name: head[name] for name in ("ETag", "VersionId", "LastModified")}
+        found[table.name] = kept | {"versions": len(listed), "day": head["Metadata"]["run-date"]}
+    return found
 
 
 def waiting(aws: LocalAws, queues: list[str]) -> list[int]:
@@ -147,6 +151,18 @@ def test_the_parquet_answers_the_named_queries(aws: LocalAws, night: Any, tmp_pa
         assert len(run_local(name, tables)) > 0, name
 
 
+def test_every_table_of_the_catalogue_has_its_parquet_of_the_day(
+    aws: LocalAws, etl2: Template, night: Any
+) -> None:
+    made = [table["TableInput"] for table in etl2.all("AWS::Glue::Table")]
+    places = {table["Name"]: table["StorageDescriptor"]["Location"] + "data.parquet" for table in made}
+    bucket = aws.settings.bucket
+    assert places == {
+        table.name: layout.s3_uri(bucket, layout.parquet_key(aws.settings, table)) for table in TABLES
+    }
+    assert {each["day"] for each in parquets(aws).values()} == {DAY.isoformat()}
+
+
 def test_the_manifest_names_what_the_lambda_wrote(aws: LocalAws, night: Any) -> None:
     kept = json.loads(body(aws, layout.manifest_key(aws.settings, 2, DAY)))
     assert kept == plain(night["manifest"])
@@ -156,12 +172,12 @@ def test_the_manifest_names_what_the_lambda_wrote(aws: LocalAws, night: Any) -> 
 def test_the_same_csv_again_changes_nothing(
     aws: LocalAws, queues: list[str], worker: Worker, night: Any
 ) -> None:
-    before = parquet(aws)
+    before = parquets(aws)
     put(aws, KEY, body(aws, KEY))
     arrived = worker.receive()
     assert arrived is not None
     assert worker.run(arrived).status == "done"
-    assert parquet(aws) == before
+    assert parquets(aws) == before
     assert waiting(aws, queues) == [0, 0]
 
 
@@ -177,7 +193,7 @@ def test_what_is_no_csv_of_etl1_starts_nothing(
 def test_an_older_csv_leaves_the_parquet_and_is_no_failure(
     aws: LocalAws, queues: list[str], worker: Worker, machine: dict[str, Any], night: Any
 ) -> None:
-    before, failed = parquet(aws), waiting(aws, queues)[1]
+    before, failed = parquets(aws), waiting(aws, queues)[1]
     put(aws, OLDER, body(aws, KEY))
     arrived = worker.receive()
     assert arrived is not None
@@ -186,14 +202,14 @@ def test_an_older_csv_leaves_the_parquet_and_is_no_failure(
     assert ended.reason.endswith("is of 2025-09-01 already; this CSV is of 2025-08-31")
     (rule,) = machine["Was the CSV an older one?"]["Choices"]
     assert rule["StringMatches"] == arrival.IN_ORDER
-    assert parquet(aws) == before
+    assert parquets(aws) == before
     assert waiting(aws, queues) == [0, failed]
 
 
 def test_a_failed_run_is_told_with_its_key_and_kept_and_the_next_goes_on(
     aws: LocalAws, queues: list[str], worker: Worker, night: Any
 ) -> None:
-    before = parquet(aws)
+    before = parquets(aws)
     put(aws, BROKEN, b"usuario_id,nombre\n")
     arrived = worker.receive()
     assert arrived is not None
@@ -202,7 +218,7 @@ def test_a_failed_run_is_told_with_its_key_and_kept_and_the_next_goes_on(
     assert ended.reason.startswith("MalformedCsvError: s3://")
     assert f"{BROKEN}, line 1" in ended.reason
     assert ended.tail.endswith(ended.reason)
-    assert parquet(aws) == before
+    assert parquets(aws) == before
     assert waiting(aws, queues) == [0, 1]
     (letter,) = aws.client("sqs").receive_message(
         QueueUrl=queues[1], MessageAttributeNames=["All"], VisibilityTimeout=0

@@ -84,9 +84,9 @@ for run in runs:
     except Exception as error:
         print(json.dumps({"error": type(error).__name__}))
 """
-"""Runs the script several times in one Java, each under a policy of the bucket, set unrecorded. Parts
-are small, so that a Parquet has two; folders' markers are kept, which is Hadoop 3.4's default: 3.3's is to
-delete those of all folders above, whether it may or not."""
+"""Runs the script several times in one Java, each under a policy of the bucket, set unrecorded. Parts are
+small, so that a Parquet has two; folders' markers are kept, which is Hadoop 3.4's default: 3.3's is to delete
+those of all folders above, whether it may or not."""
 
 
 @pytest.fixture(scope="module")

@@ -85,8 +85,8 @@ assert rows.map(lambda one: __import__("only_in_the_wheel").ONE + one).collect()
     aws.client("s3").upload_file(str(tmp_path / "wheel"), bucket, key)
     glue, own = aws.client("glue"), {"--additional-python-modules": f"msgspec==0.0.0,{uri}"}
     job = glue.get_job(JobName=layout.GLUE_JOB)["Job"]
-    update = {name: job[name] for name in ("Role", "Command")} | {"DefaultArguments": own}
-    glue.update_job(JobName=layout.GLUE_JOB, JobUpdate=update)
+    glue.delete_job(JobName=layout.GLUE_JOB)
+    glue.create_job(Name=layout.GLUE_JOB, Role=job["Role"], Command=job["Command"], DefaultArguments=own)
     ended = run(made, aws)
     assert ended.status == "done", ended
     assert "--additional-python-modules" not in made.log.read_text()
