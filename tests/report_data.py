@@ -16,7 +16,10 @@ from cat_normalize.core.manifest import Conversion, Etl1Manifest, Etl2Manifest, 
 from cat_normalize.core.settings import Settings
 
 LAST = date(2025, 9, 15)
-HOSTILE = "<script>alert(1)</script><img src=http://evil.example/x> $\\frac{$ \x00\x1b[31m \u202eabc 😀 " + "x" * 300
+HOSTILE = (
+    "<script>alert(1)</script><img src=http://evil.example/x> $\\frac{$ \x00\x1b[31m \u202eabc 😀 "
+    + "x" * 300
+)
 OVERVIEW = {
     "active_users": "Int64",
     "new_users": "Int64",
@@ -35,7 +38,9 @@ OVERVIEW = {
     "rated_share": "float64",
     "like_share": "float64",
 }
-COUNTS = dict.fromkeys(("message_count", "timed_messages", "conversation_count", "dated_conversations"), "Int64")
+COUNTS = dict.fromkeys(
+    ("message_count", "timed_messages", "conversation_count", "dated_conversations"), "Int64"
+)
 COLUMNS: dict[str, dict[str, str]] = {
     "data_period": {
         "first_day": "object",
@@ -44,7 +49,8 @@ COLUMNS: dict[str, dict[str, str]] = {
         "undated_count": "Int64",
     },
     "overview": OVERVIEW,
-    "by_city": {"ciudad": "string"} | {n: t for n, t in OVERVIEW.items() if n not in ("rated_share", "like_share")},
+    "by_city": {"ciudad": "string"}
+    | {n: t for n, t in OVERVIEW.items() if n not in ("rated_share", "like_share")},
     "by_gerencia": {"gerencia": "string"}
     | {n: t for n, t in OVERVIEW.items() if n not in ("rated_share", "like_share")},
     "conversations_by_day": {"day": "object"}
@@ -115,7 +121,17 @@ QUESTIONS = (
     "¿Qué beneficios tengo por mi antigüedad en la empresa?",
     "¿Quién aprueba las horas extra?",
 )
-CITIES = ("Bogotá", "Medellín", "Cali", "Barranquilla", "Bucaramanga", "Cartagena", "Pereira", "Manizales", "Pasto")
+CITIES = (
+    "Bogotá",
+    "Medellín",
+    "Cali",
+    "Barranquilla",
+    "Bucaramanga",
+    "Cartagena",
+    "Pereira",
+    "Manizales",
+    "Pasto",
+)
 DEPARTMENTS = ("Operaciones", "Comercial", "Talento Humano", "Tecnología", "Finanzas", None)
 
 
@@ -144,12 +160,31 @@ def rows(last: date = LAST, text: str | None = None) -> dict[str, list[tuple[Any
     ]
     return {
         "data_period": [(date.fromordinal(max(1, last.toordinal() - 103)), last, 12_483, 12)],
-        "overview": [(1_284, 402, 882, 4_096, 12_380, 11_904, 3, 0.9712, 2.91, 2.4, 11.8, 0.94, 0.0613, 0.0502,
-                      0.18, 0.8421)],  # fmt: skip
+        "overview": [
+            (
+                1_284,
+                402,
+                882,
+                4_096,
+                12_380,
+                11_904,
+                3,
+                0.9712,
+                2.91,
+                2.4,
+                11.8,
+                0.94,
+                0.0613,
+                0.0502,
+                0.18,
+                0.8421,
+            )
+        ],  # fmt: skip
         "by_city": [(said(name), *place(0.5 / (n + 1))) for n, name in enumerate(CITIES)],
         "by_gerencia": [(said(name), *place(0.6 / (n + 1.5))) for n, name in enumerate(DEPARTMENTS)],
         "conversations_by_day": [
-            (day, busy(day), int(busy(day) * 0.62), 3, 2, 9, 4 + busy(day) // 20, day.toordinal() % 4) for day in days
+            (day, busy(day), int(busy(day) * 0.62), 3, 2, 9, 4 + busy(day) // 20, day.toordinal() % 4)
+            for day in days
         ],
         "hours": hours,
         "reply_time_by_day": [(day, 90, 84, 2.1 + (n % 6) / 5, 8.5 + n % 9) for n, day in enumerate(days)],
@@ -162,7 +197,13 @@ def rows(last: date = LAST, text: str | None = None) -> dict[str, list[tuple[Any
         "came_back": [(803, 322, 0.401)],
         "negative_comments": [
             (1, noon, "***42", said("La respuesta no corresponde a mi ciudad."), said("Cali")),
-            (2, noon - timedelta(1), "***07", said("Muy lento, tuve que preguntar dos veces."), said("Bogotá")),
+            (
+                2,
+                noon - timedelta(1),
+                "***07",
+                said("Muy lento, tuve que preguntar dos veces."),
+                said("Bogotá"),
+            ),
             (3, None, "***", said("No sirve"), None),
         ],
         "most_asked_questions": [(n, said(each), 210 // n, 400 // n) for n, each in enumerate(QUESTIONS, 1)],
@@ -233,7 +274,9 @@ def record(**changed: Any) -> RunRecord:
     return RunRecord(**given | changed)
 
 
-def failed(error: str = "the CSV differs from its manifest", advice: str | None = "run again", **changed: Any) -> RunRecord:
+def failed(
+    error: str = "the CSV differs from its manifest", advice: str | None = "run again", **changed: Any
+) -> RunRecord:
     """Return the record of a run whose second stage failed."""
     stages = record().stages
     stages["normalize"] = StageRecord(notebook=NOTEBOOKS["normalize"], status="failed", error=error)

@@ -1,10 +1,11 @@
 // Opens a page in a headless browser and prints as JSON what is wrong with it.
 //
-//   node open.mjs PAGE.html [--widths 390,800,1280] [--schemes light,dark] [--shots FOLDER] [--pdf FILE]
+//   node open.mjs PAGE.html [--widths 390,800,1280] [--schemes light,dark] [--pdf FILE]
+//     [--shots FOLDER] [--scale 2] [--height PIXELS]
 //
 // For every width and color scheme: `overflow`, how many pixels the page is wider than the window; `violations`,
 // the serious and critical ones of axe; `requests`, all but the page itself; `errors`, of its console. With --shots
-// it writes WIDTH-SCHEME.png for each; --pdf writes the print and adds its number of `pages`.
+// it writes WIDTH-SCHEME.png for each, of the whole page or its first pixels; --pdf writes the print and adds its number of `pages`.
 import { readFile, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
@@ -19,6 +20,8 @@ const { values: options, positionals } = parseArgs({
     widths: { type: "string", default: "390,800,1280" },
     schemes: { type: "string", default: "light,dark" },
     shots: { type: "string" },
+    scale: { type: "string", default: "1" },
+    height: { type: "string" },
     pdf: { type: "string" },
   },
 });
@@ -27,7 +30,8 @@ const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.
 
 async function look(browser, width, scheme) {
   const context = await browser.newContext({
-    viewport: { width, height: 900 }, colorScheme: scheme, deviceScaleFactor: 2, offline: true, locale: "en",
+    viewport: { width, height: Number(options.height ?? 900) }, colorScheme: scheme,
+    deviceScaleFactor: Number(options.scale), offline: true, locale: "en",
   });
   const page = await context.newPage();
   const requests = [], errors = [];
@@ -37,7 +41,7 @@ async function look(browser, width, scheme) {
   page.on("dialog", (each) => (errors.push(`dialog: ${each.message()}`), each.dismiss()));
   await page.goto(address);
   if (options.shots) {
-    await page.screenshot({ path: join(options.shots, `${width}-${scheme}.png`), fullPage: true });
+    await page.screenshot({ path: join(options.shots, `${width}-${scheme}.png`), fullPage: !options.height });
   }
   const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
   await page.evaluate(() => document.querySelectorAll("details").forEach((each) => (each.open = true)));
@@ -59,9 +63,8 @@ async function print(browser) {
   return bytes.toString("latin1").match(/\/Type\s*\/Page\b(?!s)/g).length;
 }
 
-const browser = await playwright.launch({
-  args: chromium.args, executablePath: await chromium.executablePath(), headless: true,
-});
+const args = chromium.args.filter((each) => each !== "--single-process"); // it ends with its first context
+const browser = await playwright.launch({ args, executablePath: await chromium.executablePath(), headless: true });
 try {
   const looks = [];
   for (const width of options.widths.split(",").map(Number)) {

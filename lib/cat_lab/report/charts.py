@@ -7,13 +7,14 @@ go to Vega as values, never as expressions.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from cat_lab.report.words import Words, shown
+from cat_lab.report.words import Words, as_day, shown
 
 if TYPE_CHECKING:
     import altair as alt
@@ -21,13 +22,16 @@ if TYPE_CHECKING:
 
 WIDTH = 420
 ACCENT = "var(--accent, #2f6f8f)"
-SECOND = "var(--second, #7d8894)"
+SECOND = "var(--second, #8a949e)"
+TINT = "var(--tint, #a9c7d5)"
 INK = "var(--soft, #66707a)"
 LINE = "var(--line, #d5dade)"
 BARS = 80
 _SIDES = {"left": 44, "right": 12, "top": 30, "bottom": 24}
 _NAMES = 28
+_ROLES = re.compile(r' role="graphics-[a-z]+"| aria-roledescription="[^"]*"')
 _EVERY_DAY = 92
+_YEAR = 366
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -71,7 +75,7 @@ def timeline(values: Mapping[date, int], title: str, unit: str) -> Chart:
     for day, count in values.items():
         heights[number(day) - first] += count
     names = [name(first + n) for n in range(len(heights))]
-    drawn = _bars(list(enumerate(heights)), "value", ACCENT)
+    drawn = _bars(list(enumerate(heights)), ACCENT, len(heights))
     svg = _over_time([drawn], _ticks(len(heights)), names, f"{title} ({unit} by {step})", title)
     description = f"Chart: {title}, by {step}, {names[0]} to {names[-1]}"
     return Chart(svg, description, (step, unit), tuple(zip(names, heights, strict=True)))
@@ -106,9 +110,10 @@ def feedback(by_day: pd.DataFrame, words: Words) -> Chart | None:
         by_day: the answer of `conversations_by_day`.
         words: the language of the page.
     """
-    found = by_day[(by_day["like_count"].fillna(0) > 0) | (by_day["dislike_count"].fillna(0) > 0)]
     names = ("like_count", "dislike_count")
-    return _by_day(found, names, ("likes", "dislikes"), "feedback", words, bars=True, below=True)
+    if not by_day[list(names)].fillna(0).to_numpy().any():
+        return None
+    return _by_day(by_day, names, ("likes", "dislikes"), "feedback", words, bars=True, below=True)
 
 
 def _by_day(
@@ -124,20 +129,22 @@ def _by_day(
     dated = frame.dropna(subset="day")
     if dated.empty:
         return None
-    days = [_day(each) for each in dated["day"]]
+    days = [as_day(each) for each in dated["day"]]
     first, last = min(days), max(days)
-    numbers = [[float(each or 0) for each in dated[column].fillna(0)] for column in columns]
+    numbers = [[float(each) for each in dated[column].fillna(0)] for column in columns]
     offsets = [(day - first).days for day in days]
     top, bottom = (list(zip(offsets, each, strict=True)) for each in numbers)
     length = (last - first).days + 1
-    drawn = _bars(top, "value", ACCENT, length) if bars and length <= _EVERY_DAY else _line(top, ACCENT)
+    colors = (TINT, ACCENT) if bars and not below else (ACCENT, SECOND)
     if below:
-        other = _bars([(n, -value) for n, value in bottom], "value", SECOND, length)
+        other = _bars([(n, -value) for n, value in bottom], colors[1], length)
     else:
-        other = _line(bottom, SECOND)
+        other = _line(bottom, colors[1])
+    drawn = _bars(top, colors[0], length) if bars and length <= _EVERY_DAY else _line(top, colors[0])
     ticks = _ticks(length, 5)
-    dates = {n: words.short_day(first + timedelta(n)) for n in ticks}
-    legend = [(words(labels[0]), ACCENT), (words(labels[1]), SECOND)]
+    name_of = words.short_day if length <= _YEAR else _year_and_month
+    dates = {n: name_of(first + timedelta(n)) for n in ticks}
+    legend = [(words(label), color) for label, color in zip(labels, colors, strict=True)]
     description = words(
         f"{name}_described", first=words.day(first), last=words.day(last), top=words.number(max(numbers[0]))
     )
@@ -146,12 +153,12 @@ def _by_day(
     return Chart(svg, description, (words("day"), words(labels[0]), words(labels[1])), tuple(rows))
 
 
-def _bars(points: Sequence[tuple[int, float]], name: str, color: str, length: int = 0) -> Any:
+def _bars(points: Sequence[tuple[int, float]], color: str, length: int) -> Any:
     import altair as alt
 
-    width = max(0.4, min(26, 0.72 * (WIDTH - 60) / max(length, len(points), 1)))
-    made = _of({"x": x, name: value} for x, value in points).mark_bar(color=color, width=width)
-    return made.encode(x=alt.X("x:Q"), y=alt.Y(f"{name}:Q"))
+    width = max(0.4, min(26, 0.72 * (WIDTH - 60) / length))
+    made = _of({"x": x, "value": value} for x, value in points).mark_bar(color=color, width=width)
+    return made.encode(x=alt.X("x:Q"), y=alt.Y("value:Q"))
 
 
 def _line(points: Sequence[tuple[int, float]], color: str) -> Any:
@@ -228,7 +235,7 @@ def _svg(
         "axis": axis | {"labelFontSize": 12, "labelOverlap": False, "labelPadding": 5},
         "text": {"fontSize": 12, "font": font},
     }
-    made: str = vl_convert.vegalite_to_svg(spec, vl_version="6.4")
+    made = _ROLES.sub("", vl_convert.vegalite_to_svg(spec, vl_version="6.4"))
     head = f'<svg role="img" aria-label="{escape(description)}" '
     heading = _text(2, 16, title, INK, 13) if title else _legend(legend, sides["left"])
     return made.replace("<svg ", head, 1).removesuffix("</svg>") + heading + "</svg>"
@@ -254,8 +261,8 @@ def _ticks(length: int, most: int = 7) -> list[int]:
     return list(range(0, length, max(1, -(-length // most))))
 
 
-def _day(value: Any) -> date:
-    return date.fromisoformat(str(value)[:10])
+def _year_and_month(day: date) -> str:
+    return day.isoformat()[:7]
 
 
 def _span(values: Mapping[date, int], number: Callable[[date], int]) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
-from cat_lab.report.words import missing
+from cat_lab.report.words import as_day, missing
 from cat_normalize.core.manifest import plain
 
 if TYPE_CHECKING:
@@ -124,15 +124,6 @@ def collect(
         rejects=_sorted(summary.get("rejected_by_reason", {})),
         warnings=_sorted(summary.get("warnings", {})),
     )
-
-
-def as_day(value: Any) -> date:
-    """Return a day of a data frame, whatever its type, as a date.
-
-    >>> as_day("2025-09-01 00:00:00")
-    datetime.date(2025, 9, 1)
-    """
-    return value if type(value) is date else date.fromisoformat(str(value)[:10])
 
 
 def _figures(ask: Ask, last: date, run_date: date) -> Figures:

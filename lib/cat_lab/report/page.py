@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cat_lab.report.details import write_details
-from cat_lab.report.insights import Insights, as_day, collect
+from cat_lab.report.insights import Insights, collect
 from cat_lab.report.sections import none_texts, shown_sections, tile_rows, tiles
 from cat_lab.report.tables import plain_table
-from cat_lab.report.words import Words, shown
+from cat_lab.report.words import Words, as_day, shown
 from cat_normalize.core import manifest
 from cat_normalize.core.errors import InputError, PipelineError
 from cat_normalize.core.files import write_bytes

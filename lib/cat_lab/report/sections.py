@@ -229,6 +229,6 @@ def _part(counts: Mapping[str, Any], part: str, whole: str) -> float | None:
 def _cell(value: Any, words: Words) -> str:
     if missing(value):
         return ""
-    if hasattr(value, "strftime"):
+    if hasattr(value, "hour"):
         return f"{words.day(value)}, {value.hour:02}:{value.minute:02}"
     return str(value)

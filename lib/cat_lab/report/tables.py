@@ -11,13 +11,13 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from cat_lab.report.charts import ACCENT
-from cat_lab.report.insights import as_day
-from cat_lab.report.words import Words, missing, shown
+from cat_lab.report.words import Words, as_day, missing, shown
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_STRONGEST = 62  # percent of the accent color; texts stay legible on it in both color schemes
+_STRONGEST = 62  # percent of the color under a text that stays legible in both color schemes
+_FILL = "var(--fill, #2f6f8f)"
 _CELL = 160
 
 
@@ -149,14 +149,14 @@ def _percent(share: Any, words: Words) -> str:
 
 
 def _shaded(text: str, part: float) -> str:
-    strength = round(_STRONGEST * min(1, max(0, part)))
-    color = f"color-mix(in srgb, {ACCENT} {strength}%, var(--cell, #eef1f3))"
+    strength = round((_STRONGEST if text else 100) * min(1, max(0, part)))
+    color = f"color-mix(in srgb, {_FILL} {strength}%, var(--cell, #eef1f3))"
     return f'<td style="background: {color}">{escape(text)}</td>'
 
 
 def _bar(part: float) -> str:
     width = round(100 * min(1, max(0, part)), 1)
-    style = f"display: block; height: 4px; border-radius: 2px; width: {width}%; background: {ACCENT}"
+    style = f"display: block; height: 4px; width: {width}%; background: {ACCENT}"
     return f'<span style="{style}"></span>'
 
 

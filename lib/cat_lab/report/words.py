@@ -109,6 +109,15 @@ def missing(value: Any) -> bool:
         return str(value) in ("<NA>", "NaT")
 
 
+def as_day(value: Any) -> date:
+    """Return a day of a data frame, whatever its type, as a date.
+
+    >>> as_day("2025-09-01 00:00:00")
+    datetime.date(2025, 9, 1)
+    """
+    return value if type(value) is date else date.fromisoformat(str(value)[:10])
+
+
 TEXTS: dict[str, tuple[str, str]] = {
     "title": ("Chatbot report", "Informe del chatbot"),
     "skip": ("Skip to the figures", "Ir a las cifras"),
@@ -118,12 +127,12 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Los {days} días que terminan con la última conversación, comparados con los {days} anteriores.",
     ),
     "covers": (
-        "The data hold {count} conversations, from {first} to {last}.",
-        "Los datos tienen {count} conversaciones, del {first} al {last}.",
+        "Conversations in the data: {count}, from {first} to {last}.",
+        "Conversaciones en los datos: {count}, del {first} al {last}.",
     ),
     "undated": (
-        "{count} more have no readable date and are in none of these figures.",
-        "Otras {count} no tienen una fecha legible y no están en estas cifras.",
+        "Without a readable date, so in none of these figures: {count}.",
+        "Sin una fecha legible y por eso fuera de estas cifras: {count}.",
     ),
     "sample": (
         "This run read a sample or a file on a local AWS, not your account.",
@@ -249,7 +258,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "department": ("department", "gerencia"),
     "no_places": ("Nobody was active in this period.", "Nadie estuvo activo en este período."),
     "no_name": ("not given", "sin dato"),
-    "and_more": ("{count} more are not shown.", "Otras {count} no se muestran."),
+    "and_more": ("Not shown: {count}.", "No se muestran: {count}."),
     "data": ("How good the data are", "Qué tan buenos son los datos"),
     "funnel": ("From item to row", "Del ítem a la fila"),
     "no_funnel": (
