@@ -139,6 +139,7 @@ def rows(last: date = LAST, text: str | None = None) -> dict[str, list[tuple[Any
     """Return an answer for every query: four weeks that end with a day, `text` in place of every text."""
     days = [last - timedelta(n) for n in range(27, -1, -1) if last.toordinal() > n]
     noon = datetime(last.year, last.month, last.day, 14, 32)
+    earlier = noon.replace(hour=9)
     monday = date.fromordinal(max(1, last.toordinal() - last.weekday()))
     weeks = [(n, monday - timedelta(7 * n)) for n in range(11, -1, -1) if monday.toordinal() > 7 * n]
 
@@ -150,36 +151,18 @@ def rows(last: date = LAST, text: str | None = None) -> dict[str, list[tuple[Any
 
     def place(share: float) -> tuple[Any, ...]:
         users = int(700 * share)
-        return (users, users // 3, users - users // 3, 3 * users, 9 * users, 8 * users, 0, 0.97, 2.9, 2.4, 11.8,
-                0.94, 0.04 + share / 20, 0.05)  # fmt: skip
+        counts = (users, users // 3, users - users // 3, 3 * users, 9 * users, 8 * users, 0)
+        return (*counts, 0.97, 2.9, 2.4, 11.8, 0.94, round(0.04 + share / 20, 4), 0.05)
 
     hours = [
         (weekday, hour, max(0, 90 - 6 * abs(10 - hour) - 25 * (weekday > 5) + (hour * weekday) % 11))
         for weekday in range(1, 8)
         for hour in range(6, 21)
     ]
+    counted = (1_284, 402, 882, 4_096, 12_380, 11_904, 3)
     return {
         "data_period": [(date.fromordinal(max(1, last.toordinal() - 103)), last, 12_483, 12)],
-        "overview": [
-            (
-                1_284,
-                402,
-                882,
-                4_096,
-                12_380,
-                11_904,
-                3,
-                0.9712,
-                2.91,
-                2.4,
-                11.8,
-                0.94,
-                0.0613,
-                0.0502,
-                0.18,
-                0.8421,
-            )
-        ],  # fmt: skip
+        "overview": [(*counted, 0.9712, 2.91, 2.4, 11.8, 0.94, 0.0613, 0.0502, 0.18, 0.8421)],
         "by_city": [(said(name), *place(0.5 / (n + 1))) for n, name in enumerate(CITIES)],
         "by_gerencia": [(said(name), *place(0.6 / (n + 1.5))) for n, name in enumerate(DEPARTMENTS)],
         "conversations_by_day": [
@@ -199,7 +182,7 @@ def rows(last: date = LAST, text: str | None = None) -> dict[str, list[tuple[Any
             (1, noon, "***42", said("La respuesta no corresponde a mi ciudad."), said("Cali")),
             (
                 2,
-                noon - timedelta(1),
+                earlier,
                 "***07",
                 said("Muy lento, tuve que preguntar dos veces."),
                 said("Bogotá"),
@@ -209,7 +192,7 @@ def rows(last: date = LAST, text: str | None = None) -> dict[str, list[tuple[Any
         "most_asked_questions": [(n, said(each), 210 // n, 400 // n) for n, each in enumerate(QUESTIONS, 1)],
         "unanswered_conversations": [
             (1, noon, "***19", said("¿Puedo trabajar desde otro país?"), 3, said("Medellín")),
-            (2, noon - timedelta(2), "***88", None, 1, None),
+            (2, earlier, "***88", None, 1, None),
         ],
         "time_coverage": [(24_287, 22_830, 12_495, 12_483)],
     }
@@ -219,7 +202,7 @@ class Answers:
     """Answers the named queries with given rows, and keeps what was asked."""
 
     def __init__(self, found: Mapping[str, list[tuple[Any, ...]]]) -> None:
-        self.found, self.asked = found, [("", {})][:0]
+        self.found, self.asked = found, list[tuple[str, dict[str, Any]]]()
 
     def __call__(self, name: str, tables: Mapping[str, Path], **parameters: Any) -> pd.DataFrame:
         assert list(tables) == ["users", "conversations", "messages"]
@@ -233,7 +216,7 @@ class Answers:
         columns = COLUMNS[name]
         return pd.DataFrame(
             {
-                column: pd.Series([row[n] for row in found], dtype=kind)  # type: ignore[call-overload]
+                column: pd.Series([row[n] for row in found], dtype=kind)
                 for n, (column, kind) in enumerate(columns.items())
             }
         )

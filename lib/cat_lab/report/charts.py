@@ -236,7 +236,7 @@ def _svg(
         "text": {"fontSize": 12, "font": font},
     }
     made = _ROLES.sub("", vl_convert.vegalite_to_svg(spec, vl_version="6.4"))
-    head = f'<svg role="img" aria-label="{escape(description)}" '
+    head = f'<svg role="img" aria-label="{escape(shown(description, 300))}" '
     heading = _text(2, 16, title, INK, 13) if title else _legend(legend, sides["left"])
     return made.replace("<svg ", head, 1).removesuffix("</svg>") + heading + "</svg>"
 

@@ -16,6 +16,7 @@ from cat_lab.report import charts
 from cat_lab.report.charts import Chart
 from cat_lab.report.words import shown as text
 from cat_normalize.core.manifest import plain
+from cat_normalize.core.settings import FALLBACK_PATTERNS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,6 +98,8 @@ def provenance(etl1: Etl1Manifest | None, etl2: Etl2Manifest | None) -> Message:
     shown = [f"{etl2.summary.rows:,} users, run date {etl2.run_date}"]
     if etl1:
         rules = {name: value for name, value in plain(etl1.settings.rules).items() if value}
+        if etl1.settings.rules.fallback_patterns == FALLBACK_PATTERNS:
+            del rules["fallback_patterns"]
         shown.append(f"read from {text(etl1.source)}")
         shown += [f"{name}: {text(str(value))}" for name, value in rules.items()]
     return Message("\n".join(shown))

@@ -72,7 +72,7 @@ def write_page(
         words=words,
         style=Markup(read("people.css").read_text(encoding="utf-8")),
         heading=_heading(record, found, words),
-        lead=_lead(found, words),
+        lead=_lead(found, words, record.status == "done"),
         failure=_failure(record, words),
         why_none=why_none,
         tiles=tiles(found.figures, words),
@@ -135,11 +135,14 @@ def _heading(record: RunRecord, found: Insights, words: Words) -> str:
     return words("period", first=words.day(period.since), last=words.day(period.until))
 
 
-def _lead(found: Insights, words: Words) -> list[str]:
+def _lead(found: Insights, words: Words, done: bool) -> list[str]:
     """Return the period and what the data cover, in sentences."""
     if found.figures is None:
         return []
-    lines = [words("period_length", days=found.figures.period.days)]
+    period = found.figures.period
+    lines = [words("period_length", days=period.days)]
+    if not done:
+        lines.insert(0, words("period", first=words.day(period.since), last=words.day(period.until)))
     first, last = (words.day(as_day(found.covered[name])) for name in ("first_day", "last_day"))
     count = words.number(found.covered["conversation_count"])
     lines.append(words("covers", count=count, first=first, last=last))
@@ -154,6 +157,8 @@ def _failure(record: RunRecord, words: Words) -> dict[str, Any] | None:
         return None
     notebook = failure.notebook or (record.stages[failure.stage].notebook if failure.stage else "")
     place = words("in_stage", stage=failure.stage, notebook=notebook) if failure.stage else ""
+    if failure.cell:
+        place += " " + words("at_cell", cell=failure.cell, cells=failure.cells, heading=failure.heading)
     return {
         "place": place,
         "text": shown_lines(f"{failure.error}: {failure.text}"),

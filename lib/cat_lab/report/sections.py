@@ -173,7 +173,7 @@ def _texts(frame: pd.DataFrame, columns: Mapping[str, str], words: Words) -> Sho
     rows = []
     for record in frame.to_dict("records"):
         about = [_cell(record[name], words) for name in others]
-        rows.append([_cell(record[text], words), " · ".join(each for each in about if each)])
+        rows.append([_cell(record[text], words) or "–", " · ".join(each for each in about if each)])
     second = ", ".join(words(columns[name]) for name in others)
     return Shown(Markup(plain_table([words(columns[text]), second], rows, "texts")))
 

@@ -156,6 +156,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "interrupted": ("The run was interrupted", "La ejecución fue interrumpida"),
     "what_failed": ("What failed", "Qué falló"),
     "in_stage": ("In stage {stage}, notebook {notebook}.", "En la etapa {stage}, cuaderno {notebook}."),
+    "at_cell": (
+        "Code cell {cell} of {cells}, under “{heading}”.",
+        "Celda de código {cell} de {cells}, bajo «{heading}».",
+    ),
     "what_to_try": ("What to try", "Qué intentar"),
     "see_details": (
         "See the details of the run for the cell that failed.",
