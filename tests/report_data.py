@@ -120,6 +120,8 @@ QUESTIONS = (
     "¿Cómo cambio la contraseña del portal?",
     "¿Qué beneficios tengo por mi antigüedad en la empresa?",
     "¿Quién aprueba las horas extra?",
+    "¿Cómo actualizo mis datos bancarios?",
+    "¿Cuándo abre la convocatoria interna?",
 )
 CITIES = (
     "Bogotá",
@@ -132,7 +134,17 @@ CITIES = (
     "Manizales",
     "Pasto",
 )
-DEPARTMENTS = ("Operaciones", "Comercial", "Talento Humano", "Tecnología", "Finanzas", None)
+DEPARTMENTS = (
+    "Operaciones",
+    "Comercial",
+    "Talento Humano",
+    "Tecnología",
+    "Finanzas",
+    None,
+    "Logística",
+    "Jurídica",
+    "Compras",
+)
 
 
 def rows(last: date = LAST, text: str | None = None) -> dict[str, list[tuple[Any, ...]]]:
@@ -180,19 +192,18 @@ def rows(last: date = LAST, text: str | None = None) -> dict[str, list[tuple[Any
         "came_back": [(803, 322, 0.401)],
         "negative_comments": [
             (1, noon, "***42", said("La respuesta no corresponde a mi ciudad."), said("Cali")),
-            (
-                2,
-                earlier,
-                "***07",
-                said("Muy lento, tuve que preguntar dos veces."),
-                said("Bogotá"),
-            ),
-            (3, None, "***", said("No sirve"), None),
+            (2, earlier, "***07", said("Muy lento, tuve que preguntar dos veces."), said("Bogotá")),
+            (3, earlier, "***11", said("Me mandó a un enlace que no abre."), said("Pasto")),
+            (4, earlier, "***90", said("No entendió la pregunta."), said("Cali")),
+            (5, None, "***", said("No sirve"), None),
         ],
         "most_asked_questions": [(n, said(each), 210 // n, 400 // n) for n, each in enumerate(QUESTIONS, 1)],
         "unanswered_conversations": [
             (1, noon, "***19", said("¿Puedo trabajar desde otro país?"), 3, said("Medellín")),
             (2, earlier, "***88", None, 1, None),
+            (3, earlier, "***35", said("¿Qué pasa con mis cesantías si me retiro?"), 4, said("Cali")),
+            (4, earlier, "***61", said("hola"), 1, said("Bogotá")),
+            (5, None, "***02", said("¿Hay ruta los sábados?"), 2, said("Pereira")),
         ],
         "time_coverage": [(24_287, 22_830, 12_495, 12_483)],
     }
@@ -229,7 +240,13 @@ SUMMARY = Summary(
     registrations=190,
     filtered=40,
     rejected=15,
-    rejected_by_reason={"not_json": 2, "bad_conversation": 9, "bad_key": 4},
+    rejected_by_reason={
+        "not_json": 1,
+        "bad_conversation": 8,
+        "bad_key": 3,
+        "bad_feedback": 2,
+        "unknown_kind": 1,
+    },
     warnings={"date_unreadable": 12, "user_data_unreadable": 31},
     users=2_210,
 )

@@ -27,7 +27,7 @@ TINT = "var(--tint, #a9c7d5)"
 INK = "var(--soft, #66707a)"
 LINE = "var(--line, #d5dade)"
 BARS = 80
-_SIDES = {"left": 44, "right": 12, "top": 30, "bottom": 24}
+_SIDES = {"left": 46, "right": 12, "top": 30, "bottom": 26}
 _NAMES = 28
 _ROLES = re.compile(r' role="graphics-[a-z]+"| aria-roledescription="[^"]*"')
 _EVERY_DAY = 92
@@ -232,12 +232,12 @@ def _svg(
         "background": None,
         "font": font,
         "view": {"stroke": None},
-        "axis": axis | {"labelFontSize": 12, "labelOverlap": False, "labelPadding": 5},
-        "text": {"fontSize": 12, "font": font},
+        "axis": axis | {"labelFontSize": 13, "labelOverlap": False, "labelPadding": 5},
+        "text": {"fontSize": 13, "font": font},
     }
     made = _ROLES.sub("", vl_convert.vegalite_to_svg(spec, vl_version="6.4"))
     head = f'<svg role="img" aria-label="{escape(shown(description, 300))}" '
-    heading = _text(2, 16, title, INK, 13) if title else _legend(legend, sides["left"])
+    heading = _text(2, 16, title, INK, 14) if title else _legend(legend, sides["left"])
     return made.replace("<svg ", head, 1).removesuffix("</svg>") + heading + "</svg>"
 
 
@@ -245,8 +245,8 @@ def _legend(entries: Sequence[tuple[str, str]], x: float) -> str:
     made = ""
     for label, color in entries:
         made += f'<rect x="{x}" y="6" width="10" height="10" rx="2" style="fill: {color}"/>'
-        made += _text(x + 15, 15.5, label, INK, 12)
-        x += 34 + 7 * len(label)
+        made += _text(x + 15, 15.5, label, INK, 13)
+        x += 36 + 7.5 * len(label)
     return made
 
 

@@ -57,7 +57,7 @@ def test_manifests_are_counted_without_tables():
     assert (found.figures, found.coverage) == (None, {})
     assert found.items["items_read"] == 13_920
     assert found.rows["rows"] == 2_210
-    assert list(found.rejects) == ["bad_conversation", "bad_key", "not_json"]
+    assert list(found.rejects) == ["bad_conversation", "bad_key", "bad_feedback", "not_json", "unknown_kind"]
     assert list(found.warnings) == ["user_data_unreadable", "date_unreadable"]
 
 
