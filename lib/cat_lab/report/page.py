@@ -79,7 +79,7 @@ def write_page(
         tile_numbers=Markup(plain_table(*tile_rows(found.figures, words))),
         sections=SECTIONS,
         shown=shown_sections(found, words),
-        absent=none_texts(words),
+        absent=none_texts(found, words),
         run_line=words("run_line", run_id=record.run_id, day=record.run_date),
         local=record.local,
     )
@@ -162,9 +162,13 @@ def _failure(record: RunRecord, words: Words) -> dict[str, Any] | None:
     return {
         "place": place,
         "text": shown_lines(f"{failure.error}: {failure.text}"),
-        "advice": shown_lines(failure.advice or words("see_details")),
+        "advice": _sentence(shown_lines(failure.advice)) if failure.advice else words("see_details"),
         "notes": [shown_lines(note) for note in record.notes],
     }
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
 
 
 def shown_lines(text: str) -> str:

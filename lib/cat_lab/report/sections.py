@@ -81,9 +81,14 @@ def tile_rows(figures: Figures | None, words: Words) -> tuple[list[str], list[li
     return head, rows
 
 
-def none_texts(words: Words) -> dict[str, str]:
+def none_texts(found: Insights, words: Words) -> dict[str, str]:
     """Return the sentence of every section that has nothing to show."""
-    return {name: words(text) for name, text in _NONE.items()}
+    texts = dict(_NONE)
+    if not found.items:
+        texts |= {"rejects": "no_funnel", "warnings": "no_funnel"}
+    if not found.coverage:
+        texts["coverage"] = "unknown_coverage"
+    return {name: words(text) for name, text in texts.items()}
 
 
 def shown_sections(found: Insights, words: Words) -> dict[str, Shown | None]:

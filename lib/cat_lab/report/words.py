@@ -254,7 +254,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "question": ("question", "pregunta"),
     "unanswered": ("Conversations without an answer", "Conversaciones sin respuesta"),
-    "no_unanswered": ("Every conversation got an answer.", "Todas las conversaciones tuvieron respuesta."),
+    "no_unanswered": (
+        "There is no conversation without an answer.",
+        "No hay conversaciones sin respuesta.",
+    ),
     "first_question": ("first question", "primera pregunta"),
     "where": ("Where people are", "Dónde está la gente"),
     "cities": ("Cities", "Ciudades"),
@@ -294,6 +297,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "user_data_unreadable": ("user data unreadable", "datos de usuario ilegibles"),
     "date_unreadable": ("date unreadable", "fecha ilegible"),
     "coverage": ("Times and dates", "Horas y fechas"),
+    "unknown_coverage": (
+        "Without the tables it is not known how many have a time.",
+        "Sin las tablas no se sabe cuántos tienen hora.",
+    ),
     "no_coverage": ("There are no messages and no conversations.", "No hay mensajes ni conversaciones."),
     "timed": ("messages with a time", "mensajes con hora"),
     "dated": ("conversations with a date", "conversaciones con fecha"),

@@ -10,7 +10,7 @@ import pytest
 from cat_lab.report import write_page
 from cat_lab.runs import Failure
 from cat_normalize.core.errors import QueryError
-from report_data import EMPTY, HOSTILE, LAST, Answers, copies, failed, record, rows
+from report_data import EMPTY, HOSTILE, Answers, copies, failed, record, rows
 
 VOID = ("meta", "img", "br", "hr", "link", "input", "rect", "path")
 FIGURES = ("activity", "hours", "cohorts", "reply_time", "feedback", "cities", "departments")
@@ -184,6 +184,7 @@ def test_a_failed_run_shows_first_what_failed_and_what_to_try(page):
     places = [made.words.index(each) for each in order]
     assert places == sorted(places)
     assert "did not reach its third stage" in made.words
+    assert "No item was rejected" not in made.words
 
 
 def test_an_interrupted_run_says_so(page):
@@ -200,5 +201,8 @@ def test_texts_of_the_record_stay_text(page):
     assert made.named("script", "img") == []
 
 
-def test_the_figures_end_with_the_day_of_the_data(page):
-    assert LAST.isoformat() in page().words  # the run's day
+def test_a_run_that_failed_after_its_tables_shows_the_failure_then_the_figures(page):
+    made = page(record(status="failed", failure=Failure(stage="query", error="QueryError", text="it broke")))
+    order = ("The run failed", "19 August 2025 to", "it broke", "1,284")
+    places = [made.words.index(each) for each in order]
+    assert places == sorted(places)
