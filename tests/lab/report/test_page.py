@@ -178,7 +178,7 @@ def test_a_failed_run_shows_first_what_failed_and_what_to_try(page):
         "The run failed",
         "In stage normalize",
         "the CSV differs from its manifest",
-        "run again",
+        "Run again.",
         "no figures",
     )
     places = [made.words.index(each) for each in order]
