@@ -28,7 +28,7 @@ INK = "var(--soft, #66707a)"
 LINE = "var(--line, #d5dade)"
 BARS = 80
 _SIDES = {"left": 46, "right": 12, "top": 30, "bottom": 26}
-_NAMES = 28
+_NAMES = 26
 _ROLES = re.compile(r' role="graphics-[a-z]+"| aria-roledescription="[^"]*"')
 _EVERY_DAY = 92
 _YEAR = 366
@@ -63,7 +63,13 @@ def bars(values: Mapping[str, int], title: str, unit: str) -> Chart:
     drawn = base.mark_bar(color=ACCENT, height={"band": 0.7})
     labels = base.mark_text(align="left", dx=5, color=INK).encode(text="label:N")
     chart = alt.layer(drawn, labels).add_params(alt.param(name="names", value=names))
-    svg = _svg(chart, 22 * len(names), f"{title} ({unit})", title, {"left": 178, "right": 66, "bottom": 4})
+    svg = _svg(
+        chart,
+        22 * len(names),
+        f"{title} ({unit})",
+        f"{title} ({unit})",
+        {"left": 206, "right": 70, "bottom": 4},
+    )
     return Chart(svg, f"Chart: {title}, {len(names)} bars", ("", unit), tuple(values.items()))
 
 
@@ -76,7 +82,9 @@ def timeline(values: Mapping[date, int], title: str, unit: str) -> Chart:
         heights[number(day) - first] += count
     names = [name(first + n) for n in range(len(heights))]
     drawn = _bars(list(enumerate(heights)), ACCENT, len(heights))
-    svg = _over_time([drawn], _ticks(len(heights)), names, f"{title} ({unit} by {step})", title)
+    svg = _over_time(
+        [drawn], _ticks(len(heights), 4), names, f"{title} ({unit} by {step})", f"{title} ({unit})"
+    )
     description = f"Chart: {title}, by {step}, {names[0]} to {names[-1]}"
     return Chart(svg, description, (step, unit), tuple(zip(names, heights, strict=True)))
 
@@ -257,7 +265,7 @@ def _text(x: float, y: float, value: str, color: str, size: int) -> str:
     )
 
 
-def _ticks(length: int, most: int = 7) -> list[int]:
+def _ticks(length: int, most: int) -> list[int]:
     return list(range(0, length, max(1, -(-length // most))))
 
 
