@@ -120,7 +120,6 @@ def as_day(value: Any) -> date:
 
 TEXTS: dict[str, tuple[str, str]] = {
     "title": ("Chatbot report", "Informe del chatbot"),
-    "skip": ("Skip to the figures", "Ir a las cifras"),
     "period": ("{first} to {last}", "Del {first} al {last}"),
     "period_length": (
         "The {days} days that end with the latest conversation, compared with the {days} days before.",
@@ -203,7 +202,6 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Ningún mensaje de usuario tiene hora en este período.",
     ),
     "hour": ("hour", "hora"),
-    "messages": ("messages", "mensajes"),
     "cohorts": ("Who comes back, by first week", "Quién vuelve, según su primera semana"),
     "cohorts_described": (
         "Percent of the users of each first week who were active again in later weeks, {weeks} weeks.",
@@ -214,7 +212,6 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Nadie tuvo una primera conversación en las últimas doce semanas.",
     ),
     "first_week": ("first week", "primera semana"),
-    "weeks_later": ("weeks later", "semanas después"),
     "week_n": ("week {n}", "semana {n}"),
     "percent_note": (
         "Percent of the users who were active, by weeks after their first conversation.",
@@ -226,10 +223,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Median and 95th percentile of the reply time by day, {first} to {last}; median at most {top} s.",
         "Mediana y percentil 95 del tiempo de respuesta, del {first} al {last}; mediana hasta {top} s.",
     ),
-    "no_reply_time": (
-        "No reply in this period has a time that can be measured.",
-        "Ninguna respuesta de este período tiene un tiempo que se pueda medir.",
-    ),
+    "no_reply_time": ("No reply in this period has a reply time.", "Ninguna respuesta tiene tiempo medido."),
     "median": ("median", "mediana"),
     "p95": ("95 of 100 are faster", "95 de 100 son más rápidas"),
     "feedback": ("Feedback by day", "Opiniones por día"),
@@ -254,10 +248,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "question": ("question", "pregunta"),
     "unanswered": ("Conversations without an answer", "Conversaciones sin respuesta"),
-    "no_unanswered": (
-        "There is no conversation without an answer.",
-        "No hay conversaciones sin respuesta.",
-    ),
+    "no_unanswered": ("No conversation is without an answer.", "No hay conversaciones sin respuesta."),
     "first_question": ("first question", "primera pregunta"),
     "where": ("Where people are", "Dónde está la gente"),
     "cities": ("Cities", "Ciudades"),
@@ -268,10 +259,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "and_more": ("Not shown: {count}.", "No se muestran: {count}."),
     "data": ("How good the data are", "Qué tan buenos son los datos"),
     "funnel": ("From item to row", "Del ítem a la fila"),
-    "no_funnel": (
-        "This run published no counts of its items.",
-        "Esta ejecución no publicó conteos de sus ítems.",
-    ),
+    "no_funnel": ("This run published no counts of its items.", "Esta ejecución no publicó conteos."),
     "step": ("step", "paso"),
     "count": ("count", "cantidad"),
     "items_read": ("items read", "ítems leídos"),
@@ -306,5 +294,4 @@ TEXTS: dict[str, tuple[str, str]] = {
     "dated": ("conversations with a date", "conversaciones con fecha"),
     "measured": ("replies with a reply time, this period", "respuestas con tiempo medido, este período"),
     "of_all": ("share", "proporción"),
-    "made": ("Made by cat-normalize.", "Hecho por cat-normalize."),
 }
