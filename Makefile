@@ -15,7 +15,7 @@ PIN := $(COMPILE) --constraint requirements.lock --upgrade lib/pyproject.toml
 PACKAGED := pyproject.toml lib/pyproject.toml requirements.lock infra/package.py $(shell find lib lambda glue -type f \
 	-not -path '*/__pycache__/*')
 
-.PHONY: setup package run check test lab lint lock bench clean notebooks
+.PHONY: setup package browser run check test lab lint lock bench clean notebooks
 
 setup: .venv/.ready
 
@@ -33,6 +33,13 @@ dist/.ready: $(PACKAGED) | setup
 	$(BIN)/python infra/package.py
 	touch $@
 
+# The headless browser in which tests open the report. Needs Node.
+browser: tests/browser/node_modules/.ready
+
+tests/browser/node_modules/.ready: tests/browser/package.json tests/browser/package-lock.json
+	npm ci --prefix tests/browser --no-audit --no-fund --silent
+	touch $@
+
 run: setup
 	$(BIN)/cat-normalize run --local
 
@@ -43,7 +50,7 @@ lab: setup
 check: lint
 	$(BIN)/pytest -q -n 2 -m "not slow"
 
-test: setup lint package
+test: setup lint package browser
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: setup

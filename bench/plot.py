@@ -10,16 +10,18 @@ def draw(curves: dict[str, dict[float, float]], target: Path) -> None:
         curves: seconds by MB, by the program's name.
         target: the PNG to write.
     """
-    import matplotlib
+    import altair as alt
+    import vl_convert
 
-    matplotlib.use("agg")
-    from matplotlib import pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
-    for name, curve in curves.items():
-        axes.plot(list(curve), list(curve.values()), marker="o", label=name)
-    axes.set(xlabel="items, MB", ylabel="wall time, s", xlim=(0, None), ylim=(0, None))
-    axes.grid(alpha=0.3)
-    axes.legend()
-    figure.savefig(target, dpi=120, metadata={"Software": None})
-    plt.close(figure)
+    points = [
+        {"program": name, "size": size, "seconds": seconds}
+        for name, curve in curves.items()
+        for size, seconds in curve.items()
+    ]
+    chart = alt.Chart(alt.InlineData(values=points), width=560, height=300)
+    drawn = chart.mark_line(point=True).encode(
+        x=alt.X("size:Q", title="items, MB"),
+        y=alt.Y("seconds:Q", title="wall time, s"),
+        color=alt.Color("program:N", title=None, sort=None),
+    )
+    target.write_bytes(vl_convert.vegalite_to_png(drawn.to_dict(), vl_version="6.4", scale=2))

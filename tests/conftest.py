@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cat_lab.local import LocalAws
 
 TESTS = Path(__file__).parent
-SLOW_FOLDERS = ("deployed", "faults", "infra", "lab/notebooks", "tables")
+SLOW_FOLDERS = ("browser", "deployed", "faults", "infra", "lab/notebooks", "tables")
 SLOW_FILES = (
     "lab/cli/test_aws.py",
     "lab/cli/test_commands.py",

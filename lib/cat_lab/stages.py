@@ -7,3 +7,9 @@ from typing import Literal
 Stage = Literal["extract", "normalize", "convert", "query"]
 STAGES: tuple[Stage, ...] = ("extract", "normalize", "convert", "query")
 NOTEBOOKS: dict[Stage, str] = {stage: f"{n:02}_{stage}.ipynb" for n, stage in enumerate(STAGES, start=1)}
+COPIES = {
+    "users": "data.parquet",
+    "conversations": "conversations.parquet",
+    "messages": "messages.parquet",
+}
+"""The tables, and the names of their copies in the folder of a run."""

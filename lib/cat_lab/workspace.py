@@ -21,7 +21,7 @@ import msgspec
 
 from cat_lab.parameters import check_parameters
 from cat_lab.prerequisites import build_prerequisites
-from cat_lab.stages import Stage
+from cat_lab.stages import COPIES, Stage
 from cat_normalize.core import aws, layout, manifest
 from cat_normalize.core.errors import UsageError
 from cat_normalize.core.files import atomic_file, write_bytes
@@ -64,8 +64,7 @@ class Workspace:
     @property
     def tables(self) -> dict[str, Path]:
         """The paths of the copies of the published Parquet objects, by table."""
-        names = {each.name: f"{each.name}.parquet" for each in TABLES} | {USERS.name: layout.PARQUET_NAME}
-        return {table: self.folder / name for table, name in names.items()}
+        return {table: self.folder / name for table, name in COPIES.items()}
 
     @property
     def table_uri(self) -> str:

@@ -62,6 +62,7 @@ def refused(tmp_path, monkeypatch, capsys):
         (["-p", "cities=('a',)"], ["cities", "is not of type list"]),
         (["-p", "cities=[open('x')]"], ["cities", "is not of type list"]),
         (["-p", "names=['a']"], ["names", "is not of type dict"]),
+        (["--lang", "fr"], ["--lang", "'fr'", "no such language; the languages are en, es"]),
         (["--from", "load"], ["--from", "'load'", "extract, normalize, convert, query"]),
         (["--from", "convert"], ["no earlier run in runs", "run without --from first"]),
         (["--from", "convert", "--run-id", "none"], ["no run to resume in runs/none"]),

@@ -63,15 +63,19 @@ def run(
     allow_future: Annotated[
         bool, typer.Option("--allow-future", help="Publish even under a run date after today.")
     ] = False,
+    lang: Annotated[str, typer.Option(help="The language of the report, en or es.")] = "en",
     max_rejects: MaxRejects = None,
     as_json: AsJson = False,
 ) -> None:
     """Run the four notebooks into runs/RUN-ID: executed copies, report, run record, rejects."""
+    from cat_lab.report.words import LANGUAGES
     from cat_lab.runs import check_plan, execute_plan, make_plan
     from cat_lab.stages import STAGES
 
     if start is not None and start not in STAGES:
         raise UsageError(f"--from {start!r}: no such stage; the stages are {', '.join(STAGES)}")
+    if lang not in LANGUAGES:
+        raise UsageError(f"--lang {lang!r}: no such language; the languages are {', '.join(LANGUAGES)}")
     paths = _input_paths(inputs or [], start, local, publish)
     settings = Settings.from_environment(os.environ)
     day = today(settings.rules.time_zone)
@@ -94,12 +98,13 @@ def run(
         typer.echo(f"cat-normalize: {note}", err=True)
     outcome.refuse(check_plan(plan, settings, day))
     typer.echo(f"run {plan.run_id}, into {plan.folder}", err=True)
-    record = execute_plan(plan, settings, _now, _progress())
+    record = execute_plan(plan, settings, _now, _progress(), lang)
     outcome.print_outcome(record, plan.folder, as_json)
     # Options that the record does not hold and a resumed run needs again.
     options = [
         *(("--notebooks", str(notebooks)) if notebooks else ()),
         *(("--runs", str(runs)) if runs != RUNS else ()),
+        *(("--lang", lang) if lang != LANGUAGES[0] else ()),
     ]
     options += [*(word for each in param or [] for word in ("-p", each)), *allowed]
     outcome.exit_if_failed(record, plan.folder, options)

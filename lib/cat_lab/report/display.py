@@ -6,18 +6,20 @@ text, and long texts are cut.
 
 from __future__ import annotations
 
-import io
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from cat_lab.report import charts
+from cat_lab.report.charts import Chart
+from cat_lab.report.words import shown as text
 from cat_normalize.core.manifest import plain
+from cat_normalize.core.settings import FALLBACK_PATTERNS
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
 
     from cat_normalize.core.manifest import Etl1Manifest, Etl2Manifest
 
@@ -25,7 +27,6 @@ WIDTH = 90
 _NOTHING = "There is nothing to show."
 _LINES = 40
 _PARSED = 1 << 20
-_BARS = 80
 
 
 class Message(str):
@@ -56,32 +57,6 @@ class Table:
     def _footer(self) -> str:
         shown = len(self.frame)
         return "" if shown == self.total else f"\n{shown:,} of {self.total:,} rows"
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Chart:
-    """A chart, drawn when a notebook asks for its picture; ``description`` is its text form."""
-
-    figure: Figure
-    description: str
-
-    def __repr__(self) -> str:
-        return self.description
-
-    def _repr_png_(self) -> bytes:
-        stream = io.BytesIO()
-        self.figure.savefig(stream, format="png", metadata={"Software": None})
-        return stream.getvalue()
-
-
-def text(value: str, width: int = WIDTH) -> str:
-    r"""Make a text safe to show: characters that do not print become escapes, a long text is cut.
-
-    >>> text("a\nb\x1b[31m"), text("a" * 9, 5)
-    ('a\\nb\\x1b[31m', 'aaaa…')
-    """
-    cut = value if len(value) <= width else value[: width - 1] + "…"
-    return "".join(each if each.isprintable() else _escaped(each) for each in cut)
 
 
 def item(line: bytes | None, lines: int = _LINES) -> Message:
@@ -123,6 +98,8 @@ def provenance(etl1: Etl1Manifest | None, etl2: Etl2Manifest | None) -> Message:
     shown = [f"{etl2.summary.rows:,} users, run date {etl2.run_date}"]
     if etl1:
         rules = {name: value for name, value in plain(etl1.settings.rules).items() if value}
+        if etl1.settings.rules.fallback_patterns == FALLBACK_PATTERNS:
+            del rules["fallback_patterns"]
         shown.append(f"read from {text(etl1.source)}")
         shown += [f"{name}: {text(str(value))}" for name, value in rules.items()]
     return Message("\n".join(shown))
@@ -159,69 +136,13 @@ def counts(values: Mapping[str, int], name: str, unit: str, empty: str = _NOTHIN
 
 def bars(values: Mapping[str, int], title: str, unit: str, empty: str = _NOTHING) -> Chart | Message:
     """Draw a horizontal bar for each name, the first at the top."""
-    if not any(values.values()):
-        return Message(empty)
-    figure, axes = _axes(title, 1 + 0.32 * len(values))
-    names = [text(name, 40) for name in values]
-    drawn = axes.barh(range(len(names)), list(values.values()))
-    axes.bar_label(drawn, fmt="{:,.0f}", padding=3)
-    axes.set_yticks(range(len(names)), names, parse_math=False)
-    axes.invert_yaxis()
-    axes.margins(x=0.12)
-    axes.set_xlabel(unit)
-    return Chart(figure, f"Chart: {title}, {len(names)} bars")
+    return charts.bars(values, title, unit) if any(values.values()) else Message(empty)
 
 
 def timeline(values: Mapping[date, int], title: str, unit: str, empty: str = _NOTHING) -> Chart | Message:
     """Draw a bar for each day, or for each week, month, year or longer period if there are many days."""
-    if not values:
-        return Message(empty)
-    step, number, name = next(each for each in _STEPS if _span(values, each[1]) <= _BARS)
-    first, last = number(min(values)), number(max(values))
-    heights = [0] * (last - first + 1)
-    for day, count in values.items():
-        heights[number(day) - first] += count
-    figure, axes = _axes(title, 3)
-    axes.bar(range(len(heights)), heights)
-    axes.set_ylabel(unit)
-    ticks = range(0, len(heights), max(1, len(heights) // 7))
-    axes.set_xticks(ticks, [name(first + tick) for tick in ticks])
-    axes.set_xlabel(f"by {step}")
-    return Chart(figure, f"Chart: {title}, by {step}, {name(first)} to {name(last)}")
-
-
-def _axes(title: str, height: float) -> tuple[Figure, Any]:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8, height), layout="constrained")
-    axes = figure.add_subplot()
-    axes.set_title(title)
-    axes.spines[["top", "right"]].set_visible(False)
-    return figure, axes
-
-
-def _span(values: Mapping[date, int], number: Callable[[date], int]) -> int:
-    return number(max(values)) - number(min(values)) + 1
-
-
-_STEPS: tuple[tuple[str, Callable[[date], int], Callable[[int], str]], ...] = (
-    ("day", date.toordinal, lambda n: date.fromordinal(n).isoformat()),
-    ("week", lambda day: (day.toordinal() - 1) // 7, lambda n: date.fromordinal(7 * n + 1).isoformat()),
-    (
-        "month",
-        lambda day: 12 * day.year + day.month - 1,
-        lambda n: f"{n // 12:04}-{n % 12 + 1:02}",
-    ),
-    ("year", lambda day: day.year, lambda n: f"{n:04}"),
-    ("decade", lambda day: day.year // 10, lambda n: f"{10 * n:04}"),
-    ("century", lambda day: day.year // 100, lambda n: f"{100 * n:04}"),
-    ("millennium", lambda day: day.year // 1000, lambda n: f"{1000 * n:04}"),
-)
+    return charts.timeline(values, title, unit) if values else Message(empty)
 
 
 def _safe(value: Any) -> Any:
     return text(value) if isinstance(value, str) else value
-
-
-def _escaped(char: str) -> str:
-    return char.encode("unicode_escape").decode()

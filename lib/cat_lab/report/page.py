@@ -1,114 +1,175 @@
-"""Write the report of a run, one HTML page without external resources.
+"""Write the report of a run, for people who have never seen the code: one HTML page that loads nothing.
 
-Figures come first, then the executed notebooks with their code folded. nbconvert's own HTML template loads
-scripts from the network, so the page has its own.
+``report.html`` shows the figures of a period and the quality of the data; ``details.html``, which it links
+to, is the engineer's page.
 """
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cat_lab.report.details import write_details
+from cat_lab.report.insights import Insights, collect
+from cat_lab.report.sections import none_texts, shown_sections, tile_rows, tiles
+from cat_lab.report.tables import plain_table
+from cat_lab.report.words import Words, as_day, shown
+from cat_lab.stages import COPIES
+from cat_normalize.core import manifest
+from cat_normalize.core.errors import InputError, PipelineError
 from cat_normalize.core.files import write_bytes
+from cat_normalize.core.manifest import Etl1Manifest, Etl2Manifest
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from cat_lab.runs.records import RunRecord
 
-_ANSI = re.compile(r"\x1b\[[0-9;]*m")
+DETAILS = "details.html"
+SECTIONS = (
+    ("use", ("activity", "hours", "cohorts")),
+    ("quality", ("reply_time", "feedback", "negative", "unanswered")),
+    ("asked", ("questions",)),
+    ("where", ("cities", "departments")),
+)
+Answer = Callable[..., "pd.DataFrame"]
+"""Answers a named query from tables: ``answer(name, tables, **parameters)``."""
 
 
-@dataclass(slots=True)
-class _Block:
-    kind: str
-    html: Any = ""
-    text: str = ""
-
-
-@dataclass(slots=True)
-class _Figure:
-    png: str
-    caption: str
-    notebook: str
-
-
-@dataclass(slots=True)
-class _Notebook:
-    name: str
-    blocks: list[_Block] = field(default_factory=list)
-
-
-def write_page(folder: Path, record: RunRecord, target: Path) -> None:
-    """Write the page of a run, whole or not at all.
+def write_page(
+    folder: Path, record: RunRecord, target: Path, lang: str = "en", answer: Answer | None = None
+) -> None:
+    """Write the report of a run, and ``details.html`` next to it, each whole or not at all.
 
     Args:
-        folder: the folder of the executed notebooks; one that was not executed is left out.
+        folder: the folder of the run, with the copies of the tables and the executed notebooks.
         record: the run record.
-        target: the path of the page.
+        target: the path of the report.
+        lang: the language of the report, ``en`` or ``es``.
+        answer: answers the queries; by default with DuckDB.
     """
     import jinja2
-    from pygments.formatters import HtmlFormatter
+    from markupsafe import Markup
 
-    figures: list[_Figure] = []
-    paths = [folder / stage.notebook for stage in record.stages.values()]
-    notebooks = [_read(path, figures) for path in paths if path.exists()]
-    template = resources.files(__package__).joinpath("page.html.j2").read_text(encoding="utf-8")
-    page = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(template)
+    write_details(folder, record, target.with_name(DETAILS), target.name)
+    words = Words(lang)
+    etl1, etl2 = _manifest(record, Etl1Manifest), _manifest(record, Etl2Manifest)
+    found, why_none = _insights(folder, record, etl1, etl2, words, answer)
+    read = resources.files(__package__).joinpath
+    page = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    ).from_string(read("people.html.j2").read_text(encoding="utf-8"))
     text = page.render(
-        record=record,
-        figures=figures,
-        notebooks=notebooks,
-        code_style=HtmlFormatter().get_style_defs(".highlight"),
+        words=words,
+        style=Markup(read("people.css").read_text(encoding="utf-8")),
+        heading=_heading(record, found, words),
+        lead=_lead(found, words, record.status == "done"),
+        failure=_failure(record, words),
+        why_none=why_none,
+        tiles=tiles(found.figures, words),
+        tile_numbers=Markup(plain_table(*tile_rows(found.figures, words))),
+        sections=SECTIONS,
+        shown=shown_sections(found, words),
+        absent=none_texts(found, words),
+        run_line=words("run_line", run_id=record.run_id, day=record.run_date),
+        local=record.local,
     )
     write_bytes(target, text.encode("utf-8", "replace"))
 
 
-def _read(path: Path, figures: list[_Figure]) -> _Notebook:
-    """Turn an executed notebook into blocks; its pictures are added to the figures instead."""
-    from markupsafe import Markup
-    from nbconvert.filters import markdown2html
-    from pygments import highlight
-    from pygments.formatters import HtmlFormatter
-    from pygments.lexers import PythonLexer
+def _insights(
+    folder: Path,
+    record: RunRecord,
+    etl1: Etl1Manifest | None,
+    etl2: Etl2Manifest | None,
+    words: Words,
+    answer: Answer | None,
+) -> tuple[Insights, str]:
+    """Return what the page shows, and why there are no figures if there are none."""
+    tables = {name: folder / file for name, file in COPIES.items()}
+    lacking = [path.name for path in tables.values() if not path.is_file()]
+    why = words("copies_missing", names=", ".join(lacking)) if lacking else ""
+    if record.stages["convert"].status != "done":
+        why = words("not_converted")
+    if not why:
+        if answer is None:
+            from cat_lab import local_athena
 
-    notebook = _Notebook(path.name)
-    heading = path.stem
+            answer = local_athena.run_local
+        ask = partial(_asked, answer, tables)
+        try:
+            return collect(ask, record.run_date, etl1, etl2), ""
+        except PipelineError as error:
+            why = words("queries_failed", error=shown(str(error), 500))
+    return collect(None, record.run_date, etl1, etl2), why
+
+
+def _asked(answer: Answer, tables: dict[str, Path], name: str, **parameters: Any) -> pd.DataFrame:
+    return answer(name, tables, **parameters)
+
+
+def _manifest(record: RunRecord, kind: type[manifest.M]) -> manifest.M | None:
+    """Return a manifest that the run published, None if there is none that can be read."""
+    process = "etl-process1" if kind is Etl1Manifest else "etl-process2"
     try:
-        cells = json.loads(path.read_bytes())["cells"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        notebook.blocks.append(_Block("error", text=f"{path.name} cannot be read: {error}"))
-        return notebook
-    for cell in cells:
-        source = "".join(cell["source"])
-        if cell["cell_type"] == "markdown":
-            notebook.blocks.append(_Block("prose", Markup(markdown2html(source))))
-            heading = next(
-                (line.lstrip("# ") for line in source.splitlines() if line.startswith("#")), heading
-            )
-        elif cell["cell_type"] == "code" and source.strip():
-            notebook.blocks.append(_Block("code", Markup(highlight(source, PythonLexer(), HtmlFormatter()))))
-            for output in cell["outputs"]:
-                png = output.get("data", {}).get("image/png")
-                if png:
-                    figures.append(_Figure("".join(png).strip(), heading, path.name))
-                else:
-                    notebook.blocks += _output(output)
-    return notebook
+        return manifest.decode(json.dumps(record.outputs[process]).encode(), kind)
+    except (KeyError, InputError):
+        return None
 
 
-def _output(output: Mapping[str, Any]) -> Iterator[_Block]:
-    from markupsafe import Markup
+def _heading(record: RunRecord, found: Insights, words: Words) -> str:
+    if record.status != "done":
+        return words("interrupted" if record.status == "interrupted" else "failed")
+    if found.figures is None:
+        return words("no_figures")
+    period = found.figures.period
+    return words("period", first=words.day(period.since), last=words.day(period.until))
 
-    data = output.get("data", {})
-    if output["output_type"] == "error":
-        yield _Block("error", text=_ANSI.sub("", "\n".join(output["traceback"])))
-    elif output["output_type"] == "stream":
-        yield _Block("text", text=_ANSI.sub("", "".join(output["text"])))
-    elif "text/html" in data:
-        yield _Block("html", Markup("".join(data["text/html"])))
-    elif "text/plain" in data:
-        yield _Block("text", text="".join(data["text/plain"]))
+
+def _lead(found: Insights, words: Words, done: bool) -> list[str]:
+    """Return the period and what the data cover, in sentences."""
+    if found.figures is None:
+        return []
+    period = found.figures.period
+    lines = [words("period_length", days=period.days)]
+    if not done:
+        lines.insert(0, words("period", first=words.day(period.since), last=words.day(period.until)))
+    first, last = (words.day(as_day(found.covered[name])) for name in ("first_day", "last_day"))
+    count = words.number(found.covered["conversation_count"])
+    lines.append(words("covers", count=count, first=first, last=last))
+    if found.covered["undated_count"]:
+        lines.append(words("undated", count=words.number(found.covered["undated_count"])))
+    return lines
+
+
+def _failure(record: RunRecord, words: Words) -> dict[str, Any] | None:
+    failure = record.failure
+    if not failure:
+        return None
+    notebook = failure.notebook or (record.stages[failure.stage].notebook if failure.stage else "")
+    place = words("in_stage", stage=failure.stage, notebook=notebook) if failure.stage else ""
+    if failure.cell:
+        place += " " + words("at_cell", cell=failure.cell, cells=failure.cells, heading=failure.heading)
+    return {
+        "place": place,
+        "text": shown_lines(f"{failure.error}: {failure.text}"),
+        "advice": _sentence(shown_lines(failure.advice)) if failure.advice else words("see_details"),
+        "notes": [shown_lines(note) for note in record.notes],
+    }
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
+
+
+def shown_lines(text: str) -> str:
+    r"""Make a text of several lines safe to show.
+
+    >>> shown_lines("a\nb\x1b")
+    'a\nb\\x1b'
+    """
+    return "\n".join(shown(line, 2000) for line in text.split("\n")[:200])

@@ -40,7 +40,7 @@ OnProgress = Callable[[Stage, int, int, str], None]
 
 
 def execute_plan(
-    plan: Plan, settings: Settings, clock: Callable[[], datetime], on_progress: OnProgress
+    plan: Plan, settings: Settings, clock: Callable[[], datetime], on_progress: OnProgress, lang: str = "en"
 ) -> RunRecord:
     """Run the stages of a plan and return the run record, which is also on disk.
 
@@ -52,6 +52,7 @@ def execute_plan(
         settings: table, bucket, region, endpoint and rules.
         clock: returns the current time.
         on_progress: called before each code cell.
+        lang: the language of the report, ``en`` or ``es``.
 
     Raises:
         UsageError: another run holds the lock on the folder.
@@ -65,7 +66,7 @@ def execute_plan(
             run.run_stages(stack)
         run.record.finished_at = _timestamp(clock())
         with errors_recorded(run.record, "writing the report"):
-            write_page(plan.folder, run.record, plan.folder / REPORT)
+            write_page(plan.folder, run.record, plan.folder / REPORT, lang)
         with errors_recorded(run.record, "writing the record"):
             run.save()
         return run.record

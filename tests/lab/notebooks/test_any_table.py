@@ -68,7 +68,7 @@ def shown(project):
         "".join(d.get("text/plain", "")) for d in data
     ]
     html = ["".join(d.get("text/html", "")) for d in data]
-    return "\n".join(plain), "\n".join(html), sum("image/png" in d for d in data)
+    return "\n".join(plain), "\n".join(html), sum("image/svg+xml" in d for d in data)
 
 
 def outputs(project):
@@ -86,7 +86,8 @@ def test_a_table_without_rejects_and_of_any_years(project, run):
     assert "&lt;script&gt;" in html
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", text + html)
     assert pictures == 6
-    assert "<script>alert" not in (project.runs / "r" / "report.html").read_text()
+    for page in ("report.html", "details.html"):
+        assert "<script>alert" not in (project.runs / "r" / page).read_text()
     assert outputs(project)["etl-process1"]["source"] == str(project.folder / "items.jsonl")
 
 

@@ -127,12 +127,17 @@ def test_the_sources_are_not_written_to(first):
     assert sorted(path.name for path in folder.iterdir()) == ["notebooks", "runs"]
 
 
-def test_the_report_opens_without_a_network(result):
-    page = (result / "report.html").read_text()
+@pytest.mark.parametrize("name", ["report.html", "details.html"])
+def test_the_pages_open_without_a_network(result, name):
+    page = (result / name).read_text()
     loaded = re.findall(r"""<(?!a\b)[^>]*\b(?:src|href)\s*=\s*["']?([^"'\s>]{,40})""", page)
-    assert len(loaded) >= 5
-    assert all(each.startswith("data:image/png;base64,") for each in loaded)
+    assert all(each.startswith("data:image/svg+xml;base64,") for each in loaded)
     assert "<script" not in page
+
+
+def test_the_details_show_the_charts_of_the_notebooks_first(result):
+    page = (result / "details.html").read_text()
+    assert page.count("<img") >= 5
     assert page.index("<img") < page.index("01_extract.ipynb</h2>")
 
 

@@ -1,198 +1,208 @@
-"""The report: one page that needs no network, figures first, code folded, nothing in it that runs."""
+"""The report for people: what it shows, in which order, and what it says where there is nothing."""
 
-import base64
-import json
 import re
 from datetime import date
 from html.parser import HTMLParser
+from itertools import pairwise
 
 import pytest
 
 from cat_lab.report import write_page
-from cat_lab.runs import Failure, RunRecord, StageRecord
-from cat_lab.stages import NOTEBOOKS
+from cat_lab.runs import Failure
+from cat_normalize.core.errors import QueryError
+from report_data import EMPTY, HOSTILE, Answers, copies, failed, record, rows
 
-ATTACK = "<script>alert(1)</script><img src=http://evil.example/x>"
-PNG = base64.b64encode(b"\x89PNG picture").decode()
-LOADING = {"src", "href", "srcset", "data", "poster", "action", "formaction", "background", "xlink:href"}
+VOID = ("meta", "img", "br", "hr", "link", "input", "rect", "path")
+FIGURES = ("activity", "hours", "cohorts", "reply_time", "feedback", "cities", "departments")
 
 
 class Page(HTMLParser):
-    """The page as a browser parses it: tags with their parents, and texts with theirs."""
-
-    VOID = ("meta", "img", "br", "hr", "link", "input")
+    """The page as a browser parses it."""
 
     def __init__(self, text):
         super().__init__()
-        self.tags, self.text, self.open = [], [], []
+        self.source, self.tags, self.words = text, [], ""
         self.feed(text)
         self.close()
 
     def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs), tuple(self.open)))
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        while self.open and self.open.pop() != tag:
-            pass
+        self.tags.append((tag, dict(attrs)))
 
     def handle_data(self, data):
-        self.text.append((data, tuple(self.open)))
+        self.words += data
 
-    def words(self, inside=None):
-        return "".join(data for data, around in self.text if inside is None or inside in around)
+    def named(self, *names):
+        return [(tag, given) for tag, given in self.tags if tag in names]
 
-
-def markdown(text):
-    return {"cell_type": "markdown", "source": text}
-
-
-def code(source, *outputs):
-    return {"cell_type": "code", "source": source, "outputs": list(outputs)}
-
-
-def stream(text):
-    return {"output_type": "stream", "name": "stdout", "text": text}
-
-
-def result(**data):
-    return {
-        "output_type": "execute_result",
-        "data": {name.replace("_", "/"): value for name, value in data.items()},
-    }
-
-
-def error(*traceback):
-    return {"output_type": "error", "ename": "E", "evalue": "e", "traceback": list(traceback)}
-
-
-def stages(**changed):
-    return {
-        stage: changed.get(stage) or StageRecord(notebook=name, status="done")
-        for stage, name in NOTEBOOKS.items()
-    }
+    def card(self, name):
+        return self.source.partition(f'<section class="card {name}"')[2].partition("</section>")[0]
 
 
 @pytest.fixture
 def page(tmp_path):
-    def make(*cells, raw=False, **record):
-        (tmp_path / "01_extract.ipynb").write_text(json.dumps({"cells": list(cells)}))
-        values = {
-            "run_id": "r1",
-            "run_date": date(2025, 9, 1),
-            "local": True,
-            "status": "done",
-            "started_at": "2025-09-01T00:00:00+00:00",
-            "stages": stages(),
-        }
-        write_page(tmp_path, RunRecord(**values | record), tmp_path / "report.html")
-        text = (tmp_path / "report.html").read_text(encoding="utf-8")
-        return text if raw else Page(text)
+    def make(made=None, answers=None, lang="en", tables=True):
+        if tables:
+            copies(tmp_path)
+        answer = Answers(rows() if answers is None else answers)
+        write_page(tmp_path, made or record(), tmp_path / "report.html", lang, answer)
+        return Page((tmp_path / "report.html").read_text(encoding="utf-8"))
 
     return make
 
 
-EVERYTHING = (
-    markdown("# One\n\nProse with [a link](https://example.org) and `code`.\n\n$x^2$"),
-    code("x = '<b>'  # secret sauce\nprint(x)", stream("said\n")),
-    code("table", result(text_html=["<table><tr><td>cell</td></tr></table>"], text_plain="plain")),
-    markdown("## Picture"),
-    code(
-        "plt.show()",
-        {"output_type": "display_data", "data": {"image/png": PNG + "\n", "text/plain": "<Figure>"}},
-    ),
-    code("value", result(text_plain=["4", "2"])),
-    code("fail", error("\x1b[31mTraceback\x1b[0m", "ValueError: no")),
-)
+def test_the_period_the_tiles_and_their_change_come_first(page):
+    made = page()
+    assert "19 August 2025 to 15 September 2025" in made.words
+    assert "Conversations in the data: 12,483, from 4 June 2025 to 15 September 2025." in made.words
+    tiles = re.findall(r"<li><b>(.*)</b><span>(.*)</span><small>(.*)</small></li>", made.source)
+    assert tiles == [
+        ("1,284", "active users", "+11% · previous period 1,155"),
+        ("4,096", "conversations", "+11% · previous period 3,686"),
+        ("2.4 s", "median reply time", "+11% · previous period 2.2 s"),
+        ("6.1%", "left without an answer", "+0.6 points · previous period 5.5%"),
+        ("84.2%", "of the feedback is a like", "+8.4 points · previous period 75.8%"),
+        ("40.1%", "came back within a week", "unchanged · previous period 40.1%"),
+    ]
 
 
-def loaded(page):
-    """What a browser fetches by itself on opening the page."""
-    for tag, attributes, _ in page.tags:
-        for name, value in attributes.items():
-            if name in LOADING and not (tag == "a" and name == "href"):
-                yield value
+def test_a_tile_without_a_period_before_compares_with_nothing(page):
+    made = page(answers=rows(date(1, 1, 1)), made=record(run_date=date(1, 1, 1)))
+    assert made.source.count("<small>nothing to compare with</small>") == 6
 
 
-def test_the_page_loads_no_external_resource(page):
-    made = page(*EVERYTHING)
-    assert list(loaded(made)) == [f"data:image/png;base64,{PNG}"]
-    assert not {"script", "link", "iframe", "object", "embed", "base"} & {tag for tag, _, _ in made.tags}
-    styles = made.words("style")
-    assert not re.search(r"@import|url\(|expression", styles)
-    assert not any(name.startswith("on") for _, attributes, _ in made.tags for name in attributes)
+def test_spanish(page):
+    made = page(lang="es")
+    assert made.named("html") == [("html", {"lang": "es"})]
+    assert "Del 19 de agosto de 2025 al 15 de septiembre de 2025" in made.words
+    assert "12.483" in made.words
+    assert "active users" not in made.words
 
 
-def test_code_is_folded_and_its_outputs_are_not(page):
-    made = page(*EVERYTHING)
-    folded = made.words("details")
-    for source in ("secret sauce", "plt", "fail"):
-        assert source in folded
-    for output in ("said", "cell", "42", "ValueError: no"):
-        assert output not in folded
-        assert output in made.words()
-    assert all("open" not in attributes for tag, attributes, _ in made.tags if tag == "details")
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure_is_followed_by_its_numbers_in_a_table(page, name):
+    card = page().card(name)
+    figure, details = card.index("</figure>"), card.index("<details>")
+    assert figure < details < card.rindex("<table") < card.index("</details>")
+    assert "scope=" in card[details:]
 
 
-def test_figures_come_first_and_once(page):
-    made = page(*EVERYTHING)
-    tags = [(tag, attributes.get("id")) for tag, attributes, _ in made.tags]
-    assert tags.index(("img", None)) < tags.index(("h2", "01_extract.ipynb"))
-    assert sum(tag == "img" for tag, _ in tags) == 1
-    assert "Picture (01_extract.ipynb)" in made.words("figcaption")
-    assert "<Figure>" not in made.words()
+def test_headings_are_in_order_and_landmarks_and_language_are_there(page):
+    made = page()
+    levels = [int(tag[1]) for tag, _ in made.named("h1", "h2", "h3", "h4")]
+    assert levels[0] == 1
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+    assert [tag for tag, _ in made.named("header", "main", "footer")] == ["header", "main", "footer"]
+    ids = [given["id"] for _, given in made.tags if "id" in given]
+    labels = [given["aria-labelledby"] for _, given in made.tags if "aria-labelledby" in given]
+    assert sorted(set(ids)) == sorted(ids)
+    assert set(labels) <= set(ids)
+    assert all(given.get("role") == "img" and given["aria-label"] for _, given in made.named("svg"))
 
 
-@pytest.mark.parametrize(
-    "cell",
-    [
-        code("1", stream(ATTACK)),
-        code("1", stream([ATTACK, "\n"])),
-        code("1", result(text_plain=ATTACK)),
-        code("1", error(ATTACK)),
-        code(ATTACK),
-        code("1", stream("</pre></div></details>" + ATTACK)),
-    ],
-    ids=["stream", "stream in parts", "result", "traceback", "source", "closing tags first"],
-)
-def test_text_of_the_data_stays_text(page, cell):
-    made = page(cell)
-    assert not any(tag in ("script", "img") for tag, _, _ in made.tags)
-    assert "<script>alert(1)</script>" in made.words()
+def test_nothing_is_loaded_and_nothing_runs(page):
+    made = page()
+    assert made.named("script", "img", "link", "iframe", "object") == []
+    assert not re.search(r"@import|url\(", made.source)
+    assert not any(name.startswith("on") or name == "src" for _, given in made.tags for name in given)
+    assert [given["href"] for _, given in made.named("a")] == ["details.html"]
+    assert len(made.source) < 3_000_000
 
 
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        *((name, ATTACK) for name in ("run_id", "status", "run_date", "started_at")),
-        ("notes", [ATTACK]),
-        ("failure", Failure(stage=None, error=ATTACK, text=ATTACK, advice=ATTACK)),
-    ],
-)
-def test_text_of_the_record_stays_text(page, field, value):
-    made = page(**{field: value})
-    assert not any(tag in ("script", "img") for tag, _, _ in made.tags)
+def test_the_details_are_next_to_it_and_link_back(page, tmp_path):
+    page()
+    assert '<a href="report.html">' in (tmp_path / "details.html").read_text()
 
 
-def test_the_error_of_a_stage_is_shown_as_text(page):
-    entry = StageRecord(notebook="01_extract.ipynb", status="failed", error=f"NameError: {ATTACK}")
-    made = page(status="failed", stages=stages(extract=entry))
-    assert f"NameError: {ATTACK}" in made.words("td")
-    assert not any(tag in ("script", "img") for tag, _, _ in made.tags)
+@pytest.mark.parametrize("lang", ["en", "es"])
+def test_texts_of_the_data_stay_text(page, lang):
+    made = page(answers=rows(text=HOSTILE), lang=lang)
+    assert made.named("script", "img") == []
+    assert "<script>alert(1)</script>" in made.words
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", made.source)
 
 
-def test_counts_are_shown_with_thousands_separators(page):
-    names = ("items_read", "conversations", "feedback", "registrations", "filtered", "rejected", "users")
-    made = page(outputs={"etl-process1": {"summary": dict.fromkeys(names, 1234567)}})
-    assert made.words("li").count("1,234,567") == len(names)
+def test_no_data_is_one_sentence_in_every_section(page):
+    made = page(answers=EMPTY, made=record(outputs={}))
+    assert "No conversation has a date" in made.words
+    names = [*FIGURES, "negative", "unanswered", "questions", "funnel", "coverage", "rejects", "warnings"]
+    for name in names:
+        card = made.card(name)
+        assert card.count('<p class="none">') == 1, name
+        assert "<table" not in card
 
 
-def test_a_notebook_that_did_not_run_is_left_out(page):
-    made = page(code("1"))
-    assert [attributes["id"] for tag, attributes, _ in made.tags if tag == "h2"] == ["01_extract.ipynb"]
-    assert "02_normalize.ipynb" in made.words("table")
+@pytest.mark.parametrize("last", [date(1, 1, 1), date(9999, 12, 31)])
+def test_any_year(page, last):
+    made = page(answers=rows(last), made=record(run_date=last))
+    assert f"{last.year}" in made.words
 
 
-def test_terminal_colors_are_removed(page):
-    assert "\x1b" not in page(*EVERYTHING, raw=True)
+def test_missing_copies_are_named_and_the_quality_of_the_data_is_shown(page):
+    made = page(tables=False)
+    assert "lacks the tables that the figures come from: data.parquet, conversations.parquet" in made.words
+    assert made.named("svg") == []
+    assert "13,920" in made.card("funnel")
+
+
+def test_a_query_that_fails_is_told(tmp_path):
+    def answer(name, tables, **_):
+        raise QueryError(f"{name} <b>broke</b>")
+
+    write_page(copies(tmp_path), record(), tmp_path / "report.html", answer=answer)
+    made = Page((tmp_path / "report.html").read_text())
+    assert "A query failed: data_period <b>broke</b>" in made.words
+
+
+def test_the_funnel_goes_from_items_to_rows(page):
+    words = re.findall(r"<bdi>([^<]*)</bdi>.*?number\">([\d,]+)<", page().card("funnel"))
+    assert words == [
+        ("items read", "13,920"),
+        ("conversations", "12,495"),
+        ("feedback", "1,180"),
+        ("registrations", "190"),
+        ("left out by filters", "40"),
+        ("rejected", "15"),
+        ("users", "2,210"),
+        ("rows of users converted", "2,210"),
+    ]
+
+
+@pytest.mark.parametrize("outputs", [{}, {"etl-process1": {"summary": {}}}])
+def test_a_manifest_that_cannot_be_read_counts_as_none(page, outputs):
+    assert "This run published no counts of its items." in page(record(outputs=outputs)).card("funnel")
+
+
+def test_a_failed_run_shows_first_what_failed_and_what_to_try(page):
+    made = page(failed(), tables=False)
+    order = (
+        "The run failed",
+        "In stage normalize",
+        "the CSV differs from its manifest",
+        "Run again.",
+        "no figures",
+    )
+    places = [made.words.index(each) for each in order]
+    assert places == sorted(places)
+    assert "did not reach its third stage" in made.words
+    assert "No item was rejected" not in made.words
+
+
+def test_an_interrupted_run_says_so(page):
+    failure = Failure(stage=None, error="KeyboardInterrupt", text="")
+    assert "The run was interrupted" in page(record(status="interrupted", failure=failure)).words
+
+
+def test_a_failure_without_advice_points_to_the_details(page):
+    assert "See the details of the run" in page(failed(advice=None)).words
+
+
+def test_texts_of_the_record_stay_text(page):
+    made = page(failed(HOSTILE, HOSTILE, run_id=HOSTILE))
+    assert made.named("script", "img") == []
+
+
+def test_a_run_that_failed_after_its_tables_shows_the_failure_then_the_figures(page):
+    made = page(record(status="failed", failure=Failure(stage="query", error="QueryError", text="it broke")))
+    order = ("The run failed", "19 August 2025 to", "it broke", "1,284")
+    places = [made.words.index(each) for each in order]
+    assert places == sorted(places)
