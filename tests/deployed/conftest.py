@@ -15,6 +15,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 BOTO3 = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six", "urllib3")
 """The packages of Lambda's Python, and Glue's too."""
+ARROW = ("numpy", "pandas", "pyarrow")
+"""What Spark's Python tasks use; Glue has them."""
 RECORD_MODULES = """
 import atexit, os, sys
 def record():
@@ -53,6 +55,8 @@ def installed(folder: Path, *names: str) -> Path:
         origin = Path(find_spec(name).origin)
         origin = origin.parent if origin.name == "__init__.py" else origin
         (folder / origin.name).symlink_to(origin)
+        if (libraries := origin.with_name(f"{name}.libs")).is_dir():
+            (folder / libraries.name).symlink_to(libraries)
     return folder
 
 
@@ -63,13 +67,14 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def glue(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make Glue's Python: one of its own with Spark, boto3 and awsglue; and the job's two pins."""
+    """Make Glue's Python: one of its own with Spark, boto3, awsglue and Arrow; and the job's two pins."""
     folder = tmp_path_factory.mktemp("glue")
     venv.create(folder / "python", symlinks=True)
     lines = (ROOT / "glue/etl-process2/requirements.txt").read_text().splitlines()
     pins = [line.split()[0] for line in lines if "==" in line]
     assert [f"{name}=={version(name)}" for name in ("msgspec", "tzdata")] == pins
-    modules = installed(folder / "modules", *BOTO3, "awsglue", "msgspec", "py4j", "pyspark", "tzdata")
+    own = (*BOTO3, *ARROW, "awsglue", "py4j", "pyspark")
+    modules = installed(folder / "modules", *own, "msgspec", "tzdata")
     (modules / "sitecustomize.py").write_text(RECORD_MODULES)
     return folder
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cat_lab.report.words import as_day, missing
 from cat_normalize.core.manifest import plain
-from cat_normalize.query import DAYS
+from cat_normalize.query.period import DAYS
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from cat_normalize.convert import convert_csv, newest_csv, publish_manifest
 from cat_normalize.core import aws, layout
 from cat_normalize.core.manifest import Etl2Manifest
-from cat_normalize.core.schema import TABLES
+from cat_normalize.core.schema import CONVERSATIONS, MESSAGES, TABLES
 from cat_normalize.core.settings import Settings, parse_flag, today
 from cat_normalize.jobs.events import SETTINGS
 
@@ -51,16 +51,19 @@ def run(arguments: Mapping[str, str], environment: Mapping[str, str]) -> Etl2Man
 def settings_of(arguments: Mapping[str, str], environment: Mapping[str, str]) -> Settings:
     """Return the settings of a run; arguments win over environment variables.
 
-    Its bucket is the output's, and its prefixes end in one slash.
+    Its bucket is the output's, and its prefixes end in one slash; those of ``conversations`` and ``messages``
+    are next to that of ``users``.
 
-    >>> given = {"output_bucket": "mine", "input_prefix": "/in", "output_prefix": "/", "time_zone": "UTC"}
+    >>> given = {"output_bucket": "mine", "input_prefix": "/in", "output_prefix": "a/u", "time_zone": "UTC"}
     >>> made = settings_of(given, {"AWS_DEFAULT_REGION": "sa-east-1", "CAT_TIME_ZONE": "Asia/Tokyo"})
-    >>> made.csv_prefix, made.parquet_prefix, made.region, made.rules.time_zone
-    ('in/', '', 'sa-east-1', 'UTC')
+    >>> made.csv_prefix, made.parquet_prefix, made.messages_prefix, made.region, made.rules.time_zone
+    ('in/', 'a/u/', 'a/messages/', 'sa-east-1', 'UTC')
     """
     csv_prefix, parquet_prefix = (
         f"{arguments[name].strip('/')}/".lstrip("/") for name in ("input_prefix", "output_prefix")
     )
+    above = parquet_prefix.rstrip("/").rpartition("/")
+    parent = above[0] + above[1]
     given = {f"CAT_{name.upper()}": arguments[name] for name in SETTINGS if arguments.get(name)}
     region = {"AWS_REGION": environment.get("AWS_DEFAULT_REGION", "")}
     return Settings.from_environment(
@@ -68,4 +71,6 @@ def settings_of(arguments: Mapping[str, str], environment: Mapping[str, str]) ->
         bucket=arguments["output_bucket"],
         csv_prefix=csv_prefix,
         parquet_prefix=parquet_prefix,
+        conversations_prefix=f"{parent}{CONVERSATIONS.name}/",
+        messages_prefix=f"{parent}{MESSAGES.name}/",
     )
