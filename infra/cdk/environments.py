@@ -56,7 +56,11 @@ class Environment:
         Raises:
             SettingsError: a zone is unknown, or a pattern cannot be deployed.
         """
-        rules = Rules(self.time_zone, self.naive_time_zone, fallback_patterns=self.fallback_patterns)
+        rules = Rules(
+            time_zone=self.time_zone,
+            naive_time_zone=self.naive_time_zone,
+            fallback_patterns=self.fallback_patterns,
+        )
         bucket = self.named(Settings().bucket)
         made = Settings(table_name=self.table, bucket=bucket, region=self.region, rules=rules)
         if Settings.from_environment(made.to_environment()) != made:

@@ -20,6 +20,8 @@ ARROW = ("numpy", "pandas", "pyarrow")
 RECORD_MODULES = """
 import atexit, os, sys
 def record():
+    if sys.argv[0].endswith(("daemon.py", "worker.py")) or "pyspark.daemon" in sys.argv:
+        return  # Spark's workers
     files = {name: getattr(module, "__file__", None) or "" for name, module in sys.modules.items()}
     with open(os.environ["MODULES_FILE"], "w") as stream:
         stream.writelines(f"{name} {file}\\n" for name, file in files.items() if "." not in name)

@@ -17,7 +17,9 @@ def test_the_arguments_of_the_stack_give_the_contracts_settings() -> None:
     assert set(etl2.REQUIRED) <= set(ARGUMENTS) <= {*etl2.REQUIRED, *etl2.OPTIONAL}
     assert {name.removeprefix("--") for name in events.RUN_ARGUMENTS} <= set(etl2.OPTIONAL)
     assert etl2.settings_of(ARGUMENTS, {}) == Settings()
-    made = Settings(rules=Rules("America/Lima", "UTC", fallback_patterns=(r"\bno s[eé]", "perdón")))
+    patterns = (r"\bno s[eé]", "perdón")
+    rules = Rules(time_zone="America/Lima", naive_time_zone="UTC", fallback_patterns=patterns)
+    made = Settings(rules=rules)
     given = {name.removeprefix("--"): value for name, value in events.job_arguments(made).items()}
     assert etl2.settings_of(given, {"CAT_TIME_ZONE": "Asia/Tokyo"}) == made
     assert "" not in [*ARGUMENTS.values(), *given.values()]  # Glue refuses an argument without a value
