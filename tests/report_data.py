@@ -9,8 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from cat_lab.report.page import TABLES
 from cat_lab.runs import Failure, RunRecord, StageRecord
+from cat_lab.stages import COPIES as TABLES
 from cat_lab.stages import NOTEBOOKS
 from cat_normalize.core.manifest import Conversion, Etl1Manifest, Etl2Manifest, Summary, plain
 from cat_normalize.core.settings import Settings

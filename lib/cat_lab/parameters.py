@@ -84,7 +84,7 @@ def _read(name: str, value: Any) -> date | None:
             raise ParameterError(f"{name}: {value} is not within {least} to {most}")
     elif not value:
         return None
-    elif name in ("run_date", "since", "until"):
+    elif name in ("run_date", "since", "until", "from_day", "to_day"):
         return parse_day(name, value)
     elif name == "time_zone":
         Rules(time_zone=value)

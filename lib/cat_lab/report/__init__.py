@@ -8,5 +8,6 @@ compares a Parquet file with its CSV.
 from cat_lab.report import charts, display, facts, tables
 from cat_lab.report.compare import same_rows
 from cat_lab.report.page import write_page
+from cat_lab.report.words import Words
 
-__all__ = ["charts", "display", "facts", "same_rows", "tables", "write_page"]
+__all__ = ["Words", "charts", "display", "facts", "same_rows", "tables", "write_page"]
