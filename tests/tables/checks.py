@@ -20,6 +20,8 @@ import duckdb
 import pyarrow.parquet as pq
 
 import reference
+import reference_tables
+from cat_normalize.core.settings import Settings
 from tables.collection import Table, line
 
 HEADER = (
@@ -132,6 +134,17 @@ def check_parquet(path: Path, data: bytes) -> None:
     check_rows(list(zip(*(each.to_pylist() for each in read.columns), strict=True)), rows)
     with duckdb.connect() as connection:
         check_rows(connection.read_parquet(str(path)).fetchall(), rows)
+
+
+def check_tables(data: bytes, conversations: Path, messages: Path) -> None:
+    """Compare the two tables with what the independent reading makes of the CSV."""
+    names = HEADER.decode().strip().split(",")
+    rows = [dict(zip(names, map(typed, range(12), row), strict=True)) for row in read_csv(data)]
+    patterns = Settings().rules.fallback_patterns
+    *expected, _ = reference_tables.tables(rows, patterns=patterns)
+    for path, wanted in zip((conversations, messages), expected, strict=True):
+        found = pq.read_table(path).to_pylist()
+        check_rows([tuple(row.values()) for row in found], [tuple(row.values()) for row in wanted])
 
 
 def kind(column: int) -> str:

@@ -31,9 +31,12 @@ def test_normalize_convert_and_query_as_the_contract_says(table, workers, call, 
     checks.check_rejects(rejects.read_bytes(), files)
     if workers == 2 or expected.all_rejected:  # the CSV has the same bytes as with one worker
         return
-    code, out, err = call("convert", "--input", csv, "--output", parquet, "--json")
+    others = [tmp_path / f"{name}.parquet" for name in ("conversations", "messages")]
+    made = [word for path in others for word in (f"--{path.stem}", path)]
+    code, out, err = call("convert", "--input", csv, "--output", parquet, *made, "--json")
     assert (code, json.loads(out)["rows"]) == (0, len(expected.rows))
     checks.check_parquet(parquet, csv.read_bytes())
+    checks.check_tables(csv.read_bytes(), *others)
     code, out, err = call("query", "totals", "--parquet", parquet, "--json")
     assert (code, json.loads(out)["rows"]) == (0, [expected.totals])
 

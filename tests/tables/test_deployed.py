@@ -13,7 +13,6 @@ from tables import checks, collection
 
 ROOT = Path(__file__).parents[2]
 CSV, REJECTS = "reports/etl-process1/data_20250901.csv", "rejects/etl-process1/data_20250901.jsonl"
-PARQUET = "reports/etl-process2/data.parquet"
 
 
 def load(path):
@@ -86,8 +85,11 @@ def test_lambda_then_glue_as_the_contract_says(name, aws, create, handler, scrip
     arguments += ["--output_bucket", settings.bucket, "--output_prefix", "reports/etl-process2/"]
     with aws.activate():
         script.main(["job", *arguments, "--input_key", CSV])
-    (tmp_path / "got.parquet").write_bytes(objects(aws, settings)[PARQUET])
-    checks.check_parquet(tmp_path / "got.parquet", made[CSV])
+    for key, data in objects(aws, settings).items():
+        if key.endswith(".parquet"):
+            (tmp_path / f"{key.split('/')[1]}.parquet").write_bytes(data)
+    checks.check_parquet(tmp_path / "etl-process2.parquet", made[CSV])
+    checks.check_tables(made[CSV], tmp_path / "conversations.parquet", tmp_path / "messages.parquet")
 
 
 OTHER_KEYS = {

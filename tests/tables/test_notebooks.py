@@ -93,6 +93,8 @@ def test_the_four_notebooks_run_and_leave_what_the_contract_says(name, aws, crea
     (csv,) = tmp_path.glob("data_20250901.csv")
     checks.check_csv(csv.read_bytes(), expected)
     checks.check_parquet(tmp_path / "data.parquet", csv.read_bytes())
+    others = (tmp_path / f"{name}.parquet" for name in ("conversations", "messages"))
+    checks.check_tables(csv.read_bytes(), *others)
     reasons = [json.loads(each)["reason"] for each in (tmp_path / "rejects.jsonl").read_bytes().splitlines()]
     assert dict(sorted(Counter(reasons).items())) == expected.summary["rejected_by_reason"]
     assert not [output for output in outputs(executed) if "<script>alert" in output.get("text/html", "")]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _FILES = {
     "report.html": "",
+    "details.html": ": every notebook, with its code and outputs",
     "rejects.jsonl": ": rejected items, with the reasons",
     "manifest.json": ": counts, settings and checksums of this run",
     "bucket": ": a copy of the bucket",
