@@ -34,6 +34,16 @@ def masked(usuario_id: str) -> str:
     return "***" + usuario_id[-2:] if len(usuario_id) >= 8 else "***"
 
 
+def without_ids(text: str, usuario_id: str) -> str:
+    """Return a text without e-mail addresses, runs of five digits or more, and the user's own id."""
+    text = re.sub(r"[^ @＠,;<>]{1,255}[@＠][^ @＠,;<>]{1,255}", "***", text)
+    text = re.sub(r"\d{5,}", "***", text)
+    own = tidy(usuario_id) or usuario_id
+    for form in (own, own.lower(), own.upper()):
+        text = text.replace(form, "***")
+    return text
+
+
 def nearest_rank(values: list[float], percent: int) -> float | None:
     """Return the smallest value with at least that percentage of all at or below it."""
     enough = [v for v in values if 100 * sum(each <= v for each in values) >= percent * len(values)]
@@ -204,8 +214,7 @@ def negative_comments(data: Data, given: Given) -> list[tuple[Any, ...]]:
     rows = [row for row in within(data["conversations"], given) if row["comentario_negativo"] is not None]
     answer = []
     for place, row in enumerate(newest(rows, "feedback_en", given["top"]), 1):
-        text = row["comentario_negativo"].replace(row["usuario_id"], "***")
-        text = re.sub(r"[0-9]{5,}", "***", re.sub(r"[^ @]{1,64}@[^ @]{1,255}", "***", text))
+        text = without_ids(row["comentario_negativo"], row["usuario_id"])
         answer.append((place, row["feedback_en"], masked(row["usuario_id"]), text, row["ciudad"]))
     return answer
 
@@ -217,7 +226,7 @@ def unanswered_conversations(data: Data, given: Given) -> list[tuple[Any, ...]]:
             place,
             row["inicio"],
             masked(row["usuario_id"]),
-            row["primera_pregunta"],
+            row["primera_pregunta"] and without_ids(row["primera_pregunta"], row["usuario_id"]),
             row["mensajes"],
             row["ciudad"],
         )

@@ -38,6 +38,7 @@ TESTED_FUNCTIONS = frozenset(
         "LENGTH",
         "MAX",
         "MIN",
+        "LOWER",
         "NULLIF",
         "OR",
         "REGEXP_REPLACE",
@@ -48,6 +49,7 @@ TESTED_FUNCTIONS = frozenset(
         "SUBSTR",
         "SUM",
         "TRIM",
+        "UPPER",
         "UNNEST",
     }
 )

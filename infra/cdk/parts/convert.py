@@ -34,10 +34,11 @@ def _grants(env: Environment) -> list[Grant]:
     settings = env.settings
     bucket, csv = settings.bucket, settings.csv_prefix
     tables = [layout.table_prefix(settings, table) for table in schema.TABLES]
+    users, conversations, messages = (layout.parquet_key(settings, table) for table in schema.TABLES)
     manifests = roles.objects(bucket, layout.manifests_prefix(settings, 2))
     return [
         roles.listing(bucket, csv, *tables),
-        *staged(bucket, *(layout.parquet_key(settings, table) for table in schema.TABLES)),
+        *staged(bucket, users, conversations, whole=[messages]),
         Grant(["s3:GetObject"], roles.objects(bucket, csv, *tables), wildcard=roles.PREFIX),
         Grant(
             ["s3:PutObject", "s3:AbortMultipartUpload"],

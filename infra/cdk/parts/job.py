@@ -147,12 +147,15 @@ class Job(Construct):
             self.node.add_dependency(watch.log_group(scope, f"GlueLog{kind}", env, group))
 
 
-def staged(bucket: str, *keys: str) -> list[Grant]:
-    """Let Spark write, and the job read and clean up, the staging folders of keys (`staging`)."""
-    prefixes = [staging_prefix(key) for key in keys]
+def staged(bucket: str, *keys: str, whole: Sequence[str] = ()) -> list[Grant]:
+    """Let Spark write, and the job read and clean up, the staging folders of keys (`staging`).
+
+    In the folders of the keys ``whole`` it makes no folder of its own, and looks for none.
+    """
+    prefixes = [staging_prefix(key) for key in (*keys, *whole)]
     return [
         roles.listing(bucket, *prefixes),
-        *roles.look_up(bucket, *prefixes),
+        *roles.look_up(bucket, *map(staging_prefix, keys)),
         Grant(
             ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload", "s3:DeleteObject"],
             roles.objects(bucket, *prefixes),

@@ -192,7 +192,10 @@ def _over_time(
 
     last = max(_largest(layers), 1)
     x_axis = alt.Axis(values=list(ticks), labelExpr="names[datum.value]", title=None, grid=False)
-    y_axis = alt.Axis(tickCount=4, title=None, domain=False, labelExpr=(words or Words()).axis_expression)
+    whole = all(row["value"] == round(row["value"]) for each in layers for row in each.data.values)
+    labels = (words or Words()).axis_expression
+    least = 1 if whole else alt.Undefined
+    y_axis = alt.Axis(tickCount=4, tickMinStep=least, title=None, domain=False, labelExpr=labels)
     encoded = [
         each.encode(
             x=alt.X("x:Q", axis=x_axis).scale(domain=[-0.7, last + 0.7], nice=False, zero=False),

@@ -120,7 +120,7 @@ def collect(
         coverage=_only(ask("time_coverage")) if ask else {},
         figures=_figures(ask, as_day(last), run_date) if ask and not missing(last) else None,
         items={name: summary[name] for name in _ITEMS if name in summary},
-        rows={to: rows[name] for name, to in _ROWS.items() if name in rows},
+        rows={to: rows[name] for name, to in _ROWS.items() if rows.get(name) is not None},
         rejects=_sorted(summary.get("rejected_by_reason", {})),
         warnings=_sorted(summary.get("warnings", {})),
     )

@@ -102,10 +102,21 @@ def _insights(
             answer = local_athena.run_local
         ask = partial(_asked, answer, tables)
         try:
-            return collect(ask, record.run_date, etl1, etl2), ""
+            found = collect(ask, record.run_date, etl1, etl2)
+            return found, "" if found.figures else _why_no_period(found, record, words)
         except PipelineError as error:
             why = words("queries_failed", error=shown(str(error), 500))
     return collect(None, record.run_date, etl1, etl2), why
+
+
+def _why_no_period(found: Insights, record: RunRecord, words: Words) -> str:
+    """Say why no conversation is in a period."""
+    count, known = (each["conversation_count"] for each in (found.coverage, found.covered))
+    if not count:
+        return words("no_conversations")
+    if later := count - known:
+        return words("only_later", count=words.number(later), day=words.day(record.run_date))
+    return words("no_period")
 
 
 def _asked(answer: Answer, tables: dict[str, Path], name: str, **parameters: Any) -> pd.DataFrame:

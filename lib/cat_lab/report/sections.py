@@ -138,8 +138,10 @@ def _change(now: Any, before: Any, kind: str, words: Words) -> str:
     """Write a change: in points for shares, in percent for others."""
     if missing(now) or missing(before) or (kind != "share" and not before):
         return words("no_comparison")
-    difference = float(now) - float(before) if kind == "share" else float(now) / float(before) - 1
-    rounded = round(100 * difference, 1 if kind == "share" else 0)
+    if kind == "share":
+        rounded = round(round(100 * float(now), 1) - round(100 * float(before), 1), 1)
+    else:
+        rounded = round(100 * (float(now) / float(before) - 1))
     if not rounded:
         return words("same")
     sign = "+" if rounded > 0 else "\N{MINUS SIGN}"

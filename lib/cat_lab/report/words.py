@@ -141,6 +141,11 @@ TEXTS: dict[str, tuple[str, str]] = {
         "No conversation has a date, so there is no period to report on.",
         "Ninguna conversación tiene fecha, así que no hay un período que mostrar.",
     ),
+    "no_conversations": ("There are no conversations.", "No hay conversaciones."),
+    "only_later": (
+        "No conversation has a date up to the day of the run, {day}; of later days there are {count}.",
+        "Ninguna conversación tiene fecha hasta el día de la ejecución, {day}; de días posteriores hay {count}.",
+    ),
     "no_figures": ("There are no figures", "No hay cifras"),
     "copies_missing": (
         "The run folder lacks the tables that the figures come from: {names}.",
@@ -195,7 +200,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "hours": ("When people write", "Cuándo escribe la gente"),
     "hours_described": (
         "Messages of users by weekday and hour; most on {weekday} at {hour}:00, {top} messages.",
-        "Mensajes de usuarios por día de la semana y hora; más el {weekday} a las {hour}:00, {top} mensajes.",
+        "Mensajes de usuarios por día de la semana y hora; más: {weekday}, {hour}:00, {top} mensajes.",
     ),
     "no_hours": (
         "No message of a user has a time in this period.",
@@ -204,8 +209,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "hour": ("hour", "hora"),
     "cohorts": ("Who comes back, by first week", "Quién vuelve, según su primera semana"),
     "cohorts_described": (
-        "Percent of the users of each first week who were active again in later weeks, {weeks} weeks.",
-        "Porcentaje de los usuarios de cada primera semana activos en semanas siguientes, {weeks} semanas.",
+        "Percent of the users of each first week who were active again in later weeks; weeks: {weeks}.",
+        "Porcentaje de los usuarios de cada primera semana activos en semanas siguientes; semanas: {weeks}.",
     ),
     "no_cohorts": (
         "Nobody had a first conversation in the last twelve weeks.",
@@ -229,7 +234,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "feedback": ("Feedback by day", "Opiniones por día"),
     "feedback_described": (
         "Likes above and dislikes below the line by day, {first} to {last}; at most {top} likes in a day.",
-        "«Me gusta» arriba y «no me gusta» abajo por día, del {first} al {last}; a lo sumo {top} en un día.",
+        "«Me gusta» arriba y «no me gusta» abajo, por día, {first} a {last}; a lo sumo {top} «me gusta» en un día.",
     ),
     "no_feedback": ("No feedback was given in this period.", "No hubo opiniones en este período."),
     "likes": ("likes", "me gusta"),

@@ -9,13 +9,21 @@ SELECT
   place,
   feedback_en,
   CASE WHEN length(usuario_id) >= 8 THEN '***' || substr(usuario_id, -2) ELSE '***' END AS usuario,
-  regexp_replace(
-    regexp_replace(
-      replace(comentario_negativo, usuario_id, '***'),
-      '[^ @]{1,64}@[^ @]{1,255}',
+  replace(
+    replace(
+      replace(
+        regexp_replace(
+          regexp_replace(comentario_negativo, '[^ @＠,;<>]{1,255}[@＠][^ @＠,;<>]{1,255}', '***'),
+          '\p{Nd}{5,}',
+          '***'
+        ),
+        own_id,
+        '***'
+      ),
+      lower(own_id),
       '***'
     ),
-    '[0-9]{5,}',
+    upper(own_id),
     '***'
   ) AS comentario,
   ciudad
@@ -24,6 +32,10 @@ FROM (
     row_number() OVER (ORDER BY feedback_en DESC, usuario_id, orden) AS place,
     feedback_en,
     usuario_id,
+    coalesce(
+      nullif(replace(trim(regexp_replace(usuario_id, '[\p{Z}\p{Cc}]+', ' ')), '|', '/'), ''),
+      usuario_id
+    ) AS own_id,
     comentario_negativo,
     ciudad
   FROM conversations
