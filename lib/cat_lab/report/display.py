@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from cat_lab.report import charts
@@ -145,4 +145,6 @@ def timeline(values: Mapping[date, int], title: str, unit: str, empty: str = _NO
 
 
 def _safe(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat(" ", "minutes")
     return text(value) if isinstance(value, str) else value

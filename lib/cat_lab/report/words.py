@@ -144,7 +144,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "no_conversations": ("There are no conversations.", "No hay conversaciones."),
     "only_later": (
         "No conversation has a date up to the day of the run, {day}; of later days there are {count}.",
-        "Ninguna conversación tiene fecha hasta el día de la ejecución, {day}; de días posteriores hay {count}.",
+        "Hasta el día de la ejecución, {day}, no hay conversaciones con fecha; posteriores hay {count}.",
     ),
     "no_figures": ("There are no figures", "No hay cifras"),
     "copies_missing": (
@@ -225,8 +225,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "quality": ("How well it answers", "Qué tan bien responde"),
     "reply_time": ("Reply time by day, in seconds", "Tiempo de respuesta por día, en segundos"),
     "reply_time_described": (
-        "Median and 95th percentile of the reply time by day, {first} to {last}; median at most {top} s.",
-        "Mediana y percentil 95 del tiempo de respuesta, del {first} al {last}; mediana hasta {top} s.",
+        "Median and 95th percentile of the reply time in seconds by day, {first} to {last}; median at most {top}.",
+        "Mediana y percentil 95 del tiempo de respuesta, del {first} al {last}; mediana hasta {top}.",
     ),
     "no_reply_time": ("No reply in this period has a reply time.", "Ninguna respuesta tiene tiempo medido."),
     "median": ("median", "mediana"),
@@ -234,7 +234,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "feedback": ("Feedback by day", "Opiniones por día"),
     "feedback_described": (
         "Likes above and dislikes below the line by day, {first} to {last}; at most {top} likes in a day.",
-        "«Me gusta» arriba y «no me gusta» abajo, por día, {first} a {last}; a lo sumo {top} «me gusta» en un día.",
+        "«Me gusta» arriba y «no me gusta» abajo, del {first} al {last}; a lo sumo {top} «me gusta» al día.",
     ),
     "no_feedback": ("No feedback was given in this period.", "No hubo opiniones en este período."),
     "likes": ("likes", "me gusta"),

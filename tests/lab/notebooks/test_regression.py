@@ -62,7 +62,7 @@ def test_the_notebooks_give_their_committed_outputs(nbval, tmp_path):
 @pytest.mark.parametrize(
     ("module", "rule", "other"),
     [
-        ("normalize/text.py", '.replace("|", "/")', '.replace("|", "-")'),
+        ("core/text.py", '.replace("|", "/")', '.replace("|", "-")'),
         ("normalize/rows.py", '"Usuario Anónimo"', '"Anónimo"'),
     ],
     ids=["a bar becomes a slash", "a user without a name"],

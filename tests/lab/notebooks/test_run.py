@@ -24,8 +24,10 @@ KEYS = [
     "rejects/etl-process1/data_20250915.jsonl",
     "reports/etl-process1/data_20250915.csv",
     "reports/etl-process2/data.parquet",
+    "reports/conversations/data.parquet",
+    "reports/messages/data.parquet",
 ]
-CSV, PARQUET = KEYS[3], KEYS[4]
+CSV, PARQUET, OTHERS = KEYS[3], KEYS[4], KEYS[5:]
 NAMES = [f"0{n}_{stage}.ipynb" for n, stage in enumerate(STAGES, 1)]
 
 
@@ -158,7 +160,12 @@ def test_the_record_is_done_and_holds_both_manifests(result):
 
 def test_checksums_are_those_of_the_bucket(result):
     outputs = [each for one in record(result)["outputs"].values() for each in one["outputs"]]
-    assert [each["uri"].partition("//")[2].partition("/")[2] for each in outputs] == [KEYS[2], CSV, PARQUET]
+    assert [each["uri"].partition("//")[2].partition("/")[2] for each in outputs] == [
+        KEYS[2],
+        CSV,
+        PARQUET,
+        *OTHERS,
+    ]
     for each in outputs:
         body = (result / "bucket" / each["uri"].split("/", 3)[3]).read_bytes()
         assert (len(body), hashlib.sha256(body).hexdigest()) == (each["bytes"], each["sha256"])

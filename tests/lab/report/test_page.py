@@ -121,11 +121,12 @@ def test_texts_of_the_data_stay_text(page, lang):
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", made.source)
 
 
-def test_no_data_is_one_sentence_in_every_section(page):
+def test_without_conversations_the_page_says_so_and_finds_nothing(page):
     made = page(answers=EMPTY, made=record(outputs={}))
-    assert "No conversation has a date" in made.words
-    names = [*FIGURES, "negative", "unanswered", "questions", "funnel", "coverage", "rejects", "warnings"]
-    for name in names:
+    assert "There are no conversations." in made.words
+    for name in (*FIGURES, "negative", "unanswered", "questions"):
+        assert f'class="card {name}"' not in made.source
+    for name in ("funnel", "coverage", "rejects", "warnings"):
         card = made.card(name)
         assert card.count('<p class="none">') == 1, name
         assert "<table" not in card
