@@ -225,7 +225,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "quality": ("How well it answers", "Qué tan bien responde"),
     "reply_time": ("Reply time by day, in seconds", "Tiempo de respuesta por día, en segundos"),
     "reply_time_described": (
-        "Median and 95th percentile of the reply time in seconds by day, {first} to {last}; median at most {top}.",
+        "Median and 95th percentile of the reply time in seconds, {first} to {last}; median at most {top}.",
         "Mediana y percentil 95 del tiempo de respuesta, del {first} al {last}; mediana hasta {top}.",
     ),
     "no_reply_time": ("No reply in this period has a reply time.", "Ninguna respuesta tiene tiempo medido."),

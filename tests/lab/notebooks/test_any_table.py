@@ -85,7 +85,7 @@ def test_a_table_without_rejects_and_of_any_years(project, run):
     assert "<script" not in html
     assert "&lt;script&gt;" in html
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", text + html)
-    assert pictures == 6
+    assert pictures == 5
     for page in ("report.html", "details.html"):
         assert "<script>alert" not in (project.runs / "r" / page).read_text()
     assert outputs(project)["etl-process1"]["source"] == str(project.folder / "items.jsonl")
