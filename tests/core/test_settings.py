@@ -27,6 +27,8 @@ EVERY = {
     "AWS_REGION": ("sa-east-1", "region", "sa-east-1"),
     "AWS_ENDPOINT_URL": ("http://127.0.0.1:1", "endpoint_url", "http://127.0.0.1:1"),
     "CAT_TIME_ZONE": ("Asia/Tokyo", "rules.time_zone", "Asia/Tokyo"),
+    "CAT_NAIVE_TIME_ZONE": ("UTC", "rules.naive_time_zone", "UTC"),
+    "CAT_FALLBACK_PATTERNS": ("^Perd[oó]n, reformul", "rules.fallback_patterns", ("^Perd[oó]n", "reformul")),
     "CAT_EXCLUDE_CITIES": (" ^Prueba,QA$ ", "rules.exclude_cities", ("^Prueba", "QA$")),
     "CAT_SINCE": ("2025-08-01", "rules.since", date(2025, 8, 1)),
     "CAT_UNTIL": ("20250831", "rules.until", date(2025, 8, 31)),

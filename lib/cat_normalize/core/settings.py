@@ -52,7 +52,7 @@ class Rules(Struct, frozen=True):
     fallback_patterns: tuple[str, ...] = FALLBACK_PATTERNS
 
     def __post_init__(self) -> None:
-        for zone in filter(None, (self.time_zone, self.naive_time_zone)):
+        for zone in (self.time_zone, self.naive_time_zone or self.time_zone):
             try:
                 ZoneInfo(zone)
             except (KeyError, ValueError, OSError) as error:
