@@ -79,6 +79,7 @@ def test_a_keyword_argument_wins_unless_it_is_none(name):
     others = {
         "endpoint_url": "http://other",
         "time_zone": "UTC",
+        "naive_time_zone": "Asia/Tokyo",
         "exclude_cities": ("x",),
         "since": date(2025, 7, 1),
         "min_users_percent": 0,
