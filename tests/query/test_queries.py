@@ -184,7 +184,7 @@ def test_every_query_has_its_answers_here() -> None:
 
 @pytest.mark.parametrize("name", [name for name in query.names() if query.load(name).of_period])
 def test_queries_of_a_period_take_it_in_one_order(name: str) -> None:
-    declared = [(each.name, each.type, each.default) for each in query.load(name).parameters]
+    declared = [(each.name, each.type, each.default) for each in dict.fromkeys(query.load(name).parameters)]
     period = [
         ("since", "day", None),
         ("until", "day", None),
@@ -378,9 +378,9 @@ def test_athena_receives_the_text_and_the_values_separately(
     pd.testing.assert_frame_equal(query.run_athena(name, athena, **of(name, PERIOD)), frame)
     [request] = sent(athena)
     assert request["Query"] == query.load(name).sql
-    literals = {"integer": "10", "text": "''", "day": "DATE '2025-09-02'"}
-    expected = [literals[each.type] for each in query.load(name).parameters]
-    expected[:1] = ["DATE '2025-08-06'"] if query.load(name).of_period else expected[:1]
+    given = {"since": "DATE '2025-08-06'", "until": "DATE '2025-09-02'", "run_date": "DATE '2025-09-02'"}
+    given |= {"ciudad": "''", "gerencia": "''", "top": "10"}
+    expected = [given[each.name] for each in query.load(name).parameters]
     assert request.get("ExecutionParameters", []) == expected
     assert request["WorkGroup"] == "wg-cat-prod-analytics"
     assert request["QueryExecutionContext"] == {"Database": "cat_prod_analytics_db"}

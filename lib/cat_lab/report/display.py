@@ -105,6 +105,21 @@ def provenance(etl1: Etl1Manifest | None, etl2: Etl2Manifest | None) -> Message:
     return Message("\n".join(shown))
 
 
+def sums(etl1: Etl1Manifest | None, etl2: Etl2Manifest) -> Table | Message:
+    """Show from the two manifests of a run date that no conversation and no feedback is lost."""
+    if etl1 is None:
+        return Message("There is no manifest of this CSV to compare with.")
+    read, made = etl1.summary, etl2.summary
+    unmatched = made.feedback_unmatched or 0
+    rows = [
+        ("users", read.users, "rows of users", made.rows),
+        ("conversations", read.conversations, "rows of conversations", made.conversations),
+        ("feedback", read.feedback, "with a conversation", read.feedback - unmatched),
+        ("", "", "without one", unmatched),
+    ]
+    return table(rows, ["in the CSV", "count", "in the tables", "rows or items"])
+
+
 def table(
     rows: pd.DataFrame | Sequence[Sequence[Any]],
     columns: Sequence[str] = (),

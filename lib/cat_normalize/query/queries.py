@@ -1,7 +1,8 @@
 """The named queries on the three tables: one SQL text each, in Athena's dialect.
 
 The texts are files in ``sql/`` and can be pasted into Athena's console. A file begins with the question it
-answers and one line for each ``?`` in it, in order; a parameter has a name, a type and perhaps a default::
+answers and one line for each ``?`` in it, in order; a parameter has a name, a type and perhaps a default,
+and may stand at several::
 
     -- Which users had the most conversations.
     -- parameter: since day
@@ -86,7 +87,8 @@ class Query:
         ['since', 'until', 'ciudad', 'gerencia', 'run_date']
         """
         more = self.of_period and "run_date" not in (parameter.name for parameter in self.parameters)
-        return (*self.parameters, Parameter("run_date", "day")) if more else self.parameters
+        distinct = tuple(dict.fromkeys(self.parameters))
+        return (*distinct, Parameter("run_date", "day")) if more else distinct
 
     def parse(self, texts: Mapping[str, str]) -> dict[str, Value]:
         """Read values from texts, each by its parameter's type.

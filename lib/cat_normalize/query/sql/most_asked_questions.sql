@@ -1,54 +1,47 @@
 -- Which questions the most users asked in a period, of those that three or more asked.
 -- Questions that differ only in case, accents, punctuation or spaces are one, shown as most wrote it.
+-- The period is asked twice: texts are read only for the questions that three or more asked.
+-- parameter: since day
+-- parameter: until day
+-- parameter: ciudad text = ''
+-- parameter: gerencia text = ''
 -- parameter: since day
 -- parameter: until day
 -- parameter: ciudad text = ''
 -- parameter: gerencia text = ''
 -- parameter: top integer = 10
-WITH asked AS (
-  SELECT
-    pregunta,
-    trim(regexp_replace(replace(texto, '|', '/'), '[\p{Z}\p{Cc}]+', ' ')) AS spelling,
-    usuario_id,
-    count(*) AS message_count
+WITH per_user AS (
+  SELECT pregunta, usuario_id, count(*) AS message_count
   FROM messages
   WHERE fecha >= ? AND fecha <= ? AND ? IN ('', ciudad) AND ? IN ('', gerencia)
     AND pregunta IS NOT NULL
-  GROUP BY 1, 2, 3
+  GROUP BY pregunta, usuario_id
 ),
-once AS (
-  SELECT
-    pregunta,
-    spelling,
-    message_count,
-    row_number() OVER (PARTITION BY pregunta, usuario_id ORDER BY spelling) AS spelling_of_user
-  FROM asked
+popular AS (
+  SELECT pregunta, count(*) AS user_count, sum(message_count) AS message_count
+  FROM per_user
+  GROUP BY pregunta
+  HAVING count(*) >= 3
 ),
 spelled AS (
   SELECT
-    pregunta,
-    spelling,
-    sum(message_count) AS message_count,
-    count(*) FILTER (WHERE spelling_of_user = 1) AS user_count
-  FROM once
-  GROUP BY pregunta, spelling
+    p.pregunta,
+    p.user_count,
+    p.message_count,
+    trim(regexp_replace(replace(m.texto, '|', '/'), '[\p{Z}\p{Cc}]+', ' ')) AS spelling,
+    count(*) AS spelling_count
+  FROM popular AS p
+  JOIN messages AS m ON m.pregunta = p.pregunta
+  WHERE m.fecha >= ? AND m.fecha <= ? AND ? IN ('', m.ciudad) AND ? IN ('', m.gerencia)
+  GROUP BY 1, 2, 3, 4
 ),
 chosen AS (
   SELECT
-    pregunta,
-    spelling,
-    message_count,
+    spelling AS question,
     user_count,
-    row_number() OVER (PARTITION BY pregunta ORDER BY message_count DESC, spelling) AS choice
+    message_count,
+    row_number() OVER (PARTITION BY pregunta ORDER BY spelling_count DESC, spelling) AS choice
   FROM spelled
-),
-questions AS (
-  SELECT
-    min(spelling) FILTER (WHERE choice = 1) AS question,
-    sum(user_count) AS user_count,
-    sum(message_count) AS message_count
-  FROM chosen
-  GROUP BY pregunta
 ),
 ranked AS (
   SELECT
@@ -56,8 +49,8 @@ ranked AS (
     question,
     user_count,
     message_count
-  FROM questions
-  WHERE user_count >= 3
+  FROM chosen
+  WHERE choice = 1
 )
 SELECT place, question, user_count, message_count
 FROM ranked
