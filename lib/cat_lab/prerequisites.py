@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from cat_normalize.core.errors import InputError
 from cat_normalize.core.manifest import Output
-from cat_normalize.core.schema import TABLES
 
 if TYPE_CHECKING:
     from cat_lab.stages import Stage
@@ -79,8 +78,7 @@ def _csv_mismatch(space: Workspace) -> str | None:
 def _parquet_mismatch(space: Workspace) -> str | None:
     """Return why the published Parquet is not of the published CSV, None if it is."""
     published = space.manifest_etl2()
-    csv, objects = space.head(space.csv_uri), [space.table_object(each) for each in TABLES]
-    found = {uri: space.head(uri) for uri in objects}
+    csv, found = space.head(space.csv_uri), {uri: space.head(uri) for uri in space.table_uris.values()}
     if published is None or not all(found.values()):
         return f"{space.csv_uri} has not been converted"
     if csv and csv["ETag"] != published.summary.source_etag:

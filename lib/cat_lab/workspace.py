@@ -26,7 +26,7 @@ from cat_normalize.core import aws, layout, manifest
 from cat_normalize.core.errors import UsageError
 from cat_normalize.core.files import atomic_file, write_bytes
 from cat_normalize.core.manifest import Etl1Manifest, Etl2Manifest, Summary
-from cat_normalize.core.schema import TABLES, USERS, Table
+from cat_normalize.core.schema import USERS
 from cat_normalize.core.settings import Rules, Settings, parse_day
 from cat_normalize.extract import Extracted, extract_files, extract_table, item_files
 from cat_normalize.normalize import normalize_files, publish_outputs
@@ -76,9 +76,10 @@ class Workspace:
         """The URI of the day's CSV."""
         return layout.s3_uri(self.settings.bucket, layout.csv_key(self.settings, self.run_date))
 
-    def table_object(self, table: Table) -> str:
-        """Return the URI of a table's one Parquet object."""
-        return layout.s3_uri(self.settings.bucket, layout.parquet_key(self.settings, table))
+    @property
+    def table_uris(self) -> dict[str, str]:
+        """The URIs of the Parquet objects, by table."""
+        return layout.table_uris(self.settings)
 
     def client(self, service: str) -> Any:
         """Return a boto3 client for one service."""
@@ -138,13 +139,23 @@ class Workspace:
             done = convert_csv(
                 session,
                 self.csv_uri,
-                {each.name: self.table_object(each) for each in TABLES},
+                self.table_uris,
                 s3,
                 self.run_date,
                 allow_future=allow_future,
-                rules=self.settings.rules,
+                rules=self._rules_of_csv(),
             )
         return publish_manifest(self.settings, self.run_date, done, s3)
+
+    def _rules_of_csv(self) -> Rules:
+        """Return the rules, with the zones that the day's CSV was made under."""
+        rules, made = self.settings.rules, self.manifest_etl1()
+        if made is None:
+            return rules
+        zones = made.settings.rules
+        return msgspec.structs.replace(
+            rules, time_zone=zones.time_zone, naive_time_zone=zones.naive_time_zone
+        )
 
     def compare(self) -> int:
         """Check that the day's CSV and the copy of ``users`` have equal rows in order; return how many.
@@ -177,9 +188,9 @@ class Workspace:
     def fetch_tables(self) -> dict[str, Path]:
         """Copy the published Parquet objects to `tables`, each whole or not at all."""
         s3 = self.client("s3")
-        for table in TABLES:
-            bucket, key = layout.split_s3(self.table_object(table))
-            with atomic_file(self.tables[table.name]) as stream:
+        for name, uri in self.table_uris.items():
+            bucket, key = layout.split_s3(uri)
+            with atomic_file(self.tables[name]) as stream:
                 s3.download_fileobj(bucket, key, stream)
         return self.tables
 

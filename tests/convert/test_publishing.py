@@ -51,8 +51,7 @@ def keys(s3: Any) -> list[str]:
 
 
 def convert(spark: Any, aws: Settings, s3: Any, **given: Any) -> Converted:
-    targets = {each.name: layout.s3_uri(aws.bucket, layout.parquet_key(aws, each)) for each in TABLES}
-    return convert_csv(spark, layout.s3_uri(aws.bucket, CSV), targets, s3, **given)
+    return convert_csv(spark, layout.s3_uri(aws.bucket, CSV), layout.table_uris(aws), s3, **given)
 
 
 def dates(s3: Any) -> list[Any]:

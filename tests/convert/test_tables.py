@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from cat_lab.spark import session
 from cat_normalize.convert import batches, convert_csv
 from cat_normalize.core import csvfile, schema
-from cat_normalize.core.errors import ConvertError, UsageError
+from cat_normalize.core.errors import ConvertError, MalformedCsvError, UsageError
 from cat_normalize.core.schema import CONVERSATIONS, MESSAGES, Table
 from cat_normalize.core.settings import Rules, Settings
 from convert.cases_tables import CASES
@@ -153,8 +153,10 @@ def test_one_of_the_new_tables_alone_and_the_same_bytes_again(spark: Any, tmp_pa
 
 @pytest.mark.slow
 def test_a_conversation_that_is_no_json_stops_the_conversion(spark: Any, tmp_path: Path) -> None:
-    rows = [hostile_rows(1, 1)[0] | {"conversacion_completa": '[{"sk":"geheim"'}]
-    with pytest.raises(ConvertError, match=r"x\.csv: column conversacion_completa is not the JSON") as raised:
+    rows = hostile_rows(1, 3)
+    rows[1] |= {"conversacion_completa": '[{"sk":"geheim"'}
+    named = r"x\.csv, line 3, column conversacion_completa: not the JSON of contract §2"
+    with pytest.raises(MalformedCsvError, match=named) as raised:
         convert_csv(spark, write(rows, tmp_path / "x.csv"), targets(tmp_path))
     assert "geheim" not in str(raised.value)
     assert [path.name for path in tmp_path.iterdir()] == ["x.csv"]

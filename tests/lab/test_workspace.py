@@ -10,7 +10,6 @@ from cat_lab.workspace import Workspace, open_workspace
 from cat_normalize.convert import Converted, ConvertedTable, publish_manifest
 from cat_normalize.core import layout
 from cat_normalize.core.errors import InputError, UsageError
-from cat_normalize.core.schema import TABLES
 from cat_normalize.core.settings import Settings
 from query_rows import conversation, write
 
@@ -62,7 +61,7 @@ def opened(space, stage, local=False, **given):
 
 def converted(space, s3, body=b"PAR1"):
     """Publish what passes for the Parquet of the CSV that is there now, and its manifest."""
-    uris = {each.name: space.table_object(each) for each in TABLES}
+    uris = space.table_uris
     for uri in uris.values():
         s3.put_object(Bucket=SETTINGS.bucket, Key=layout.split_s3(uri)[1], Body=body)
     csv = s3.head_object(Bucket=SETTINGS.bucket, Key=CSV)

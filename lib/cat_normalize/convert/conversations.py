@@ -50,6 +50,27 @@ _conversation = Decoder(_Conversation).decode
 _feedback = Decoder(list[_Feedback]).decode
 
 
+JSON_COLUMNS = ("conversacion_completa", "feedback_total")
+"""The columns that hold JSON."""
+
+
+def is_json(column: str, text: Any) -> bool:
+    """Tell whether the text of one of `JSON_COLUMNS` is the JSON of contract §2, or NULL.
+
+    >>> is_json("feedback_total", '[{"sk":"FEEDBACK#1","type":"like"}]'), is_json("feedback_total", "[{}]")
+    (True, False)
+    """
+    try:
+        if column == JSON_COLUMNS[1]:
+            _decoded(_feedback, text or "[]", column)
+        else:
+            for raw in _decoded(_raw, text or "[]", column):
+                _decoded(_conversation, raw, column)
+    except ConvertError:
+        return False
+    return True
+
+
 class User(NamedTuple):
     """Columns 1, 4 and 3 of the CSV."""
 
@@ -89,8 +110,8 @@ class Reader:
         Raises:
             ConvertError: the column is not the JSON of contract §2.
         """
-        for place, raw in enumerate(_decoded(_raw, column, "conversacion_completa"), start=1):
-            [read] = _decoded(lambda data: [_conversation(data)], raw, "conversacion_completa")
+        for place, raw in enumerate(_decoded(_raw, column or b"[]", JSON_COLUMNS[0]), start=1):
+            read = _decoded(_conversation, raw, JSON_COLUMNS[0])
             sent = [self._sent(message.timestamp) for message in read.messages]
             made = self._conversation(read, sent)
             found.append(made)
@@ -129,7 +150,7 @@ class Reader:
         by_text = {_after_kind(each.sk): each for each in found}  # of equal ones the last
         started = sorted((each.start, place) for place, each in enumerate(found) if each.start)
         starts, unmatched = [start for start, _ in started], 0
-        for item in _decoded(_feedback, column, "feedback_total"):
+        for item in _decoded(_feedback, column or b"[]", JSON_COLUMNS[1]):
             at = self._instant_of(item.sk)
             owner = by_text.get(_after_kind(item.sk))
             if owner is None and at and (place := bisect_right(starts, at)):
@@ -260,8 +281,8 @@ def _after_kind(sk: str) -> str:
     return sk.partition("#")[2]
 
 
-def _decoded(decode: Callable[[Any], list[T]], data: Any, column: str) -> list[T]:
+def _decoded(decode: Callable[[Any], T], data: Any, column: str) -> T:
     try:
-        return [] if data is None else decode(data)
+        return decode(data)
     except (MsgspecError, UnicodeDecodeError, RecursionError):
         raise ConvertError(f"column {column} is not the JSON of contract §2") from None

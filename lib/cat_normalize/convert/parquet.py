@@ -98,10 +98,10 @@ def convert_csv(
     Raises:
         FutureDateError: the run date is after today; nothing was read.
         InputError: the CSV cannot be read.
-        MalformedCsvError: the CSV breaks the contract; names file, line and column.
+        MalformedCsvError: the CSV breaks the contract (§2, §4); names file, line and column.
         StaleInputError: a target is of a later run.
         FutureParquetError: a target is of a day after today.
-        ConvertError: Spark failed otherwise, a conversation is not the JSON of §2, or the CSV was replaced.
+        ConvertError: Spark failed otherwise, or the CSV was replaced meanwhile.
         UsageError: an S3 address without a client.
     """
     rules = rules or Rules()

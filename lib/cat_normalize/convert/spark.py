@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from cat_normalize.convert import batches
 from cat_normalize.convert.batches import BLOCK
-from cat_normalize.core import errors, layout
-from cat_normalize.core.errors import ConvertError, PipelineError
+from cat_normalize.convert.conversations import JSON_COLUMNS, is_json
+from cat_normalize.core import csvfile, errors, layout
+from cat_normalize.core.errors import ConvertError, MalformedCsvError
 from cat_normalize.core.schema import CONVERSATIONS, MESSAGES, USERS, Table
 from cat_normalize.core.settings import Rules
 from cat_normalize.core.storage import Location, spark_address
@@ -99,7 +100,8 @@ def write_parquet(
         rules: zones and fallback patterns.
 
     Raises:
-        ConvertError: Spark failed, or a conversation is not the JSON of contract §2.
+        MalformedCsvError: a conversation or a feedback is not the JSON of contract §2.
+        ConvertError: Spark failed otherwise.
     """
     from py4j.protocol import Py4JError
     from pyspark.errors import PySparkException
@@ -112,9 +114,20 @@ def write_parquet(
         users = _write_users(own, rows, folders[USERS.name])
         others = _write_others(own, rows, folders, rules) if len(folders) > 1 else Written({}, {})
     except (Py4JError, PySparkException, ConnectionError) as error:
-        raise ConvertError(f"{csv}: {_reason(error)}") from error
+        if type(errors.of_task(str(error))) is ConvertError:  # of a conversation
+            _name_fault(csv)
+        raise ConvertError(f"{csv}: Spark failed: {_reason(error)}") from error
     read = users.users_read + others.users_read
     return Written(users.files | others.files, users.rows | others.rows, read, others.unmatched)
+
+
+def _name_fault(csv: Location) -> None:
+    """Raise MalformedCsvError for the first line whose column 7 or 8 is not the JSON of contract §2."""
+    with csv.open("rb") as stream:
+        for number, row in enumerate(csvfile.columns(stream, str(csv), JSON_COLUMNS), start=2):
+            for column, text in zip(JSON_COLUMNS, row, strict=True):
+                if not is_json(column, text):
+                    raise MalformedCsvError(str(csv), number, column, "not the JSON of contract §2")
 
 
 def _write_users(spark: SparkSession, rows: DataFrame, folder: Location) -> Written:
@@ -248,8 +261,6 @@ def _literal(address: str) -> str:
 
 
 def _reason(error: Exception) -> str:
-    """Return the library's own error of a task, else the first line of a Java error's root cause."""
-    if (own := errors.of_task(str(error))) and type(own) is not PipelineError:
-        return str(own)
+    """Return the first line of a Java error's root cause."""
     causes = re.findall(r"^(?:Caused by|): (.+)$", str(error), re.MULTILINE)
-    return f"Spark failed: {(causes or str(error).splitlines() or [type(error).__name__])[-1].strip()}"
+    return (causes or str(error).splitlines() or [type(error).__name__])[-1].strip()

@@ -6,7 +6,7 @@ import re
 from datetime import date
 
 from cat_normalize.core.errors import SettingsError
-from cat_normalize.core.schema import CONVERSATIONS, MESSAGES, USERS, Table
+from cat_normalize.core.schema import CONVERSATIONS, MESSAGES, TABLES, USERS, Table
 from cat_normalize.core.settings import Settings, parse_day
 
 STACK_ETL1 = "cat-prod-normalize-stack"
@@ -78,6 +78,15 @@ def parquet_key(settings: Settings, table: Table = USERS) -> str:
     'reports/etl-process2/data.parquet'
     """
     return table_prefix(settings, table) + PARQUET_NAME
+
+
+def table_uris(settings: Settings) -> dict[str, str]:
+    """Return the addresses of all tables' objects by name, in the order in which they are replaced (§6).
+
+    >>> table_uris(Settings())["users"]
+    's3://cat-prod-normalize-reports/reports/etl-process2/data.parquet'
+    """
+    return {each.name: s3_uri(settings.bucket, parquet_key(settings, each)) for each in TABLES}
 
 
 def run_date_of(key: str) -> date | None:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from cat_normalize.convert import convert_csv, newest_csv, publish_manifest
 from cat_normalize.core import aws, layout
 from cat_normalize.core.manifest import Etl2Manifest
-from cat_normalize.core.schema import CONVERSATIONS, MESSAGES, TABLES
+from cat_normalize.core.schema import CONVERSATIONS, MESSAGES
 from cat_normalize.core.settings import Settings, parse_flag, today
 from cat_normalize.jobs.events import SETTINGS
 
@@ -38,12 +38,9 @@ def run(arguments: Mapping[str, str], environment: Mapping[str, str]) -> Etl2Man
     key = arguments.get("input_key") or newest_csv(
         s3, replace(settings, bucket=bucket), allow_future=allow_future, today=day
     )
-    targets = {
-        each.name: layout.s3_uri(settings.bucket, layout.parquet_key(settings, each)) for each in TABLES
-    }
     spark = SparkSession.builder.getOrCreate()
     source = layout.s3_uri(bucket, key)
-    rules = settings.rules
+    targets, rules = layout.table_uris(settings), settings.rules
     done = convert_csv(spark, source, targets, s3, allow_future=allow_future, today=day, rules=rules)
     return publish_manifest(settings, done.run_date or day, done, s3)
 
