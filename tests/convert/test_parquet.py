@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,8 +22,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from cat_lab.local import LocalAws
-from cat_lab.spark import session
 from cat_normalize.convert import Converted, convert_csv, newest_csv, parquet
 from cat_normalize.convert.parquet import publish_manifest
 from cat_normalize.core import csvfile, layout
@@ -41,39 +39,14 @@ from cat_normalize.core.files import PREFIX, sweep
 from cat_normalize.core.schema import COLUMNS, USERS
 from cat_normalize.core.settings import Rules, Settings, today
 from cat_normalize.core.storage import RUN_DATE, SHA256, locate, staging
+from convert.published import keys
 
 Row = list[str | int | date | None]
 GOOD: Row = ["u1", "Ana", "G", None, date(2025, 8, 18), 2, '[{"sk":"x, y"}]', None, 0, "a | b", "like", None]
 
 
-@pytest.fixture(scope="module")
-def aws(empty_aws: LocalAws) -> Iterator[Settings]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_ACCESS_KEY_ID", "test")
-        patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-        yield replace(empty_aws.settings, bucket="bucket")
-
-
-@pytest.fixture(scope="module")
-def spark(aws: Settings, spark_session: object) -> Any:
-    return session(aws)
-
-
-@pytest.fixture
-def s3(aws: Settings) -> Any:
-    made = client(aws, "s3")
-    made.create_bucket(Bucket="bucket")
-    for key in keys(made):
-        made.delete_object(Bucket="bucket", Key=key)
-    return made
-
-
 def convert_users(spark: Any, source: str, target: str, *given: Any, **named: Any) -> Converted:
     return convert_csv(spark, source, {"users": target}, *given, **named)
-
-
-def keys(s3: Any) -> list[str]:
-    return [found["Key"] for found in s3.list_objects_v2(Bucket="bucket").get("Contents", [])]
 
 
 def changed(**fields: str | int | date | None) -> Row:
@@ -325,11 +298,9 @@ def test_a_link_as_target_is_followed(spark: Any, tmp_path: Path) -> None:
 
 KILLED = """
 import sys
-from cat_normalize.convert import convert_csv
-from cat_normalize.core.settings import Rules, Settings, today
-from cat_normalize.core.storage import RUN_DATE, SHA256, locate, staging
-from cat_lab.local import LocalAws
 from cat_lab.spark import session
+from cat_normalize.convert import convert_csv
+from cat_normalize.core.settings import Settings
 spark = session(Settings())
 convert_csv(spark, sys.argv[1], {"users": sys.argv[2]})
 """

@@ -1,20 +1,16 @@
 """Three objects on S3: replaced in order, each whole, completed by the same CSV again (contract §6)."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
-from cat_lab.local import LocalAws
-from cat_lab.spark import session
 from cat_normalize.convert import Converted, convert_csv, publish_manifest
 from cat_normalize.core import csvfile, layout
-from cat_normalize.core.aws import client
 from cat_normalize.core.errors import StaleInputError
 from cat_normalize.core.schema import TABLES
 from cat_normalize.core.settings import Rules, Settings
 from cat_normalize.core.storage import RUN_DATE
+from convert.published import BUCKET, keys
 from hostile_tables import hostile_rows
 
 pytestmark = pytest.mark.slow
@@ -22,32 +18,10 @@ CSV = "reports/etl-process1/data_20250901.csv"
 ROWS = hostile_rows(21, 60)
 
 
-@pytest.fixture(scope="module")
-def aws(empty_aws: LocalAws) -> Iterator[Settings]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_ACCESS_KEY_ID", "test")
-        patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-        yield replace(empty_aws.settings, bucket="three")
-
-
-@pytest.fixture(scope="module")
-def spark(aws: Settings, spark_session: object) -> Any:
-    return session(aws)
-
-
-@pytest.fixture
-def s3(aws: Settings) -> Any:
-    made = client(aws, "s3")
-    made.create_bucket(Bucket=aws.bucket)
-    for key in keys(made):
-        made.delete_object(Bucket=aws.bucket, Key=key)
+@pytest.fixture(autouse=True)
+def csv(s3: Any) -> None:
     records = (csvfile.line(list(row.values())) for row in ROWS)
-    made.put_object(Bucket=aws.bucket, Key=CSV, Body=b"".join([csvfile.HEADER, *records]))
-    return made
-
-
-def keys(s3: Any) -> list[str]:
-    return [found["Key"] for found in s3.list_objects_v2(Bucket="three").get("Contents", [])]
+    s3.put_object(Bucket=BUCKET, Key=CSV, Body=b"".join([csvfile.HEADER, *records]))
 
 
 def convert(spark: Any, aws: Settings, s3: Any, **given: Any) -> Converted:
@@ -56,7 +30,7 @@ def convert(spark: Any, aws: Settings, s3: Any, **given: Any) -> Converted:
 
 def dates(s3: Any) -> list[Any]:
     """Return when the three objects were made, in the order of the tables."""
-    heads = [s3.head_object(Bucket="three", Key=layout.parquet_key(Settings(), each)) for each in TABLES]
+    heads = [s3.head_object(Bucket=BUCKET, Key=layout.parquet_key(Settings(), each)) for each in TABLES]
     return [head["LastModified"] for head in heads]
 
 

@@ -191,6 +191,16 @@ def test_the_parquet_of_an_older_csv_is_built_again_on_the_local_aws(s3, tmp_pat
     assert again.compare() == 1
 
 
+def test_a_csv_is_converted_in_the_zones_that_it_was_made_under(s3, tmp_path, items):
+    space = open_workspace("extract", True, DAY, str(tmp_path / "work"))
+    space.extract(1, 2, [items])
+    made = opened(space, "normalize", local=True, time_zone="Asia/Tokyo")
+    made.publish(made.normalize())
+    opened(space, "convert", local=True).convert()
+    zone = s3.head_object(Bucket=SETTINGS.bucket, Key="reports/conversations/data.parquet")["Metadata"]
+    assert zone["time-zone"] == "Asia/Tokyo"
+
+
 @pytest.mark.parametrize(("first", "then"), [(True, False), (False, True)])
 def test_a_folder_of_the_local_aws_is_refused_for_an_account_and_vice_versa(s3, tmp_path, first, then):
     open_workspace("extract", first, DAY, str(tmp_path))

@@ -24,7 +24,7 @@ FACES = {
     ),
     "cat_normalize.extract": "Export Extracted extract_export extract_files extract_table",
     "cat_normalize.normalize": "normalize normalize_files publish_outputs refuse_all_rejected refuse_shrunk",
-    "cat_normalize.query": "Parameter Query literal load names run_athena with_period",
+    "cat_normalize.query": "Parameter Period Query literal load names run_athena with_period",
     "cat_normalize.scale": "normalize_export publish_export run",
     "cat_lab.cli": "app main",
     "cat_lab.local": "JobRun LocalAws Worker create_csv_trigger load_bucket run_jupyterlab running "

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from cat_normalize.core.manifest import Etl1Manifest, Etl2Manifest
+    from cat_normalize.core.settings import Rules
 
 WIDTH = 90
 _NOTHING = "There is nothing to show."
@@ -91,17 +92,21 @@ def rejects(lines: Sequence[bytes]) -> Message:
     return Message("\n".join(shown))
 
 
+def rules(made: Rules) -> Message:
+    """Show the rules that are set: the zones, the filters, and patterns other than the default ones."""
+    given = {name: value for name, value in plain(made).items() if value}
+    if made.fallback_patterns == FALLBACK_PATTERNS:
+        given.pop("fallback_patterns", None)
+    return Message("\n".join(f"{name}: {text(str(value))}" for name, value in given.items()))
+
+
 def provenance(etl1: Etl1Manifest | None, etl2: Etl2Manifest | None) -> Message:
     """Show from the two manifests of a run date what the Parquet was made from, and under which rules."""
     if etl2 is None:
         return Message("There is no manifest of this Parquet.")
     shown = [f"{etl2.summary.rows:,} users, run date {etl2.run_date}"]
     if etl1:
-        rules = {name: value for name, value in plain(etl1.settings.rules).items() if value}
-        if etl1.settings.rules.fallback_patterns == FALLBACK_PATTERNS:
-            del rules["fallback_patterns"]
-        shown.append(f"read from {text(etl1.source)}")
-        shown += [f"{name}: {text(str(value))}" for name, value in rules.items()]
+        shown += [f"read from {text(etl1.source)}", rules(etl1.settings.rules)]
     return Message("\n".join(shown))
 
 

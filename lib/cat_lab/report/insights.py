@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from cat_lab.report.words import as_day, missing
 from cat_normalize.core.manifest import plain
-from cat_normalize.query.period import DAYS
+from cat_normalize.query import Period
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,38 +28,10 @@ _ROWS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Period:
-    """Two days, both included.
-
-    >>> Period(date(2025, 9, 1), date(2025, 9, 2)).before
-    Period(since=datetime.date(2025, 8, 30), until=datetime.date(2025, 8, 31))
-    """
-
-    since: date
-    until: date
-
-    @classmethod
-    def ending(cls, until: date, days: int = DAYS) -> Period:
-        """Return the period of so many days, fewer in the first days of the year 1."""
-        return cls(date.fromordinal(max(1, until.toordinal() - days + 1)), until)
-
-    @property
-    def days(self) -> int:
-        """Its length."""
-        return (self.until - self.since).days + 1
-
-    @property
-    def before(self) -> Period | None:
-        """The period of the same length that ends the day before, None where the calendar begins."""
-        first = self.since.toordinal() - self.days
-        return Period(date.fromordinal(first), self.since - timedelta(1)) if first >= 1 else None
-
-    @property
-    def weeks(self) -> Period:
-        """The twelve weeks, from a Monday, that end with it."""
-        monday = self.until.toordinal() - self.until.weekday()
-        return Period(date.fromordinal(max(1, monday - 7 * (WEEKS - 1))), self.until)
+def _weeks(period: Period) -> Period:
+    """Return the twelve weeks, from a Monday, that end with a period."""
+    monday = period.until.toordinal() - period.until.weekday()
+    return Period(date.fromordinal(max(1, monday - 7 * (WEEKS - 1))), period.until)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +117,7 @@ def _figures(ask: Ask, last: date, run_date: date) -> Figures:
         by_day=over("conversations_by_day"),
         hours=over("hours"),
         replies=over("reply_time_by_day"),
-        cohorts=over("cohorts", period.weeks),
+        cohorts=over("cohorts", _weeks(period)),
         negative=over("negative_comments", top=5),
         questions=over("most_asked_questions", top=10),
         unanswered=over("unanswered_conversations", top=5),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import date
+from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from cat_normalize.query.queries import Query, Value
@@ -13,6 +14,38 @@ if TYPE_CHECKING:
 
 DAYS = 28
 """The length of the default period, both ends included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """Two days, both included.
+
+    >>> Period(date(2025, 9, 1), date(2025, 9, 2)).before
+    Period(since=datetime.date(2025, 8, 30), until=datetime.date(2025, 8, 31))
+    """
+
+    since: date
+    until: date
+
+    @classmethod
+    def ending(cls, until: date) -> Period:
+        """Return the default period that ends on a day; it is shorter in the first days of the year 1.
+
+        >>> Period.ending(date(1, 1, 3)).since
+        datetime.date(1, 1, 1)
+        """
+        return cls(date.fromordinal(max(until.toordinal() - DAYS + 1, 1)), until)
+
+    @property
+    def days(self) -> int:
+        """Its length."""
+        return (self.until - self.since).days + 1
+
+    @property
+    def before(self) -> Period | None:
+        """The period of the same length that ends the day before, None where the calendar begins."""
+        first = self.since.toordinal() - self.days
+        return Period(date.fromordinal(first), self.since - timedelta(1)) if first >= 1 else None
 
 
 def with_period(
@@ -44,14 +77,6 @@ def with_period(
         last = ask(run_date)["last_day"][0]
         until = last if isinstance(last, date) else run_date
         values["until"] = max(until, values.get("since", until))
-    values.setdefault("since", _days_before(values["until"], DAYS - 1))
+    assert isinstance(values["until"], date)
+    values.setdefault("since", Period.ending(values["until"]).since)
     return values
-
-
-def _days_before(day: Any, days: int) -> date:
-    """Return the day that many days earlier; the first of all days has none before it.
-
-    >>> _days_before(date(1, 1, 3), 27)
-    datetime.date(1, 1, 1)
-    """
-    return date.fromordinal(max(day.toordinal() - days, 1))

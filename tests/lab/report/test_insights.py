@@ -5,7 +5,8 @@ from datetime import date, timedelta
 import msgspec
 import pytest
 
-from cat_lab.report.insights import Period, collect
+from cat_lab.report.insights import collect
+from cat_normalize.query import Period
 from cat_normalize.core.manifest import Etl1Manifest, Etl2Manifest
 from report_data import COLUMNS, EMPTY, LAST, Answers, manifests, rows
 
@@ -65,7 +66,8 @@ def test_manifests_are_counted_without_tables():
 def test_periods_at_the_ends_of_the_calendar(last):
     period = Period.ending(last)
     assert period.days == min(28, last.toordinal())
-    assert period.weeks.until == last
     before = period.before
     assert before is None or (before.days == period.days and before.until + timedelta(1) == period.since)
-    collect(Answers(rows(last)).ask, last, None, None)
+    answers = Answers(rows(last))
+    collect(answers.ask, last, None, None)
+    assert [given["until"] for name, given in answers.asked if name == "cohorts"] == [last]
