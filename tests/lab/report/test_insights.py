@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from cat_lab.report.insights import collect
-from cat_normalize.query import Period
 from cat_normalize.core.manifest import Etl1Manifest, Etl2Manifest
+from cat_normalize.query import Period
 from report_data import COLUMNS, EMPTY, LAST, Answers, manifests, rows
 
 NOW = {"since": date(2025, 8, 19), "until": LAST}
