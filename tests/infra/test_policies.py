@@ -37,6 +37,8 @@ DELIVERY = (
 TRACES = "xray:PutTraceSegments xray:PutTelemetryRecords"
 TABLES = ("reports/etl-process2", "reports/conversations", "reports/messages")
 STAGED = tuple(f"staging/{table}" for table in TABLES)
+LOOKED_UP = STAGED[:2]
+"""Spark makes folders for users and conversations; the messages' file is put whole into its own."""
 ROLES: dict[str, tuple[str, str, set[Grant]]] = {
     "Lambda": (
         "etl1/NormalizeRole",
@@ -80,9 +82,9 @@ ROLES: dict[str, tuple[str, str, set[Grant]]] = {
         each("s3:ListBucketMultipartUploads", BUCKET)
         | listed("reports/etl-process1/*", *(f"{it}/*" for it in (*TABLES, *STAGED)))
         | listed(
-            "staging", "staging/", "staging/reports", "staging/reports/", *STAGED, operator="StringEquals"
+            "staging", "staging/", "staging/reports", "staging/reports/", *LOOKED_UP, operator="StringEquals"
         )
-        | each("s3:GetObject", *(f"{BUCKET}/{it}" for it in ("staging", "staging/reports", *STAGED)))
+        | each("s3:GetObject", *(f"{BUCKET}/{it}" for it in ("staging", "staging/reports", *LOOKED_UP)))
         | each("s3:GetObject", f"{BUCKET}/reports/etl-process1/*", f"{BUCKET}/scripts/etl-process2/*")
         | each(
             "s3:GetObject s3:PutObject s3:AbortMultipartUpload",
