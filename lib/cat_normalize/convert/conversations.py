@@ -23,6 +23,7 @@ from cat_normalize.core.text import is_day, join_distinct, read_instant, tidy
 Row = tuple[Any, ...]
 """A row of a table, in the order of its columns (`schema.CONVERSATIONS`, `schema.MESSAGES`)."""
 T = TypeVar("T")
+_MICROSECONDS = [timedelta(microseconds=n) for n in range(1000)]  # `replace` takes ten times as long
 _WITHIN, _MIDNIGHT = timedelta(hours=24), time()
 
 
@@ -276,7 +277,7 @@ def _question(text: str) -> str | None:
 
 def _cut(at: datetime) -> datetime:
     """Cut to milliseconds, all that Athena has."""
-    return at.replace(microsecond=at.microsecond // 1000 * 1000) if at.microsecond % 1000 else at
+    return at - _MICROSECONDS[at.microsecond % 1000]
 
 
 def _after_kind(sk: str) -> str:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
 
 _FAULTY = "_faulty"
+_JAVA_ENDED = re.compile(r"does not exist in the JVM|Java side is empty|Utils\.exceptionString")
+"""What py4j and pyspark say of a Java that is gone."""
 _SPARK_SCHEMA = "org.apache.spark.sql.parquet.row.metadata"
 _PARSING = {
     "header": "true",
@@ -261,6 +263,12 @@ def _literal(address: str) -> str:
 
 
 def _reason(error: Exception) -> str:
-    """Return the first line of a Java error's root cause."""
+    """Return the first line of a Java error's root cause, or that Java has ended.
+
+    >>> _reason(Exception("py4j does not exist in the JVM"))
+    'Java ended, most likely for lack of memory; give it more (memory, --memory)'
+    """
+    if _JAVA_ENDED.search(str(error)):
+        return "Java ended, most likely for lack of memory; give it more (memory, --memory)"
     causes = re.findall(r"^(?:Caused by|): (.+)$", str(error), re.MULTILINE)
     return (causes or str(error).splitlines() or [type(error).__name__])[-1].strip()
