@@ -8,7 +8,7 @@ def draw(curves: dict[str, dict[float, float]], target: Path) -> None:
 
     Args:
         curves: seconds by MB, by the program's name.
-        target: the PNG to write.
+        target: the SVG to write.
     """
     import altair as alt
     import vl_convert
@@ -24,4 +24,4 @@ def draw(curves: dict[str, dict[float, float]], target: Path) -> None:
         y=alt.Y("seconds:Q", title="wall time, s"),
         color=alt.Color("program:N", title=None, sort=None),
     )
-    target.write_bytes(vl_convert.vegalite_to_png(drawn.to_dict(), vl_version="6.4", scale=2))
+    target.write_text(vl_convert.vegalite_to_svg(drawn.to_dict(), vl_version="6.4"))

@@ -128,7 +128,7 @@ def main() -> None:
     quick = parser.parse_args().quick
     folder = data.FOLDER if quick else timing.ROOT / "docs"
     folder.mkdir(parents=True, exist_ok=True)
-    picture = folder / "performance.png"
+    picture = folder / "performance.svg"
     parts = [head(picture.name)]
     print(parts[0], flush=True)
     for section in sections(QUICK if quick else FULL, picture):

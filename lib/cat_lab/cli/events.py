@@ -1,4 +1,4 @@
-"""The CSV trigger of ``cat-normalize local``: how to try it, and one line for each run of the Glue job."""
+"""The CSV trigger of ``cat-normalize local``: how to try it, and how each run of the Glue job ended."""
 
 from __future__ import annotations
 
@@ -75,9 +75,11 @@ def serve(aws: LocalAws, worker: Worker | None) -> None:
 
 def _result(run: JobRun, log: Path) -> str:
     if run.manifest is not None:
-        (output,) = run.manifest.outputs
-        rows = run.manifest.summary.rows
-        return f"{run.key} done: {rows:,} rows, {output.bytes:,} bytes, {output.uri}"
+        made = run.manifest.summary
+        rows = {"users": made.rows, "conversations": made.conversations, "messages": made.messages}
+        counts = ", ".join(f"{count:,} {table}" for table, count in rows.items() if count is not None)
+        objects = [f"  {each.uri} {each.bytes:,} bytes" for each in run.manifest.outputs]
+        return "\n".join([f"{run.key} done: {counts}", *objects])
     if run.status == "stale":
         return f"{run.key} is older, the Parquet stays: {run.reason}"
     lines = "\n".join(f"  {line}" for line in run.tail.splitlines()) or "  (nothing)"

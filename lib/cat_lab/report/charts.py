@@ -14,6 +14,7 @@ from datetime import date, timedelta
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from cat_lab.imports import skip_uri_grammars
 from cat_lab.report.words import Words, as_day, shown
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ _NAMES = 26
 _ROLES = re.compile(r' role="graphics-[a-z]+"| aria-roledescription="[^"]*"')
 _EVERY_DAY = 92
 _YEAR = 366
+skip_uri_grammars()  # before altair imports them
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ast
 import json
-import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cat_lab.imports import skip_uri_grammars
 from cat_lab.secrets import MASK, is_secret
 from cat_normalize.core.errors import ParameterError
 
@@ -115,11 +115,6 @@ def check_types(
             shown = MASK if is_secret(name) else error
             raise ParameterError(f"{notebook}: parameter {name}: {shown}; it has {allowed}") from None
     return checked
-
-
-def skip_uri_grammars() -> None:
-    """Keep jsonschema from compiling its grammars of URIs on import: 1.5 seconds that no notebook needs."""
-    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 
 def _type_of(parameter: Mapping[str, str]) -> str:

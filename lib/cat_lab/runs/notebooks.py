@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from cat_lab.errors import NotebookError
-from cat_lab.runs.declarations import skip_uri_grammars
+from cat_lab.imports import skip_uri_grammars
 from cat_lab.secrets import is_secret, mask_json, mask_text
 from cat_normalize.core.files import write_bytes
 

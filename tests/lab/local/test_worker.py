@@ -28,8 +28,9 @@ from local_aws import reset
 
 KEY = "reports/etl-process1/data_20250901.csv"
 SCRIPT = Path("glue/etl-process2/glue_job_script.py")
-OUTPUT = Output("s3://cat-prod-normalize-reports/reports/etl-process2/data.parquet", 56789, "00")
-MANIFEST = Etl2Manifest(date(2025, 9, 1), f"s3://b/{KEY}", Settings(), Conversion(1234, 99, None), [OUTPUT])
+OUTPUTS = [Output(uri, 56789, "00") for uri in layout.table_uris(Settings()).values()]
+MADE = Conversion(1234, 99, None, conversations=5678, messages=9012, feedback_unmatched=0)
+MANIFEST = Etl2Manifest(date(2025, 9, 1), f"s3://b/{KEY}", Settings(), MADE, OUTPUTS)
 PRINTS = f"print('received', __import__('sys').argv[1:]); print({json.dumps(json.dumps(plain(MANIFEST)))})"
 SLEEPS = "import time; print('asleep', flush=True); time.sleep(600)"
 
@@ -171,9 +172,13 @@ def test_the_printed_commands_work_and_each_event_is_reported(local: Callable[..
     (put_it,) = [line for line in made.err.read_text().splitlines() if "upload_file" in line]
     (made.err.parent / "runs" / "local" / "users.csv").write_text("x")
     run_printed(put_it, made, exported)
-    output = made.until("done:")
     key = put_it.split("'")[-2]
-    assert f"\n{key} arrived: the Glue job runs\n{key} done: 1,234 rows, 56,789 bytes, s3://" in output
+    lines = [
+        f"{key} arrived: the Glue job runs",
+        f"{key} done: 1,234 users, 5,678 conversations, 9,012 messages",
+        *(f"  {each.uri} 56,789 bytes" for each in OUTPUTS),
+    ]
+    assert "\n".join(["", *lines, ""]) in made.until(lines[-1])
 
 
 def test_a_failed_run_is_reported_with_its_last_lines(local: Callable[..., Local]) -> None:
