@@ -31,6 +31,8 @@ def pins(names):
             assert asked.specifier == f"=={LIBRARY['version']}"
             left += LIBRARY["dependencies"]
             left += [line for name in asked.extras for line in LIBRARY["optional-dependencies"][name]]
+        elif asked.name == PROJECT["name"]:
+            left += [line for name in asked.extras for line in EXTRAS[name]]
         else:
             assert found.setdefault(asked.name, str(asked.specifier)) == str(asked.specifier)
     return found
