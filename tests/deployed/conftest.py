@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from infra.synth import Synth
+from once import once
+
 ROOT = Path(__file__).parents[2]
 BOTO3 = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six", "urllib3")
 """The packages of Lambda's Python, and Glue's too."""
@@ -39,7 +42,18 @@ def build(folder: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build(tmp_path_factory.mktemp("dist"))
+    return once(tmp_path_factory, "dist", build)
+
+
+@pytest.fixture(scope="session")
+def synthesised(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the cloud assembly of prod, made of the real artefacts."""
+
+    def synth(folder: Path) -> None:
+        tried = Synth("prod", dist, folder).tried()
+        assert tried.code == 0, tried.err
+
+    return once(tmp_path_factory, "synthesised", synth) / "out"
 
 
 @pytest.fixture(scope="session")

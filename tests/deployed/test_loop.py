@@ -24,7 +24,6 @@ from cat_normalize.jobs import events as arrival
 from deployed import function
 from deployed.conftest import glues_python
 from infra.assembly import Assembly, Template
-from infra.synth import Synth
 
 DAY = date(2025, 9, 1)
 KEY = "reports/etl-process1/data_20250901.csv"
@@ -42,11 +41,8 @@ JOB = ("Name", "Role", "Command", "DefaultArguments", "GlueVersion", "MaxRetries
 
 
 @pytest.fixture(scope="module")
-def etl2(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Template:
-    """The template of ETL-2's stack, made of the real artefacts."""
-    tried = Synth("prod", dist, tmp_path_factory.mktemp("synth")).tried()
-    assert tried.code == 0, tried.err
-    return Assembly(tried.folder, "prod").etl2
+def etl2(synthesised: Path) -> Template:
+    return Assembly(synthesised, "prod").etl2
 
 
 @pytest.fixture(scope="module")

@@ -29,7 +29,6 @@ from deployed import calls, function
 from deployed.conftest import glues_python
 from infra.assembly import ACCOUNT, Assembly
 from infra.grants import Call, Grant, grants, refused, roles, superfluous, too_wide
-from infra.synth import Synth
 
 BUCKET = "arn:aws:s3:::cat-prod-normalize-reports"
 TABLE = f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/cat-prod-catia-conversations-table"
@@ -210,10 +209,8 @@ def jobs(
 
 
 @pytest.fixture(scope="module")
-def prod(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Assembly:
-    tried = Synth("prod", dist, tmp_path_factory.mktemp("synth")).tried()
-    assert tried.code == 0, tried.err
-    return Assembly(tried.folder, "prod")
+def prod(synthesised: Path) -> Assembly:
+    return Assembly(synthesised, "prod")
 
 
 Held = tuple[set[Call], set[Grant], set[Grant]]

@@ -25,11 +25,11 @@ work_dir: str = "."  # the folder
 
 
 def environment(**more: str) -> dict[str, str]:
-    """The environment of this process without any variable of the contract, AWS or Java."""
+    """The environment of this process without any variable of the contract or AWS, or options of Java."""
     kept = {
         name: value
         for name, value in os.environ.items()
-        if name not in ENVIRONMENT and not name.startswith(("AWS_", "JAVA", "PYTEST", "COV"))
+        if name not in ENVIRONMENT and not name.startswith(("AWS_", "JAVA_TOOL", "JDK_JAVA", "PYTEST", "COV"))
     }
     return kept | {"COLUMNS": "200", "TERM": "dumb"} | more
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zipfile
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from infra.assembly import Assembly, Tried
 from infra.synth import Synth
+from once import once
 
 SPARK = """
 import sys
@@ -70,11 +72,21 @@ def artefacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def runs(artefacts: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tried]:
     """Return each run of the app: its exit code, its output and its cloud assembly."""
-    started = {
-        name: Synth(environment, artefacts, tmp_path_factory.mktemp(name), arguments)
-        for name, (arguments, environment) in RUNS.items()
+
+    def run_all(folder: Path) -> None:
+        started = {}
+        for name, (arguments, environment) in RUNS.items():
+            (folder / name).mkdir()
+            started[name] = Synth(environment, artefacts, folder / name, arguments)
+        for name, synth in started.items():
+            done = synth.tried()
+            (folder / f"{name}.json").write_text(json.dumps([done.code, done.out, done.err]))
+
+    folder = once(tmp_path_factory, "assemblies", run_all)
+    return {
+        name: Tried(*json.loads((folder / f"{name}.json").read_text()), folder / name / "out")
+        for name in RUNS
     }
-    return {name: synth.tried() for name, synth in started.items()}
 
 
 @pytest.fixture(scope="session")
