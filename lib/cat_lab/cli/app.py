@@ -121,6 +121,18 @@ def print_summary(summary: dict[str, Any], as_json: bool) -> None:
         typer.echo(f"{name.replace('_', ' '):{width}}  {'-' if shown in ('', None) else shown}")
 
 
+def duration(seconds: float) -> str:
+    """Return seconds as people write them.
+
+    >>> duration(4.2), duration(75), duration(7500)
+    ('4 s', '1 min 15 s', '2 h 5 min')
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
 def check_max_rejects(rejected: int, max_rejects: int | None) -> None:
     """End with exit code 3 if more items were rejected than is allowed."""
     if max_rejects is not None and rejected > max_rejects:
