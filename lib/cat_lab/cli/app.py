@@ -38,8 +38,16 @@ MaxRejects = Annotated[
 ]
 
 
-def command(example: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Register a command: its errors end it with one line and an exit code, its help ends with an example."""
+def command(
+    example: str, group: typer.Typer = app, name: str | None = None
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Register a command: its errors end it with one line and an exit code, its help ends with an example.
+
+    Args:
+        example: a line that can be typed.
+        group: the application, or a group of commands within it.
+        name: what is typed; the name of the function by default.
+    """
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(function)
@@ -56,7 +64,7 @@ def command(example: str) -> Callable[[Callable[..., None]], Callable[..., None]
 
         # After \b click does not wrap the line, so that it can be copied.
         text = inspect.cleandoc(function.__doc__ or "")
-        return app.command(epilog=f"\b\nExample: {example}", short_help=text)(guarded)
+        return group.command(name, epilog=f"\b\nExample: {example}", short_help=text)(guarded)
 
     return register
 

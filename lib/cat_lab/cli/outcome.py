@@ -109,25 +109,37 @@ def exit_if_failed(record: RunRecord, folder: Path, options: Sequence[str]) -> N
         return
     if failure.traceback:
         typer.echo(failure.traceback, err=True)
-    headline, code = _headline(record, failure)
-    lines = [headline]
-    lines += [f"What to try:  {failure.advice}"] if failure.advice else []
+    typer.echo("\n".join(failure_lines(record, folder, options)), err=True)
+    raise typer.Exit(_headline(record, failure)[1])
+
+
+def failure_lines(record: RunRecord, folder: Path, options: Sequence[str]) -> list[str]:
+    """Return the failure of a run, what to try, where to look and how to resume it."""
+    lines = []
+    if failure := record.failure:
+        lines.append(_headline(record, failure)[0])
+        lines += [f"What to try:  {failure.advice}"] if failure.advice else []
     lines += [f"Later error:  {note}" for note in record.notes]
     lines += [
         f"The {what}:   {folder / name}"
         for what, name in (("record", "manifest.json"), ("report", "report.html"))
         if (folder / name).exists()
     ]
+    ways = ways_on(record, options)
+    return lines + [f"{f'To {what}:':12}  {line}" for what, line in ways.items()]
+
+
+def ways_on(record: RunRecord, options: Sequence[str]) -> dict[str, str]:
+    """Return the commands that resume a run that is not done, or publish what its guard refused."""
     resume = ["cat-normalize", "run", "--run-id", record.run_id, "--from"]
     unfinished = quote([*resume, record.first_unfinished or next(reversed(record.stages)), *options])
-    if code == GuardError.exit_code:  # the extracted items are wrong
-        lines.append(f"To resume:    {quote([*resume, 'extract', *options])}")
-    else:
-        lines.append(f"To resume:    {unfinished}")
-    if failure.error == ShrunkError.__name__:
-        lines.append(f"To publish:   {unfinished} --allow-shrink")
-    typer.echo("\n".join(lines), err=True)
-    raise typer.Exit(code)
+    error = record.failure.error if record.failure else ""
+    ways = {"resume": unfinished}
+    if exit_code_of(error) == GuardError.exit_code:  # the extracted items are wrong
+        ways["resume"] = quote([*resume, "extract", *options])
+    if error == ShrunkError.__name__:
+        ways["publish"] = f"{unfinished} --allow-shrink"
+    return ways
 
 
 def _headline(record: RunRecord, failure: Failure) -> tuple[str, int]:
