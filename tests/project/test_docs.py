@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from click import Group
 from typer.main import get_command
 
 from cat_lab.cli import app
@@ -32,7 +33,10 @@ def test_commands_that_pages_show_are_there():
     assert set(re.findall(r"(?:^|`|\$ )make ([a-z]+)", text, re.MULTILINE)) <= targets
     commands = get_command(app).commands
     for name, rest in re.findall(r"\$ (?:\.venv/bin/)?cat-normalize ([a-z]+)(.*)", text):
-        options = {word for each in commands[name].params for word in each.opts}
+        command = commands[name]
+        if isinstance(command, Group):
+            command = command.commands[rest.split()[0]]
+        options = {word for each in command.params for word in each.opts}
         assert set(re.findall(r"(?<!\S)--?[a-z][\w-]*", rest)) <= options, (name, rest)
 
 

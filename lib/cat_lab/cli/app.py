@@ -55,8 +55,16 @@ def _options(
     """Take the options that come before a command."""
 
 
-def command(example: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Register a command: its errors end it with one line and an exit code, its help ends with an example."""
+def command(
+    example: str, group: typer.Typer = app, name: str | None = None
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Register a command: its errors end it with one line and an exit code, its help ends with an example.
+
+    Args:
+        example: a line that can be typed.
+        group: the application, or a group of commands within it.
+        name: what is typed; the name of the function by default.
+    """
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(function)
@@ -73,7 +81,7 @@ def command(example: str) -> Callable[[Callable[..., None]], Callable[..., None]
 
         # After \b click does not wrap the line, so that it can be copied.
         text = inspect.cleandoc(function.__doc__ or "")
-        return app.command(epilog=f"\b\nExample: {example}", short_help=text)(guarded)
+        return group.command(name, epilog=f"\b\nExample: {example}", short_help=text)(guarded)
 
     return register
 
@@ -138,6 +146,18 @@ def print_summary(summary: dict[str, Any], as_json: bool) -> None:
     for name, value in summary.items():
         shown = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else value
         typer.echo(f"{name.replace('_', ' '):{width}}  {'-' if shown in ('', None) else shown}")
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as people write them.
+
+    >>> duration(4.2), duration(75), duration(7500)
+    ('4 s', '1 min 15 s', '2 h 5 min')
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
 
 
 def check_max_rejects(rejected: int, max_rejects: int | None) -> None:

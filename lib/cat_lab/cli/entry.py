@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import typer
 
-from cat_lab.cli import runs, signals, stages  # noqa: F401  (importing them registers the commands)
+from cat_lab.cli import history, runs, signals, stages  # noqa: F401  (importing them registers the commands)
 from cat_lab.cli.app import app, command_line
 from cat_normalize.core.errors import UsageError
 

@@ -1,21 +1,23 @@
-"""Print how a run ended: the summary, then the failure, what to try and the command that resumes the run."""
+"""Print what the checks before a run found, and how a run ended: its summary, its failure, how to resume."""
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 from msgspec import to_builtins
 
-from cat_lab.cli.app import interruption, print_summary, quote
+from cat_lab.cli.app import duration, interruption, print_summary, quote
 from cat_lab.errors import exit_code_of
 from cat_normalize.core.errors import GuardError, ShrunkError
 
 if TYPE_CHECKING:
-    from cat_lab.runs import Failure, Problem, RunRecord
+    from cat_lab.runs import Check, Failure, Problem, RunRecord, TableSize
 
 _FILES = {
     "report.html": "",
@@ -35,6 +37,46 @@ def refuse(problems: Sequence[Problem]) -> None:
     for each in problems:
         typer.echo(f"  {each}", err=True)
     raise typer.Exit(max(each.exit_code for each in problems))
+
+
+def print_checks(checks: Sequence[Check], max_rcu: int | None, as_json: bool) -> None:
+    """Print every check, and the size of the table; end the command with the worst problem's exit code."""
+    code = max((problem.exit_code for each in checks for problem in each.problems), default=0)
+    table = next((each.table for each in checks if each.table), None)
+    if as_json:
+        found = [
+            {
+                "name": each.name,
+                "status": each.status,
+                "problems": [asdict(problem) for problem in each.problems],
+                "skipped": each.skipped,
+            }
+            for each in checks
+        ]
+        size = table.as_dict(max_rcu) if table else None
+        typer.echo(json.dumps({"exit_code": code, "checks": found, "table": size}, ensure_ascii=False))
+    else:
+        width = max(len(each.name) for each in checks)
+        for each in checks:
+            for line in [problem.line for problem in each.problems] or [each.skipped]:
+                typer.echo(f"{each.name:{width}}  {each.status}{': ' if line else ''}{line}")
+        for line in _table_lines(table, max_rcu) if table else ():
+            typer.echo(line)
+    raise typer.Exit(code)
+
+
+def _table_lines(table: TableSize, max_rcu: int | None) -> Iterator[str]:
+    yield f"\nTable {table.name}, as DynamoDB counted it up to six hours ago:"
+    yield f"  items        {table.items:,}"
+    yield f"  bytes        {table.bytes:,}"
+    rate = "" if table.provisioned_rcu is None else f", {table.provisioned_rcu:,} read units a second"
+    yield f"  billing      {table.billing_mode}{rate}"
+    yield f"  a scan takes {table.scan_rcu:,g} read units"
+    seconds = table.scan_seconds(max_rcu)
+    if seconds is None:
+        yield "  and lasts    unknown: nothing limits its rate; give one with --max-rcu"
+    else:
+        yield f"  and lasts    {duration(seconds)} at least"
 
 
 def print_outcome(record: RunRecord, folder: Path, as_json: bool) -> None:
@@ -67,25 +109,37 @@ def exit_if_failed(record: RunRecord, folder: Path, options: Sequence[str]) -> N
         return
     if failure.traceback:
         typer.echo(failure.traceback, err=True)
-    headline, code = _headline(record, failure)
-    lines = [headline]
-    lines += [f"What to try:  {failure.advice}"] if failure.advice else []
+    typer.echo("\n".join(failure_lines(record, folder, options)), err=True)
+    raise typer.Exit(_headline(record, failure)[1])
+
+
+def failure_lines(record: RunRecord, folder: Path, options: Sequence[str]) -> list[str]:
+    """Return the failure of a run, what to try, where to look and how to resume it."""
+    lines = []
+    if failure := record.failure:
+        lines.append(_headline(record, failure)[0])
+        lines += [f"What to try:  {failure.advice}"] if failure.advice else []
     lines += [f"Later error:  {note}" for note in record.notes]
     lines += [
         f"The {what}:   {folder / name}"
         for what, name in (("record", "manifest.json"), ("report", "report.html"))
         if (folder / name).exists()
     ]
+    ways = ways_on(record, options)
+    return lines + [f"{f'To {what}:':12}  {line}" for what, line in ways.items()]
+
+
+def ways_on(record: RunRecord, options: Sequence[str]) -> dict[str, str]:
+    """Return the commands that resume a run that is not done, or publish what its guard refused."""
     resume = ["cat-normalize", "run", "--run-id", record.run_id, "--from"]
     unfinished = quote([*resume, record.first_unfinished or next(reversed(record.stages)), *options])
-    if code == GuardError.exit_code:  # the extracted items are wrong
-        lines.append(f"To resume:    {quote([*resume, 'extract', *options])}")
-    else:
-        lines.append(f"To resume:    {unfinished}")
-    if failure.error == ShrunkError.__name__:
-        lines.append(f"To publish:   {unfinished} --allow-shrink")
-    typer.echo("\n".join(lines), err=True)
-    raise typer.Exit(code)
+    error = record.failure.error if record.failure else ""
+    ways = {"resume": unfinished}
+    if exit_code_of(error) == GuardError.exit_code:  # the extracted items are wrong
+        ways["resume"] = quote([*resume, "extract", *options])
+    if error == ShrunkError.__name__:
+        ways["publish"] = f"{unfinished} --allow-shrink"
+    return ways
 
 
 def _headline(record: RunRecord, failure: Failure) -> tuple[str, int]:

@@ -1,4 +1,4 @@
-"""The commands of whole runs: run, local, lab."""
+"""The commands of whole runs: run, doctor, local, lab."""
 
 from __future__ import annotations
 
@@ -23,13 +23,32 @@ from cat_normalize.extract import item_files
 
 RUNS = Path("runs")
 GLUE_SCRIPT = Path("glue/etl-process2/glue_job_script.py")
+RunDate = Annotated[str | None, typer.Option(help=f"The day that names the outputs, {DAY} [default: today].")]
+Local = Annotated[bool, typer.Option(help="Run on a local AWS with a sample table.")]
+Inputs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--input",
+        help="Read item files, folders of them, or an export instead of the table; on a local AWS.",
+    ),
+]
+Publish = Annotated[bool, typer.Option("--publish", help="Publish the items of --input on your AWS account.")]
+Param = Annotated[
+    list[str] | None, typer.Option("--param", "-p", help="A notebook parameter, [STAGE.]NAME=VALUE.")
+]
+Notebooks = Annotated[
+    Path | None,
+    typer.Option(help="The folder of the notebooks [default: notebooks, else those of the command]."),
+]
+Runs = Annotated[Path, typer.Option(help="The folder of runs.")]
+AllowFuture = Annotated[
+    bool, typer.Option("--allow-future", help="Publish even under a run date after today.")
+]
 
 
 @command("cat-normalize run --local --param normalize.since=2025-08-18")
 def run(
-    run_date: Annotated[
-        str | None, typer.Option(help=f"The day that names the outputs, {DAY} [default: today].")
-    ] = None,
+    run_date: RunDate = None,
     run_id: Annotated[
         str | None, typer.Option(help="The name of the run [default: made from the time].")
     ] = None,
@@ -41,38 +60,23 @@ def run(
             "the run of --run-id [default: the latest].",
         ),
     ] = None,
-    local: Annotated[bool, typer.Option(help="Run on a local AWS with a sample table.")] = False,
-    inputs: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--input",
-            help="Read item files, folders of them, or an export instead of the table; on a local AWS.",
-        ),
-    ] = None,
-    publish: Annotated[
-        bool, typer.Option("--publish", help="Publish the items of --input on your AWS account.")
-    ] = False,
-    param: Annotated[
-        list[str] | None, typer.Option("--param", "-p", help="A notebook parameter, [STAGE.]NAME=VALUE.")
-    ] = None,
-    notebooks: Annotated[
-        Path | None,
-        typer.Option(help="The folder of the notebooks [default: notebooks, else those of the command]."),
-    ] = None,
-    runs: Annotated[Path, typer.Option(help="The folder of runs.")] = RUNS,
+    local: Local = False,
+    inputs: Inputs = None,
+    publish: Publish = False,
+    param: Param = None,
+    notebooks: Notebooks = None,
+    runs: Runs = RUNS,
     allow_shrink: Annotated[
         bool, typer.Option("--allow-shrink", help="Publish even far fewer users than the last run.")
     ] = False,
-    allow_future: Annotated[
-        bool, typer.Option("--allow-future", help="Publish even under a run date after today.")
-    ] = False,
+    allow_future: AllowFuture = False,
     lang: Annotated[str, typer.Option(help="The language of the report, en or es.")] = "en",
     max_rejects: MaxRejects = None,
     as_json: AsJson = False,
 ) -> None:
     """Run the four notebooks into runs/RUN-ID: executed copies, report, run record, rejects."""
     from cat_lab.report.words import LANGUAGES
-    from cat_lab.runs import check_plan, execute_plan, make_plan
+    from cat_lab.runs import check_plan, execute_plan, make_plan, problems_of
     from cat_lab.stages import STAGES
 
     if start is not None and start not in STAGES:
@@ -99,7 +103,7 @@ def run(
     )
     for note in plan.notes:
         typer.echo(f"cat-normalize: {note}", err=True)
-    outcome.refuse(check_plan(plan, settings, day))
+    outcome.refuse(problems_of(check_plan(plan, settings, day)))
     typer.echo(f"run {plan.run_id}, into {plan.folder}", err=True)
     record = execute_plan(plan, settings, _now, _progress(), lang)
     outcome.print_outcome(record, plan.folder, as_json)
@@ -112,6 +116,44 @@ def run(
     options += [*(word for each in param or [] for word in ("-p", each)), *allowed]
     outcome.exit_if_failed(record, plan.folder, options)
     check_max_rejects(record.counts.get("rejected", 0), max_rejects)
+
+
+@command("cat-normalize doctor --max-rcu 100")
+def doctor(
+    run_date: RunDate = None,
+    local: Local = False,
+    inputs: Inputs = None,
+    publish: Publish = False,
+    param: Param = None,
+    notebooks: Notebooks = None,
+    runs: Runs = RUNS,
+    allow_future: AllowFuture = False,
+    max_rcu: Annotated[
+        int | None,
+        typer.Option(min=1, help="Read units per second of a scan whose duration is estimated."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check all that a run with these options needs, print what a scan of the table costs, start nothing."""
+    from cat_lab.runs import check_plan, make_plan
+
+    paths = _input_paths(inputs or [], None, local, publish)
+    settings = Settings.from_environment(os.environ)
+    day = today(settings.rules.time_zone)
+    plan = make_plan(
+        sources=notebooks or project.find_notebooks(),
+        runs=runs,
+        run_id=None,
+        run_date=parse_day("--run-date", run_date) if run_date else None,
+        today=day,
+        start=None,
+        local=local or (bool(inputs) and not publish),
+        given=parse_pairs(param or []),
+        now=_now(),
+        allow=["allow_future"] if allow_future else [],
+        inputs=paths,
+    )
+    outcome.print_checks(check_plan(plan, settings, day), max_rcu, as_json)
 
 
 @command("cat-normalize local")

@@ -37,6 +37,18 @@ def lock(folder: Path) -> Iterator[None]:
         yield
 
 
+def is_at_work(folder: Path) -> bool:
+    """Tell whether a run holds the lock of a folder; nothing is made or changed."""
+    try:
+        with (folder / _LOCK).open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
 def repair_killed_runs(runs: Path) -> None:
     """Repair the runs whose lock nobody holds although they had not finished.
 

@@ -15,7 +15,7 @@ from cat_lab.runs.records import RunRecord, read_record, read_records
 from cat_lab.stages import NOTEBOOKS, STAGES, Stage
 from cat_normalize.core.errors import InputError, ParameterError, UsageError
 
-_SET_BY_RUN = {"run_date": "--run-date", "local": "--local", "work_dir": "--runs", "input": "--input"}
+SET_BY_RUN = {"run_date": "--run-date", "local": "--local", "work_dir": "--runs", "input": "--input"}
 """Parameters that every run sets itself, and the options they come from."""
 
 
@@ -144,8 +144,8 @@ def _assign(
         assigned["extract"]["input"] = list(inputs)
     for name, value in given.items():
         stage, dot, short = name.rpartition(".")
-        if short in _SET_BY_RUN:
-            raise ParameterError(f"{name} is set by the run itself; give {_SET_BY_RUN[short]} instead")
+        if short in SET_BY_RUN:
+            raise ParameterError(f"{name} is set by the run itself; give {SET_BY_RUN[short]} instead")
         if dot and stage not in STAGES:
             raise ParameterError(f"{name}: no stage {stage!r}; the stages are {', '.join(STAGES)}")
         targets = [each for each in STAGES if (each == stage if dot else short in declared[each])]

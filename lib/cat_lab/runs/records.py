@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,6 +20,8 @@ from cat_normalize.core.files import write_bytes
 
 RECORD = "manifest.json"
 Status = Literal["pending", "running", "done", "failed", "interrupted"]
+Where = Literal["local", "input", "AWS"]
+"""What a run read: the sample on a local AWS, item files or an export, or the table on an account."""
 
 
 class StageRecord(Struct, kw_only=True):
@@ -30,6 +32,15 @@ class StageRecord(Struct, kw_only=True):
     started_at: str | UnsetType = UNSET
     finished_at: str | UnsetType = UNSET
     error: str | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        """Refuse times that are none."""
+        _seconds(self.started_at, self.finished_at)
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it took, None if it has not ended."""
+        return _seconds(self.started_at, self.finished_at)
 
 
 class Failure(Struct, kw_only=True):
@@ -78,9 +89,22 @@ class RunRecord(Struct, kw_only=True):
     finished_at: str | UnsetType = UNSET
 
     def __post_init__(self) -> None:
-        """Refuse a record without all four stages."""
+        """Refuse a record without all four stages, and times that are none."""
+        _seconds(self.started_at, self.finished_at)
         if set(self.stages) != set(STAGES):
             raise ValueError(f"its stages are not {', '.join(STAGES)}")
+
+    @property
+    def seconds(self) -> float | None:
+        """How long the run took, None if it has not ended."""
+        return _seconds(self.started_at, self.finished_at)
+
+    @property
+    def where(self) -> Where:
+        """What the run read, and with that where."""
+        if self.parameters.get("extract", {}).get("input"):
+            return "input"
+        return "local" if self.local else "AWS"
 
     @property
     def first_unfinished(self) -> Stage | None:
@@ -97,6 +121,19 @@ class RunRecord(Struct, kw_only=True):
         """The summary in ETL-1's manifest, empty if that was not published."""
         summary = self.outputs.get("etl-process1", {}).get("summary")
         return summary if isinstance(summary, dict) else {}
+
+
+def _seconds(start: str | UnsetType, end: str | UnsetType) -> float | None:
+    """Return the seconds from one time to another, None if one is not set.
+
+    Raises:
+        ValueError: one is no instant.
+
+    >>> _seconds("2025-09-15T10:00:00+00:00", "2025-09-15T10:01:15+00:00")
+    75.0
+    """
+    begun, ended = (datetime.fromisoformat(text).astimezone() if text else None for text in (start, end))
+    return (ended - begun).total_seconds() if begun and ended else None
 
 
 def read_record(folder: Path) -> RunRecord:

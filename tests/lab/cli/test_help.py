@@ -2,6 +2,7 @@
 
 import shlex
 import subprocess
+from functools import reduce
 
 import pytest
 from typer.main import get_command
@@ -10,11 +11,12 @@ from cat_lab.cli import app
 from cat_lab.cli.entry import repeat_option
 from faults.kit import COMMAND, environment
 
-COMMANDS = ("run", "extract", "normalize", "convert", "query", "local", "lab", "init")
+ALONE = ("run", "doctor", "extract", "normalize", "convert", "query", "local", "lab", "init")
+COMMANDS = (*ALONE, "runs list", "runs show", "runs diff", "runs clean")
 
 
 def command(name):
-    return get_command(app).commands[name]
+    return reduce(lambda group, word: group.commands[word], name.split(), get_command(app))
 
 
 def example(name):
@@ -22,13 +24,16 @@ def example(name):
 
 
 def test_the_commands_are_those_of_the_contract():
-    assert set(get_command(app).commands) == set(COMMANDS)
+    assert set(get_command(app).commands) == {*ALONE, "runs"}
+    assert {f"runs {name}" for name in command("runs").commands} == set(COMMANDS) - set(ALONE)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_example_can_be_typed(name):
-    program, first, *words = repeat_option(shlex.split(example(name)), "--input")
-    assert (program, first) == ("cat-normalize", name)
+    typed = name.split()
+    program, *words = repeat_option(shlex.split(example(name)), "--input")
+    assert [program, *words[: len(typed)]] == ["cat-normalize", *typed]
+    words = words[len(typed) :]
     assert command(name).make_context(name, words).params is not None
 
 
@@ -68,7 +73,7 @@ def rendered(*words, columns):
 @pytest.mark.parametrize("name", COMMANDS)
 @pytest.mark.parametrize("columns", [60, 200])
 def test_help_texts_are_printed_in_full(name, columns):
-    shown = rendered(name, columns=columns)
+    shown = rendered(*name.split(), columns=columns)
     for text in (command(name).help, *(each.help for each in command(name).params)):
         assert " ".join(text.split()) in shown
     assert shown.endswith(f"Example: {example(name)}")
@@ -76,8 +81,11 @@ def test_help_texts_are_printed_in_full(name, columns):
 
 def test_the_list_of_commands_shows_their_full_help():
     shown = rendered(columns=80)
-    for name in COMMANDS:
+    for name in (*ALONE, "runs"):
         assert f"{name} {command(name).help}" in shown
+    shown = rendered("runs", columns=80)
+    for name in command("runs").commands:
+        assert f"{name} {command('runs').commands[name].help}" in shown
 
 
 @pytest.mark.parametrize(
