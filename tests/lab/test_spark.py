@@ -69,8 +69,8 @@ def test_without_the_jars_the_error_has_the_command_that_installs_them() -> None
         check=False,
     )
     assert run.stderr.splitlines()[-1] == (
-        "cat_normalize.core.errors.ConvertError: the jar hadoop-aws is not installed; "
-        "install it: pip install --no-deps sagemaker-pyspark==1.4.5"
+        "cat_lab.errors.MissingPackageError: the jar hadoop-aws is not installed; "
+        "run: pip install --no-deps sagemaker-pyspark==1.4.5"
     )
 
 

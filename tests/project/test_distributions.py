@@ -33,7 +33,13 @@ def test_a_wheel_carries_one_package_whole_and_its_license(wheel):
     package = "cat_lab" if "_lab-" in file else "cat_normalize"
     there = [path for path in (ROOT / "lib" / package).rglob("*") if path.is_file()]
     expected = {str(path.relative_to(ROOT / "lib")) for path in there if "__pycache__" not in path.parts}
-    assert {name for name in names if "dist-info" not in name} == expected
+    if package == "cat_lab":
+        run = [*(ROOT / "notebooks").glob("*.ipynb"), ROOT / "glue" / "etl-process2" / "glue_job_script.py"]
+        expected |= {f"cat_lab/project/{path.relative_to(ROOT)}" for path in run}
+    found = {name for name in names if ".dist-info/" not in name and ".data/" not in name}
+    assert found == expected
+    kernels = [name.partition(".data/data/")[2] for name in names if ".data/" in name]
+    assert kernels == (["share/jupyter/kernels/cat-normalize/kernel.json"] if package == "cat_lab" else [])
     assert texts["LICENSE"] == (ROOT / "LICENSE").read_text()
 
 

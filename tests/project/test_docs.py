@@ -9,10 +9,11 @@ from typer.main import get_command
 from cat_lab.cli import app
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+OWN = ROOT / "lib" / "cat_lab" / "project" / "README.md"  # of a project that `init` lays out
+PAGES = [ROOT / "README.md", OWN, *sorted((ROOT / "docs").rglob("*.md"))]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_what_a_page_links_to_is_there(page):
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
         assert (page.parent / target).exists(), target
@@ -30,7 +31,7 @@ def test_commands_that_pages_show_are_there():
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(re.findall(r"(?:^|`|\$ )make ([a-z]+)", text, re.MULTILINE)) <= targets
     commands = get_command(app).commands
-    for name, rest in re.findall(r"\$ \.venv/bin/cat-normalize ([a-z]+)(.*)", text):
+    for name, rest in re.findall(r"\$ (?:\.venv/bin/)?cat-normalize ([a-z]+)(.*)", text):
         options = {word for each in commands[name].params for word in each.opts}
         assert set(re.findall(r"(?<!\S)--?[a-z][\w-]*", rest)) <= options, (name, rest)
 

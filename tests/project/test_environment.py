@@ -64,7 +64,7 @@ def test_no_list_that_pip_resolves_names_the_jars_package(name):
 
 def test_the_jars_package_is_one_line_that_every_place_says_alike():
     assert f"pip install --no-deps {JARS}" == JARS_INSTALL
-    assert f"\n$ {JARS_INSTALL}\n" in (ROOT / "docs" / "explore.md").read_text()
+    assert f"\n$ {JARS_INSTALL}\n" in (ROOT / "docs" / "install.md").read_text()
     assert f"\nJARS := {JARS}\n" in (ROOT / "Makefile").read_text()
     locked = (ROOT / "requirements-jars.lock").read_text()
     assert re.fullmatch(rf"(#.*\n)+{re.escape(JARS)}( \\\n +--hash=sha256:[0-9a-f]{{64}})+\n", locked)

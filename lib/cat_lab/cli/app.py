@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
+from cat_lab import installed
 from cat_lab.errors import Terminated
 from cat_lab.remedies import remedy
 from cat_lab.secrets import MASK, is_secret
@@ -36,6 +37,22 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the summary as one J
 MaxRejects = Annotated[
     int | None, typer.Option("--max-rejects", min=0, help="End with exit code 3 if more items are rejected.")
 ]
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"cat-normalize {installed.version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Take the options that come before a command."""
 
 
 def command(example: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -63,6 +80,8 @@ def command(example: str) -> Callable[[Callable[..., None]], Callable[..., None]
 
 def _message_of(error: BaseException) -> tuple[str, int]:
     """Return the line and the exit code for an error; raise it again if it is a defect of the library."""
+    if isinstance(error, ModuleNotFoundError):
+        error = installed.missing(error.name or "") or error
     if isinstance(error, CatNormalizeError):
         return str(error), error.exit_code
     if isinstance(error, KeyboardInterrupt):

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-import time
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,16 +19,10 @@ if TYPE_CHECKING:
 _POLL_SECONDS = 5
 
 
-def start_worker(aws: LocalAws, folder: Path, script: Path | None) -> Worker | None:
-    """Create the rule and the Glue job, and return their worker; or print why not, and return None."""
+def start_worker(aws: LocalAws, folder: Path, script: Path) -> Worker:
+    """Create the rule and the Glue job, and return their worker."""
     from cat_lab.local import Worker, create_csv_trigger
 
-    if script is None:
-        _print("New CSVs start no job: glue/etl-process2/glue_job_script.py is not in this folder.")
-        return None
-    if find_spec("awsglue") is None:
-        _print("New CSVs start no job: awsglue is not installed; install the extra: cat-normalize-lab[dev].")
-        return None
     create_csv_trigger(aws.settings, script)
     return Worker(aws, folder)
 
@@ -50,7 +42,7 @@ def print_instructions(settings: Settings, folder: Path) -> None:
     _print(shlex.join(["aws", "s3", "cp", csv, uri]))
 
 
-def serve(aws: LocalAws, worker: Worker | None) -> None:
+def serve(aws: LocalAws, worker: Worker) -> None:
     """Run the job for each CSV that arrives, until interrupted.
 
     Raises:
@@ -60,9 +52,6 @@ def serve(aws: LocalAws, worker: Worker | None) -> None:
 
     while True:
         aws.check()
-        if worker is None:
-            time.sleep(0.5)
-            continue
         try:
             event = worker.receive(_POLL_SECONDS)
         except BotoCoreError:

@@ -7,20 +7,22 @@ import shlex
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from cat_lab import project
 from cat_lab.cli import outcome
 from cat_lab.cli.app import DAY, AsJson, MaxRejects, check_max_rejects, command, parse_pairs
+from cat_lab.installed import require
 from cat_normalize.core.errors import InputError, PipelineError, UsageError
 from cat_normalize.core.layout import is_s3
 from cat_normalize.core.settings import Settings, parse_day, today
 from cat_normalize.extract import item_files
 
 RUNS = Path("runs")
+GLUE_SCRIPT = Path("glue/etl-process2/glue_job_script.py")
 
 
 @command("cat-normalize run --local --param normalize.since=2025-08-18")
@@ -54,7 +56,8 @@ def run(
         list[str] | None, typer.Option("--param", "-p", help="A notebook parameter, [STAGE.]NAME=VALUE.")
     ] = None,
     notebooks: Annotated[
-        Path | None, typer.Option(help="The folder of the notebooks [default: the project's].")
+        Path | None,
+        typer.Option(help="The folder of the notebooks [default: notebooks, else those of the command]."),
     ] = None,
     runs: Annotated[Path, typer.Option(help="The folder of runs.")] = RUNS,
     allow_shrink: Annotated[
@@ -82,7 +85,7 @@ def run(
     flags = {"--allow-shrink": allow_shrink, "--allow-future": allow_future}
     allowed = [flag for flag, is_given in flags.items() if is_given]
     plan = make_plan(
-        sources=notebooks or _find_notebooks(),
+        sources=notebooks or project.find_notebooks(),
         runs=runs,
         run_id=run_id,
         run_date=parse_day("--run-date", run_date) if run_date else None,
@@ -121,14 +124,12 @@ def local(
 
     try:
         with running(Settings.from_environment(os.environ), log_dir) as aws:
-            script = _project_file(Path("glue/etl-process2/glue_job_script.py"))
-            worker = events.start_worker(aws, log_dir, script)
+            worker = events.start_worker(aws, log_dir, project.find(GLUE_SCRIPT))
             typer.echo("The local AWS is running. In another terminal:\n", err=True)
             for name, value in aws.environment.items():
                 typer.echo(f"export {name}={shlex.quote(value)}")
             sys.stdout.flush()
-            if worker:
-                events.print_instructions(aws.settings, log_dir)
+            events.print_instructions(aws.settings, log_dir)
             typer.echo("\nCtrl-C ends it.", err=True)
             events.serve(aws, worker)
     except KeyboardInterrupt:
@@ -143,9 +144,8 @@ def lab(
     """Run JupyterLab on the notebooks, with a local AWS, until Ctrl-C."""
     from cat_lab.local import run_jupyterlab, running
 
-    folder = _find_notebooks()
-    if find_spec("jupyterlab") is None:
-        raise UsageError("JupyterLab is not installed; install the extra: cat-normalize-lab[local]")
+    require("jupyterlab")
+    folder = project.find_own_notebooks()
     words = ["--ServerApp.ip=127.0.0.1", f"--notebook-dir={folder.resolve()}"]
     try:
         with running(Settings.from_environment(os.environ), log_dir) as aws:
@@ -154,6 +154,16 @@ def lab(
         return
     if code:
         raise PipelineError(f"JupyterLab ended with {code}; its messages are above")
+
+
+@command("cat-normalize init my-project")
+def init(
+    folder: Annotated[Path, typer.Argument(help="The folder of the project; created if needed.")],
+) -> None:
+    """Lay out a project of your own: notebooks to change, settings, a README with what to run."""
+    for path in project.lay_out(folder):
+        typer.echo(str(path))
+    typer.echo(f"\nOpen next: {folder / 'README.md'}")
 
 
 def _input_paths(inputs: list[str], start: str | None, local: bool, publish: bool) -> list[str]:
@@ -187,19 +197,6 @@ def _check_input(path: Path) -> None:
     for file in files:
         if not file.is_file():
             raise UsageError(f"--input {file} is a pipe or a device; write its content to a file first")
-
-
-def _find_notebooks() -> Path:
-    """Return the folder of the notebooks: in the working directory, or of the project of this source file."""
-    found = _project_file(Path("notebooks/01_extract.ipynb"))
-    if found is None:
-        raise UsageError("no notebooks in this folder; go to the project's, or give theirs with --notebooks")
-    return found.parent
-
-
-def _project_file(file: Path) -> Path | None:
-    """Return a file in the working directory, else in the project of this source file, else None."""
-    return next((each for each in (file, Path(__file__).parents[3] / file) if each.is_file()), None)
 
 
 def _now() -> datetime:

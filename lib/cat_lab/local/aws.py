@@ -12,6 +12,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from cat_lab import sample
+from cat_lab.installed import require
 from cat_lab.local import environment, provision
 from cat_lab.local.server import Server
 from cat_normalize.core.settings import Settings
@@ -71,8 +72,10 @@ def running(settings: Settings, log_dir: Path, seed: bool = True) -> Iterator[Lo
         seed: whether to put the sample into the table.
 
     Raises:
+        MissingPackageError: moto is not installed.
         LocalAwsError: the server did not start, or a resource could not be created.
     """
+    require("moto")
     from botocore.exceptions import BotoCoreError, ClientError
 
     plain = replace(settings, endpoint_url=None)

@@ -7,13 +7,23 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 
 from cat_lab import spark
+from cat_lab.installed import require
 from cat_lab.local import child_process
-from cat_normalize.core.errors import ConvertError
 from cat_normalize.core.settings import Settings
+
+
+def check_installed() -> None:
+    """Check that this machine has what a job needs.
+
+    Raises:
+        MissingPackageError: Spark, Java, Glue's library or the jars of S3A are not installed.
+    """
+    require("pyspark", "awsglue")
+    spark.java_home(os.environ)
+    spark.s3a_jars()
 
 
 def command(settings: Settings, folder: Path, script: Path, arguments: Sequence[str]) -> list[str]:
@@ -88,7 +98,7 @@ def started(
 
 
 def _spark_home() -> Path:
-    found = find_spec("pyspark")
-    if found is None or found.origin is None:
-        raise ConvertError("Spark is not installed; install the extra: cat-normalize-lab[local]")
-    return Path(found.origin).parent
+    require("pyspark")
+    import pyspark
+
+    return Path(pyspark.__file__).parent

@@ -11,21 +11,22 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from cat_lab.credentials import find_credentials
+from cat_lab.errors import MissingPackageError
+from cat_lab.installed import require
 from cat_lab.parameters import find_problems, memory_bytes
 from cat_lab.remedies import remedy
 from cat_lab.runs.plan import Plan
 from cat_normalize.core import aws, layout
-from cat_normalize.core.errors import CatNormalizeError, ConvertError, PipelineError
+from cat_normalize.core.errors import CatNormalizeError, PipelineError
 from cat_normalize.core.schema import TABLES
 from cat_normalize.core.settings import Settings, parse_day
 from cat_normalize.extract import scan
@@ -50,7 +51,8 @@ class Problem:
     @classmethod
     def of(cls, name: str, error: Exception) -> Problem:
         """Return the problem that an error reports."""
-        return cls(name, str(error), remedy(f"{type(error).__name__}: {error}") or "")
+        code = error.exit_code if isinstance(error, MissingPackageError) else 1
+        return cls(name, str(error), remedy(f"{type(error).__name__}: {error}") or "", code)
 
     def __str__(self) -> str:
         return f"{self.name}: {self.text}" + (f"; {self.remedy}" if self.remedy else "")
@@ -64,12 +66,29 @@ def check_plan(plan: Plan, settings: Settings, today: date) -> list[Problem]:
         settings: table, bucket, region, endpoint and rules.
         today: the calendar day in the configured time zone.
     """
-    found = [*_parameter_problems(plan, settings, today), *_disk_problems(plan.folder)]
+    found = [*_package_problems(plan), *_parameter_problems(plan, settings, today)]
+    found += _disk_problems(plan.folder)
     if "convert" in plan.stages:
         found += _java_problems(str(plan.values["convert"].get("memory", "2g")))
     if not plan.local:
         found += _aws_problems(plan, settings)
     return list(dict.fromkeys(found))
+
+
+def _package_problems(plan: Plan) -> Iterator[Problem]:
+    """Check that the extra ``local`` is installed; without ``notebooks`` there is no plan."""
+    needed = {"local AWS": "moto", "queries": "duckdb"} if plan.local else {}
+    needed |= {"Spark": "pyspark"} if "convert" in plan.stages else {}
+    yield from _missing({name: partial(require, module) for name, module in needed.items()})
+
+
+def _missing(checks: Mapping[str, Callable[[], object]]) -> Iterator[Problem]:
+    """Make checks, and yield a problem for each that finds something that is not installed."""
+    for name, check in checks.items():
+        try:
+            check()
+        except MissingPackageError as error:
+            yield Problem.of(name, error)
 
 
 def _parameter_problems(plan: Plan, settings: Settings, today: date) -> Iterator[Problem]:
@@ -109,16 +128,11 @@ def _disk_problems(folder: Path) -> Iterator[Problem]:
 
 
 def _java_problems(memory: str) -> Iterator[Problem]:
-    """Check Spark, Java, the jars for S3 and the memory of the machine."""
+    """Check Java, the jars for S3 and the memory of the machine."""
     from cat_lab import spark
 
-    if find_spec("pyspark") is None:
-        yield Problem("Spark", "it is not installed", "install the extra: cat-normalize-lab[local]")
-    for name, find in (("Java", lambda: spark.java_home(os.environ)), ("S3A jars", spark.s3a_jars)):
-        try:
-            find()
-        except ConvertError as error:
-            yield Problem(name, str(error))
+    checks = {"Java": lambda: spark.java_home(os.environ), "S3A jars": spark.s3a_jars}
+    yield from _missing(checks)
     installed = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     with suppress(CatNormalizeError):  # not a size: reported with the parameters
         if memory_bytes(memory) > installed:

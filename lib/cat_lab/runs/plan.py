@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+from cat_lab.project import is_installed
 from cat_lab.runs.declarations import Declaration, check_types, defaults, read_declarations
 from cat_lab.runs.records import RunRecord, read_record, read_records
 from cat_lab.stages import NOTEBOOKS, STAGES, Stage
@@ -41,6 +42,11 @@ class Plan:
     def stages(self) -> tuple[Stage, ...]:
         """The stages that are going to run."""
         return STAGES[STAGES.index(self.start) :]
+
+    @property
+    def kernel_folder(self) -> Path:
+        """The kernels' working directory: the notebooks' folder, unless that is the wheel's."""
+        return self.folder if is_installed(self.sources) else self.sources
 
 
 def make_plan(

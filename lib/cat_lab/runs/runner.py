@@ -137,7 +137,7 @@ class _Run:
                 self.plan.sources / name,
                 self.plan.folder / name,
                 self.plan.parameters[stage],
-                self.plan.sources,
+                self.plan.kernel_folder,
                 lambda number, total, heading: self.on_progress(stage, number, total, heading),
             )
         except NotebookError:

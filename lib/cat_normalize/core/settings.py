@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct, field, structs
@@ -134,7 +134,7 @@ class Settings(Struct, frozen=True):
             SettingsError: names the variable or argument and shows an example.
         """
         values: dict[str, Any] = {}
-        for name, (target, parse) in ENVIRONMENT.items():
+        for name, (target, parse, _) in ENVIRONMENT.items():
             if text := environment.get(name, "").strip():
                 values[target] = parse(name, text)
         values.update({name: value for name, value in given.items() if value is not None})
@@ -158,7 +158,7 @@ class Settings(Struct, frozen=True):
         True
         """
         values = {**structs.asdict(self), **structs.asdict(self.rules)}
-        texts = {name: _text(values[target]) for name, (target, _) in ENVIRONMENT.items()}
+        texts = {name: _text(values[target]) for name, (target, _, _) in ENVIRONMENT.items()}
         return {name: text for name, text in texts.items() if text}
 
 
@@ -243,16 +243,44 @@ _FORMS = {
     "table_name": (r"[A-Za-z0-9_.:/-]{1,1024}", "cat-prod-catia-conversations-table (DYNAMODB_TABLE_NAME)"),
 }
 """The form of these settings, and an example."""
-ENVIRONMENT: dict[str, tuple[str, Callable[[str, str], Any]]] = {
-    "DYNAMODB_TABLE_NAME": ("table_name", _unchanged),
-    "S3_BUCKET_NAME": ("bucket", _unchanged),
-    "AWS_REGION": ("region", _unchanged),
-    "AWS_ENDPOINT_URL": ("endpoint_url", _unchanged),
-    "CAT_TIME_ZONE": ("time_zone", _unchanged),
-    "CAT_NAIVE_TIME_ZONE": ("naive_time_zone", _unchanged),
-    "CAT_EXCLUDE_CITIES": ("exclude_cities", parse_list),
-    "CAT_SINCE": ("since", parse_day),
-    "CAT_UNTIL": ("until", parse_day),
-    "CAT_FALLBACK_PATTERNS": ("fallback_patterns", parse_list),
-    "CAT_MIN_USERS_PERCENT": ("min_users_percent", parse_percent),
+
+
+class Variable(NamedTuple):
+    """A variable of the environment: the field that it sets, how its text is read, and what it is for."""
+
+    target: str
+    parse: Callable[[str, str], Any]
+    about: str
+
+
+ENVIRONMENT = {
+    "DYNAMODB_TABLE_NAME": Variable("table_name", _unchanged, "The table to read."),
+    "S3_BUCKET_NAME": Variable("bucket", _unchanged, "The bucket for CSV, Parquet, rejects and manifests."),
+    "AWS_REGION": Variable("region", _unchanged, "The region of table and bucket."),
+    "AWS_ENDPOINT_URL": Variable(
+        "endpoint_url", _unchanged, "Another endpoint than AWS, such as http://127.0.0.1:5000."
+    ),
+    "CAT_TIME_ZONE": Variable("time_zone", _unchanged, "The time zone of days, an IANA name."),
+    "CAT_NAIVE_TIME_ZONE": Variable(
+        "naive_time_zone",
+        _unchanged,
+        "The time zone of instants without an offset; empty: as they stand.",
+    ),
+    "CAT_EXCLUDE_CITIES": Variable(
+        "exclude_cities",
+        parse_list,
+        "Regular expressions, separated by commas: users of these cities are dropped.",
+    ),
+    "CAT_SINCE": Variable("since", parse_day, "The first day to keep, such as 2025-08-18."),
+    "CAT_UNTIL": Variable("until", parse_day, "The last day to keep, such as 2025-08-31."),
+    "CAT_FALLBACK_PATTERNS": Variable(
+        "fallback_patterns",
+        parse_list,
+        "Regular expressions, separated by commas: what a bot says that has not understood.",
+    ),
+    "CAT_MIN_USERS_PERCENT": Variable(
+        "min_users_percent",
+        parse_percent,
+        "With fewer users than this percentage of the last run's, nothing is published; 0: always.",
+    ),
 }

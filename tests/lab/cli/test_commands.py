@@ -13,7 +13,7 @@ import pytest
 from cat_normalize.core import csvfile
 from cat_normalize.core.settings import ENVIRONMENT
 
-COMMANDS = ("run", "extract", "normalize", "convert", "query", "local", "lab")
+COMMANDS = ("run", "extract", "normalize", "convert", "query", "local", "lab", "init")
 ITEM = {
     "PK": {"S": "USER#1"},
     "SK": {"S": "CONVERSATION#2025-08-18"},

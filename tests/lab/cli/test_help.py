@@ -10,7 +10,7 @@ from cat_lab.cli import app
 from cat_lab.cli.entry import repeat_option
 from faults.kit import COMMAND, environment
 
-COMMANDS = ("run", "extract", "normalize", "convert", "query", "local", "lab")
+COMMANDS = ("run", "extract", "normalize", "convert", "query", "local", "lab", "init")
 
 
 def command(name):

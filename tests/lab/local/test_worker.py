@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import shutil
 import signal
 import subprocess
 import zipfile
@@ -15,8 +14,6 @@ from pathlib import Path
 import psutil
 import pytest
 
-import cat_lab
-import cat_normalize
 from cat_lab.local import JobRun, LocalAws, Worker, create_csv_trigger, provision
 from cat_lab.local.environment import client
 from cat_normalize.core import layout
@@ -232,19 +229,3 @@ def test_a_running_job_ends_with_the_local_aws(local: Callable[..., Local]) -> N
     assert made.process.wait(60) == 1
     assert "cat-normalize: the local AWS ended with -9" in made.err.read_text()
     assert soon(lambda: not alive(family))
-
-
-def test_without_the_script_the_local_aws_runs_without_event_loop(
-    local: Callable[..., Local], tmp_path: Path
-) -> None:
-    folder = tmp_path / "elsewhere" / "lib"
-    for package in (cat_lab, cat_normalize):
-        source = Path(package.__file__).parent
-        shutil.copytree(source, folder / source.name, ignore=shutil.ignore_patterns("__pycache__"))
-    made = local(None, PYTHONPATH=str(folder))
-    settings = Settings.from_environment(made.exports())
-    missing = "New CSVs start no job: glue/etl-process2/glue_job_script.py is not in this folder"
-    assert missing in made.err.read_text()
-    assert "upload_file" not in made.err.read_text()
-    put(settings)
-    assert client(settings, "events").list_rules()["Rules"] == []
