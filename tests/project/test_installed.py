@@ -137,9 +137,16 @@ def test_a_project_of_ones_own_runs_where_everything_is_installed(install):
     assert "run cat-normalize init DIR" in opened.stderr
     assert lab.command("init", "mine").returncode == 0
     project = lab.home / "mine"
-    done = lab.command("run", "--local", "--json", cwd=project)
+    settings = project / "settings.env"
+    settings.write_text(
+        settings.read_text().replace("#CAT_TIME_ZONE=America/Bogota", "CAT_TIME_ZONE=Asia/Tokyo")
+    )
+    script = f"set -a; . ./settings.env; set +a; '{lab.bin}/cat-normalize' run --local --json"
+    done = lab.call("/bin/sh", "-c", script, cwd=project)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["status"] == "done"
+    record = json.loads(done.stdout)
+    assert record["status"] == "done"
+    assert record["outputs"]["etl-process1"]["settings"]["rules"]["time_zone"] == "Asia/Tokyo"
     (run,) = (project / "runs").iterdir()
     assert (run / "report.html").exists()
     assert str(ROOT) not in (run / "details.html").read_text()

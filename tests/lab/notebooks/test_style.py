@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from cat_normalize.core.settings import ENVIRONMENT
+
 FOLDER = Path(__file__).parents[3] / "notebooks"
 NOTEBOOKS = {path.name: json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.ipynb"))}
 STAGES = ["01_extract.ipynb", "02_normalize.ipynb", "03_convert.ipynb", "04_query.ipynb"]
@@ -74,6 +76,13 @@ def test_the_parameters_that_a_run_sets_are_declared(name):
     }
     assert declared.items() >= {"local": True, "run_date": "2025-09-15"}.items()
     assert not Path(declared["work_dir"]).is_absolute()
+
+
+@EVERY
+def test_no_default_of_a_parameter_hides_a_setting_of_the_environment(name):
+    (cell,) = parameters(name)
+    given = {node.target.id: ast.literal_eval(node.value) for node in ast.parse(source(cell)).body}
+    assert not any(given.get(variable.target) for variable in ENVIRONMENT.values())
 
 
 @EVERY
