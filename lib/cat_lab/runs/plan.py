@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cat_lab.runs.declarations import Declaration, check_types, defaults, read_declarations
-from cat_lab.runs.records import RunRecord, read_record, read_records
+from cat_lab.runs.records import RunRecord, Where, read_record, read_records, where_of
 from cat_lab.stages import NOTEBOOKS, STAGES, Stage
 from cat_normalize.core.errors import InputError, ParameterError, UsageError
 
@@ -41,6 +41,11 @@ class Plan:
     def stages(self) -> tuple[Stage, ...]:
         """The stages that are going to run."""
         return STAGES[STAGES.index(self.start) :]
+
+    @property
+    def where(self) -> Where:
+        """What the run reads, and with that where."""
+        return where_of(self.local, self.parameters)
 
 
 def make_plan(
