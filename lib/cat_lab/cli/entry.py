@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import typer
 
-from cat_lab.cli import history, runs, signals, stages  # noqa: F401  (importing them registers the commands)
+from cat_lab.cli import history, logs, runs, signals, stages  # noqa: F401  (importing them registers the commands)
 from cat_lab.cli.app import app, command_line
 from cat_normalize.core.errors import UsageError
 
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):  # a file name may contain bytes that no encoding accepts
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    with signals.handled():
+    with signals.handled(), logs.ended():
         app(repeat_option(words, "--input"))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 from msgspec import to_builtins
 
+from cat_lab.cli import logs
 from cat_lab.cli.app import duration, interruption, print_summary, quote
 from cat_lab.errors import exit_code_of
 from cat_normalize.core.errors import GuardError, ShrunkError
@@ -81,8 +81,6 @@ def _table_lines(table: TableSize, max_rcu: int | None) -> Iterator[str]:
 
 def print_outcome(record: RunRecord, folder: Path, as_json: bool) -> None:
     """Print the summary of a run, and which files to open next."""
-    if sys.stderr.isatty():
-        typer.echo("", err=True)
     if as_json:
         print_summary({**to_builtins(record), "folder": str(folder)}, as_json)
         return
@@ -107,9 +105,11 @@ def exit_if_failed(record: RunRecord, folder: Path, options: Sequence[str]) -> N
     failure = record.failure
     if not failure:
         return
-    if failure.traceback:
-        typer.echo(failure.traceback, err=True)
-    typer.echo("\n".join(failure_lines(record, folder, options)), err=True)
+    if log := logs.active():
+        log.event("failure", **to_builtins(failure), notes=record.notes, **ways_on(record, options))
+    else:
+        lines = failure_lines(record, folder, options)
+        typer.echo("\n".join([failure.traceback, *lines] if failure.traceback else lines), err=True)
     raise typer.Exit(_headline(record, failure)[1])
 
 

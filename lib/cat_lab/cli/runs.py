@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +12,7 @@ from typing import Annotated
 import typer
 
 from cat_lab import project
-from cat_lab.cli import outcome
+from cat_lab.cli import logs, outcome, progress
 from cat_lab.cli.app import DAY, AsJson, MaxRejects, check_max_rejects, command, parse_pairs
 from cat_lab.installed import require
 from cat_normalize.core.errors import InputError, PipelineError, UsageError
@@ -71,14 +70,21 @@ def run(
     ] = False,
     allow_future: AllowFuture = False,
     lang: Annotated[str, typer.Option(help="The language of the report, en or es.")] = "en",
+    log_format: Annotated[
+        str,
+        typer.Option(
+            envvar="CAT_LOG_FORMAT", help="The form of what goes to stderr: text, or json for JSON lines."
+        ),
+    ] = logs.TEXT,
     max_rejects: MaxRejects = None,
     as_json: AsJson = False,
 ) -> None:
     """Run the four notebooks into runs/RUN-ID: executed copies, report, run record, rejects."""
     from cat_lab.report.words import LANGUAGES
-    from cat_lab.runs import check_plan, execute_plan, make_plan, problems_of
+    from cat_lab.runs import check_plan, execute_plan, expected_seconds, make_plan, problems_of
     from cat_lab.stages import STAGES
 
+    logs.start(log_format)
     if start is not None and start not in STAGES:
         raise UsageError(f"--from {start!r}: no such stage; the stages are {', '.join(STAGES)}")
     if lang not in LANGUAGES:
@@ -104,8 +110,8 @@ def run(
     for note in plan.notes:
         typer.echo(f"cat-normalize: {note}", err=True)
     outcome.refuse(problems_of(check_plan(plan, settings, day)))
-    typer.echo(f"run {plan.run_id}, into {plan.folder}", err=True)
-    record = execute_plan(plan, settings, _now, _progress(), lang)
+    with progress.watching(plan, expected_seconds(runs, plan.where)) as watcher:
+        record = execute_plan(plan, settings, _now, watcher, lang)
     outcome.print_outcome(record, plan.folder, as_json)
     # Options that the record does not hold and a resumed run needs again.
     options = [
@@ -243,19 +249,3 @@ def _check_input(path: Path) -> None:
 
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-def _progress() -> Callable[[str, int, int, str], None]:
-    """Return a function that prints one line per stage, and on a terminal the cell as well."""
-    terminal, last = sys.stderr.isatty(), ""
-
-    def show(stage: str, number: int, total: int, heading: str) -> None:
-        nonlocal last
-        if terminal:
-            start = "\n" if last and stage != last else "\r"
-            typer.echo(f"{start}\x1b[K{stage:9} {number}/{total} {heading}", err=True, nl=False)
-        elif stage != last:
-            typer.echo(f"{stage}: {total} cells", err=True)
-        last = stage
-
-    return show

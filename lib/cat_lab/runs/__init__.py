@@ -5,10 +5,11 @@ which returns its record.
 """
 
 from cat_lab.runs.checks import check_plan, problems_of
+from cat_lab.runs.history import expected_seconds
 from cat_lab.runs.plan import Plan, make_plan
 from cat_lab.runs.problems import Check, Problem
 from cat_lab.runs.records import Failure, RunRecord, StageRecord, read_record
-from cat_lab.runs.runner import execute_plan
+from cat_lab.runs.runner import Watcher, execute_plan
 from cat_lab.runs.scan_cost import TableSize
 
 __all__ = [
@@ -19,8 +20,10 @@ __all__ = [
     "RunRecord",
     "StageRecord",
     "TableSize",
+    "Watcher",
     "check_plan",
     "execute_plan",
+    "expected_seconds",
     "make_plan",
     "problems_of",
     "read_record",

@@ -11,7 +11,7 @@ from typing import Any
 
 from cat_lab.project import is_installed
 from cat_lab.runs.declarations import Declaration, check_types, defaults, read_declarations
-from cat_lab.runs.records import RunRecord, read_record, read_records
+from cat_lab.runs.records import RunRecord, Where, read_record, read_records, where_of
 from cat_lab.stages import NOTEBOOKS, STAGES, Stage
 from cat_normalize.core.errors import InputError, ParameterError, UsageError
 
@@ -47,6 +47,11 @@ class Plan:
     def kernel_folder(self) -> Path:
         """The kernels' working directory: the notebooks' folder, unless that is the wheel's."""
         return self.folder if is_installed(self.sources) else self.sources
+
+    @property
+    def where(self) -> Where:
+        """What the run reads, and with that where."""
+        return where_of(self.local, self.parameters)
 
 
 def make_plan(

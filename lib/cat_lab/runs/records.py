@@ -7,7 +7,7 @@ program is reported by its path, and affects no other run.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -102,9 +102,7 @@ class RunRecord(Struct, kw_only=True):
     @property
     def where(self) -> Where:
         """What the run read, and with that where."""
-        if self.parameters.get("extract", {}).get("input"):
-            return "input"
-        return "local" if self.local else "AWS"
+        return where_of(self.local, self.parameters)
 
     @property
     def first_unfinished(self) -> Stage | None:
@@ -121,6 +119,17 @@ class RunRecord(Struct, kw_only=True):
         """The summary in ETL-1's manifest, empty if that was not published."""
         summary = self.outputs.get("etl-process1", {}).get("summary")
         return summary if isinstance(summary, dict) else {}
+
+
+def where_of(local: bool, parameters: Mapping[Stage, Mapping[str, Any]]) -> Where:
+    """Return what a run reads, from whether it runs on a local AWS and the parameters of its notebooks.
+
+    >>> where_of(True, {"extract": {"input": ["a.jsonl"]}}), where_of(False, {})
+    ('input', 'AWS')
+    """
+    if parameters.get("extract", {}).get("input"):
+        return "input"
+    return "local" if local else "AWS"
 
 
 def _seconds(start: str | UnsetType, end: str | UnsetType) -> float | None:

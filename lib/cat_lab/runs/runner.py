@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from cat_lab.errors import NotebookError
 from cat_lab.report.page import write_page
@@ -35,12 +35,23 @@ _MANIFESTS: dict[str, tuple[Stage, type[Etl1Manifest | Etl2Manifest]]] = {
     "etl-process1": ("normalize", Etl1Manifest),
     "etl-process2": ("convert", Etl2Manifest),
 }
-OnProgress = Callable[[Stage, int, int, str], None]
-"""Called before each code cell with the stage, its number from 1, their total, and the heading above."""
+
+
+class Watcher(Protocol):
+    """What is told of a run while it works."""
+
+    def stage_started(self, stage: Stage) -> None:
+        """Take note of a stage that starts."""
+
+    def cell_started(self, stage: Stage, number: int, total: int, heading: str) -> None:
+        """Take note of a code cell that starts: its number from 1, their total, and the heading above."""
+
+    def stage_ended(self, stage: Stage, done: bool, seconds: float) -> None:
+        """Take note of a stage that has ended, done or not."""
 
 
 def execute_plan(
-    plan: Plan, settings: Settings, clock: Callable[[], datetime], on_progress: OnProgress, lang: str = "en"
+    plan: Plan, settings: Settings, clock: Callable[[], datetime], watcher: Watcher, lang: str = "en"
 ) -> RunRecord:
     """Run the stages of a plan and return the run record, which is also on disk.
 
@@ -51,7 +62,7 @@ def execute_plan(
         plan: what to run, checked before.
         settings: table, bucket, region, endpoint and rules.
         clock: returns the current time.
-        on_progress: called before each code cell.
+        watcher: is told of stages and cells.
         lang: the language of the report, ``en`` or ``es``.
 
     Raises:
@@ -60,7 +71,7 @@ def execute_plan(
     """
     with lock(plan.folder):
         repair_killed_runs(plan.folder.parent)
-        run = _Run(plan, settings, clock, on_progress, _new_record(plan, clock()))
+        run = _Run(plan, settings, clock, watcher, _new_record(plan, clock()))
         run.save()
         with errors_recorded(run.record, "ending the local AWS"), ExitStack() as stack:
             run.run_stages(stack)
@@ -79,7 +90,7 @@ class _Run:
     plan: Plan
     settings: Settings
     clock: Callable[[], datetime]
-    on_progress: OnProgress
+    watcher: Watcher
     record: RunRecord
     local: LocalAws | None = None
 
@@ -129,8 +140,10 @@ class _Run:
             LocalAwsError: the local AWS has ended; the error of the notebook, if any, is its context.
         """
         entry, name = self.record.stages[stage], NOTEBOOKS[stage]
-        entry.status, entry.started_at = "running", _timestamp(self.clock())
+        begun = self.clock()
+        entry.status, entry.started_at = "running", _timestamp(begun)
         self.save()
+        self.watcher.stage_started(stage)
         os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # else the kernel's debugger warns
         try:
             notebooks.execute(
@@ -138,15 +151,17 @@ class _Run:
                 self.plan.folder / name,
                 self.plan.parameters[stage],
                 self.plan.kernel_folder,
-                lambda number, total, heading: self.on_progress(stage, number, total, heading),
+                lambda number, total, heading: self.watcher.cell_started(stage, number, total, heading),
             )
+            self.check_local_aws()
+            entry.status = "done"
         except NotebookError:
             self.check_local_aws()
             raise
         finally:
-            entry.finished_at = _timestamp(self.clock())
-        self.check_local_aws()
-        entry.status = "done"
+            ended = self.clock()
+            entry.finished_at = _timestamp(ended)
+            self.watcher.stage_ended(stage, entry.status == "done", (ended - begun).total_seconds())
 
     def collect(self, s3: Any) -> None:
         """Copy the bucket of a local run to its folder, and the published manifests to the record."""
