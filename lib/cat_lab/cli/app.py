@@ -38,8 +38,13 @@ MaxRejects = Annotated[
 ]
 
 
-def command(example: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Register a command: its errors end it with one line and an exit code, its help ends with an example."""
+def command(example: str, passes_on: bool = False) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Register a command: its errors end it with one line and an exit code, its help ends with an example.
+
+    Args:
+        example: a line that can be typed.
+        passes_on: take options that are not its own as further arguments, to hand them to another program.
+    """
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(function)
@@ -56,7 +61,9 @@ def command(example: str) -> Callable[[Callable[..., None]], Callable[..., None]
 
         # After \b click does not wrap the line, so that it can be copied.
         text = inspect.cleandoc(function.__doc__ or "")
-        return app.command(epilog=f"\b\nExample: {example}", short_help=text)(guarded)
+        settings = {"ignore_unknown_options": passes_on}
+        epilog = f"\b\nExample: {example}"
+        return app.command(epilog=epilog, short_help=text, context_settings=settings)(guarded)
 
     return register
 
