@@ -118,8 +118,13 @@ def panel(ask: Ask) -> Panel:
     wide = {"description_width": "60px"}
     return Panel(
         ask,
-        widgets.Dropdown(options=VIEWS, description="Show", style=wide),
-        widgets.DatePicker(value=last and Period.ending(last).since, description="From", style=wide),
+        widgets.Dropdown(options=VIEWS, description="Show", style=wide, layout={"width": "360px"}),
+        widgets.DatePicker(
+            value=last and Period.ending(last).since,
+            description="From",
+            style=wide,
+            layout={"width": "360px"},
+        ),
         widgets.DatePicker(value=last, description="To", style=wide),
         widgets.Dropdown(
             options=[(_ALL, ""), *((shown(each, 40), each) for each in cities)],
@@ -131,8 +136,6 @@ def panel(ask: Ask) -> Panel:
 
 
 def _html(made: Any) -> str:
-    """Return what was made as HTML without scripts: a widget runs none."""
-    for form in ("_repr_svg_", "_repr_html_"):
-        if hasattr(made, form):
-            return str(getattr(made, form)())
-    return f"<p>{escape(str(made))}</p>"
+    """Return what was made as HTML without scripts, which a widget does not run, in JupyterLab's style."""
+    forms = (getattr(made, form)() for form in ("_repr_svg_", "_repr_html_") if hasattr(made, form))
+    return f'<div class="jp-RenderedHTMLCommon">{next(forms, escape(str(made)))}</div>'

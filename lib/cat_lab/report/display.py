@@ -75,9 +75,9 @@ class Table:
             showIndex=False,
             maxBytes=0,
             maxColumns=0,
-            pageLength=min(self.limit, 20),
+            pageLength=10 if self.limit < 20 else 20,
             lengthMenu=[10, 20, 50, _SEARCHED],
-            classes="display compact tex2jax_ignore mathjax_ignore",
+            classes="display compact nowrap tex2jax_ignore mathjax_ignore",
             style="width:auto; margin:0",
             columnDefs=[{"targets": "_all", "className": "dt-left"}],
             display_logo_when_loading=False,
@@ -98,9 +98,12 @@ def _sortable(column: pd.Series) -> pd.Series:
 def prepare() -> None:
     """Load what interactive tables need into a notebook of JupyterLab, without a network."""
     if in_jupyterlab():
-        from itables import init_notebook_mode
+        from IPython.display import HTML
+        from IPython.display import display as show
+        from itables import options
+        from itables.javascript import generate_init_offline_itables_html
 
-        init_notebook_mode(all_interactive=False, connected=False)
+        show(HTML(generate_init_offline_itables_html(options.dt_bundle)))  # type: ignore[no-untyped-call]
 
 
 def item(line: bytes | None, lines: int = _LINES) -> Message:
