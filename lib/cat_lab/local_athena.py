@@ -132,14 +132,27 @@ def run_local(name: str, tables: Mapping[str, Path | str], **parameters: Any) ->
     """
 
     def ask(run_date: date) -> pd.DataFrame:
-        return _run(load("data_period"), tables, {"run_date": run_date})
+        return run_query(load("data_period"), tables, {"run_date": run_date})
 
     query = load(name)
     day = today(Settings.from_environment(os.environ).rules.time_zone)
-    return _run(query, tables, with_period(query, parameters, day, ask))
+    return run_query(query, tables, with_period(query, parameters, day, ask))
 
 
-def _run(query: Query, tables: Mapping[str, Path | str], parameters: Mapping[str, Any]) -> pd.DataFrame:
+def run_query(query: Query, tables: Mapping[str, Path | str], parameters: Mapping[str, Any]) -> pd.DataFrame:
+    """Answer any query in Athena's SQL from Parquet files, as `run_local` answers a named one.
+
+    Args:
+        query: its text, with its parameters in order; one without a default must be given.
+        tables: the Parquet file of each table by its name.
+        parameters: values by name; a period has no default here.
+
+    Raises:
+        ParameterError: a value is missing or of another type.
+        InputError: a file is missing, is not Parquet, or is not given although the query reads its table.
+        UntestedFunctionError: the query uses a function whose translation is not tested.
+        QueryError: DuckDB could not run it.
+    """
     import duckdb
     import pandas as pd
 

@@ -20,12 +20,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from cat_lab.parameters import check_parameters
-from cat_lab.prerequisites import build_prerequisites
-from cat_lab.stages import COPIES, Stage
+from cat_lab.prerequisites import build_prerequisites, find_problems
+from cat_lab.report import display
+from cat_lab.stages import COPIES, Opened
 from cat_normalize.core import aws, layout, manifest
 from cat_normalize.core.errors import UsageError
 from cat_normalize.core.files import atomic_file, write_bytes
-from cat_normalize.core.manifest import Etl1Manifest, Etl2Manifest, Summary
+from cat_normalize.core.manifest import Etl1Manifest, Etl2Manifest, Output, Summary
 from cat_normalize.core.schema import USERS
 from cat_normalize.core.settings import Rules, Settings, parse_day
 from cat_normalize.extract import Extracted, extract_files, extract_table, item_files
@@ -187,12 +188,28 @@ class Workspace:
 
     def fetch_tables(self) -> dict[str, Path]:
         """Copy the published Parquet objects to `tables`, each whole or not at all."""
-        s3 = self.client("s3")
         for name, uri in self.table_uris.items():
-            bucket, key = layout.split_s3(uri)
-            with atomic_file(self.tables[name]) as stream:
-                s3.download_fileobj(bucket, key, stream)
+            self._fetch(uri, self.tables[name])
         return self.tables
+
+    def fetch_published(self) -> dict[str, Path]:
+        """Copy what is published of this run and not in the folder; return its tables, {} if there are none.
+
+        A CSV and rejects of this folder that were never published stay: where every item was rejected, they
+        are all there is.
+        """
+        problems, published = find_problems(self), self.manifest_etl1()
+        if published and not problems["normalize"]:
+            rejects = layout.s3_uri(self.settings.bucket, layout.rejects_key(self.settings, self.run_date))
+            for uri, path in ((self.csv_uri, self.csv), (rejects, self.rejects)):
+                if not path.is_file() or Output.of(path, uri) not in published.outputs:
+                    self._fetch(uri, path)
+        return {} if problems["convert"] else self.fetch_tables()
+
+    def _fetch(self, uri: str, path: Path) -> None:
+        bucket, key = layout.split_s3(uri)
+        with atomic_file(path) as stream:
+            self.client("s3").download_fileobj(bucket, key, stream)
 
     def query(self, name: str, **parameters: Any) -> pd.DataFrame:
         """Run a named query: with Athena, or on the local AWS with DuckDB, from the same SQL.
@@ -214,14 +231,14 @@ _closed_at_exit = ExitStack()
 atexit.register(_closed_at_exit.close)
 
 
-def open_workspace(stage: Stage, local: bool, run_date: str, work_dir: str, **given: Any) -> Workspace:
-    """Open the workspace of one stage.
+def open_workspace(opened: Opened, local: bool, run_date: str, work_dir: str, **given: Any) -> Workspace:
+    """Open the workspace of one notebook.
 
     On the local AWS, outputs of earlier stages that are missing, of another table or of an older CSV are
-    built first; on an AWS account they are an error.
+    built first, and each is announced on stdout; on an AWS account they are an error.
 
     Args:
-        stage: which stage is about to run.
+        opened: which stage is about to run, or ``investigate``.
         local: use the local AWS; otherwise your AWS account, with boto3's credentials.
         run_date: the day that names the outputs, as ``2025-09-15`` or ``20250915``.
         work_dir: the folder for raw partitions and copies; created if it does not exist.
@@ -246,7 +263,8 @@ def open_workspace(stage: Stage, local: bool, run_date: str, work_dir: str, **gi
         _closed_at_exit.enter_context(started.activate())
         settings = started.settings
     space = Workspace(settings, parse_day("run_date", run_date), folder, local)
-    build_prerequisites(space, stage)
+    display.prepare()
+    build_prerequisites(space, opened)
     return space
 
 

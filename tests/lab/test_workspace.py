@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from cat_lab.prerequisites import STATUS, status
 from cat_lab.workspace import Workspace, open_workspace
 from cat_normalize.convert import Converted, ConvertedTable, publish_manifest
 from cat_normalize.core import layout
-from cat_normalize.core.errors import InputError, UsageError
+from cat_normalize.core.errors import AllRejectedError, InputError, UsageError
 from cat_normalize.core.settings import Settings
 from query_rows import conversation, write
 
@@ -219,3 +220,65 @@ def test_queries_on_the_local_aws_read_the_copies_and_end_with_the_run_date(tmp_
     assert space.query("came_back")["user_count"].tolist() == [0]
     assert space.query("overview", since="2025-09-16", until="2025-09-16")["returning_users"].tolist() == [1]
     assert space.query("totals")["user_count"].tolist() == [0]
+
+
+BUILT = {
+    "extract": "Built first, as 01_extract does: raw partitions; a few seconds for the sample\n",
+    "normalize": "Built first, as 02_normalize does: CSV, rejects; a few seconds for the sample\n",
+}
+
+
+def test_what_is_built_first_is_said_and_nothing_where_all_is_there(s3, tmp_path, capsys):
+    for said in (BUILT["extract"] + BUILT["normalize"], ""):
+        open_workspace("convert", True, DAY, str(tmp_path))
+        assert capsys.readouterr() == (said, "")
+    open_workspace("normalize", True, DAY, str(tmp_path / "other"))
+    assert capsys.readouterr().out == BUILT["extract"]
+
+
+def test_the_status_says_what_is_there_and_what_each_notebook_needs_first(s3, tmp_path, items):
+    space = open_workspace("extract", True, DAY, str(tmp_path / "work"))
+
+    def now():
+        return [(row[2], row[3], row[4]) for row in status(space)]
+
+    needs = ("", "01_extract", "01_extract, 02_normalize", "01_extract, 02_normalize, 03_convert")
+    none = [("not built", "–", "–"), *(("not built", each, "a few seconds") for each in needs[1:3])]
+    assert now() == [*none, ("–", needs[3], "up to a minute")]
+    space.extract(1, 2, [items])
+    space.publish(space.normalize())
+    built = ("built", "–", "–")
+    assert now() == [built, built, ("not built", "–", "–"), ("–", "03_convert", "up to a minute")]
+    converted(space, s3)
+    assert now() == [built, built, built, ("–", "–", "–")]
+    assert {len(row) for row in status(space)} == {len(STATUS)}
+
+
+def test_to_investigate_on_an_account_only_the_raw_items_are_required(space, s3, tmp_path):
+    with pytest.raises(InputError, match="has no extract; run 01_extract first"):
+        open_workspace("investigate", False, DAY, str(tmp_path / "empty"))
+    assert opened(space, "investigate").fetch_published() == {}
+    s3.delete_object(Bucket=SETTINGS.bucket, Key=CSV)
+    assert opened(space, "investigate").fetch_published() == {}
+    assert space.csv.is_file()
+
+
+def test_what_is_published_and_not_in_the_folder_is_copied(space, s3, tmp_path):
+    converted(space, s3)
+    rejects = space.rejects.read_bytes()
+    space.csv.unlink()
+    space.rejects.write_bytes(b"of another run")
+    tables = opened(space, "investigate").fetch_published()
+    assert [path.read_bytes() for path in tables.values()] == [b"PAR1"] * 3
+    assert (space.csv.read_bytes()[:11], space.rejects.read_bytes()) == (b"usuario_id,", rejects)
+
+
+def test_where_every_item_was_rejected_the_rejects_can_be_followed(s3, tmp_path):
+    (tmp_path / "bad.jsonl").write_text('{"PK":{"S":"USER#1"},"SK":{"S":"SESSION"}}\n' * 3)
+    space = open_workspace("extract", True, DAY, str(tmp_path / "work"))
+    space.extract(1, 2, [str(tmp_path / "bad.jsonl")])
+    again = opened(space, "investigate", local=True)
+    assert again.fetch_published() == {}
+    assert len(again.rejects.read_bytes().splitlines()) == 3
+    with pytest.raises(AllRejectedError):
+        opened(space, "query", local=True)

@@ -1,4 +1,4 @@
-"""Every table through the four committed notebooks, by papermill.
+"""Every table through the committed notebooks, by papermill: the four stages, the first and the last.
 
 All use one kernel, reset before each notebook, because imports and the start of Java take long. Runs by the
 command, with one kernel per stage, are tested in tests/lab/notebooks and in test_kernels.py.
@@ -21,6 +21,7 @@ from tables import checks, collection
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 STAGES = ["01_extract", "02_normalize", "03_convert", "04_query"]
+START, INVESTIGATE = "00_start", "05_investigate"
 DAY = "2025-09-01"
 RESET = """%reset -f
 import os
@@ -77,7 +78,7 @@ def execute(aws, tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", collection.IN_DYNAMODB)
-def test_the_four_notebooks_run_and_leave_what_the_contract_says(name, aws, create, execute, tmp_path):
+def test_the_notebooks_run_and_leave_what_the_contract_says(name, aws, create, execute, tmp_path):
     table, settings = collection.TABLES[name](), create(name)
     expected = checks.expect(table, list(map(collection.line, table.items)))
     common = {"local": True, "run_date": DAY, "work_dir": str(tmp_path)}
@@ -88,6 +89,7 @@ def test_the_four_notebooks_run_and_leave_what_the_contract_says(name, aws, crea
             execute(STAGES[1], settings, common)
         assert raised.value.ename == "AllRejectedError"
         assert checks.explains(raised.value.evalue, expected.summary)
+        assert "the item stands there" in texts(execute(INVESTIGATE, settings, common))
         return
     executed += [execute(stage, settings, common | filters.get(stage, {})) for stage in STAGES[1:]]
     (csv,) = tmp_path.glob("data_20250901.csv")
@@ -97,7 +99,20 @@ def test_the_four_notebooks_run_and_leave_what_the_contract_says(name, aws, crea
     checks.check_tables(csv.read_bytes(), *others)
     reasons = [json.loads(each)["reason"] for each in (tmp_path / "rejects.jsonl").read_bytes().splitlines()]
     assert dict(sorted(Counter(reasons).items())) == expected.summary["rejected_by_reason"]
+    executed += [execute(name, settings, common) for name in (START, INVESTIGATE)]
+    rejected = bool(expected.summary["rejected"])
+    assert ("the item stands there" in texts(executed[-1])) == rejected
+    assert ("user: there is none" in texts(executed[-1])) == (not expected.rows)
+    assert "Built first" not in texts(*executed[-2:])
     assert not [output for output in outputs(executed) if "<script>alert" in output.get("text/html", "")]
+
+
+def texts(*notebooks):
+    """All that notebooks show as plain text."""
+    streams = [
+        each.get("text", "") for made in notebooks for cell in made.cells for each in cell.get("outputs", [])
+    ]
+    return "\n".join([*streams, *(output.get("text/plain", "") for output in outputs(notebooks))])
 
 
 def outputs(notebooks):

@@ -56,7 +56,7 @@ def _options(
 
 
 def command(
-    example: str, group: typer.Typer = app, name: str | None = None
+    example: str, group: typer.Typer = app, name: str | None = None, passes_on: bool = False
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Register a command: its errors end it with one line and an exit code, its help ends with an example.
 
@@ -64,6 +64,7 @@ def command(
         example: a line that can be typed.
         group: the application, or a group of commands within it.
         name: what is typed; the name of the function by default.
+        passes_on: take options that are not its own as further arguments, to hand them to another program.
     """
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
@@ -81,7 +82,9 @@ def command(
 
         # After \b click does not wrap the line, so that it can be copied.
         text = inspect.cleandoc(function.__doc__ or "")
-        return group.command(name, epilog=f"\b\nExample: {example}", short_help=text)(guarded)
+        settings = {"ignore_unknown_options": passes_on}
+        epilog = f"\b\nExample: {example}"
+        return group.command(name, epilog=epilog, short_help=text, context_settings=settings)(guarded)
 
     return register
 

@@ -14,6 +14,7 @@ import typer
 from cat_lab import project
 from cat_lab.cli import logs, outcome, progress
 from cat_lab.cli.app import DAY, AsJson, MaxRejects, check_max_rejects, command, parse_pairs
+from cat_lab.errors import Terminated
 from cat_lab.installed import require
 from cat_normalize.core.errors import InputError, PipelineError, UsageError
 from cat_normalize.core.layout import is_s3
@@ -180,24 +181,32 @@ def local(
             events.print_instructions(aws.settings, log_dir)
             typer.echo("\nCtrl-C ends it.", err=True)
             events.serve(aws, worker)
+    except Terminated:
+        raise
     except KeyboardInterrupt:
         return
 
 
-@command("cat-normalize lab")
+@command("cat-normalize lab --no-browser --port 9999", passes_on=True)
 def lab(
     log_dir: Annotated[Path, typer.Option(help="The folder of the log of the local AWS.")] = RUNS / "local",
     browser: Annotated[bool, typer.Option(help="Open a browser.")] = True,
+    jupyter: Annotated[
+        list[str] | None,
+        typer.Argument(help="More options, for JupyterLab itself."),
+    ] = None,
 ) -> None:
     """Run JupyterLab on the notebooks, with a local AWS, until Ctrl-C."""
-    from cat_lab.local import run_jupyterlab, running
+    from cat_lab.local import jupyterlab_options, run_jupyterlab, running
 
     require("jupyterlab")
-    folder = project.find_own_notebooks()
-    words = ["--ServerApp.ip=127.0.0.1", f"--notebook-dir={folder.resolve()}"]
+    given = [*(jupyter or ()), *(() if browser else ("--no-browser",))]
+    words = jupyterlab_options(project.find_own_notebooks(), given)
     try:
         with running(Settings.from_environment(os.environ), log_dir) as aws:
-            code = run_jupyterlab(words if browser else [*words, "--no-browser"], aws.child_environment())
+            code = run_jupyterlab(words, aws.child_environment())
+    except Terminated:
+        raise
     except KeyboardInterrupt:
         return
     if code:

@@ -2,7 +2,7 @@
 
 from cat_lab.local.aws import LocalAws, running
 from cat_lab.local.bucket_snapshot import load_bucket, save_bucket
-from cat_lab.local.jupyterlab import run_jupyterlab
+from cat_lab.local.jupyterlab import jupyterlab_options, run_jupyterlab
 from cat_lab.local.provision import create_csv_trigger
 from cat_lab.local.worker import JobRun, Worker
 
@@ -11,6 +11,7 @@ __all__ = [
     "LocalAws",
     "Worker",
     "create_csv_trigger",
+    "jupyterlab_options",
     "load_bucket",
     "run_jupyterlab",
     "running",

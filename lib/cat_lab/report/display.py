@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
+from cat_lab.front_end import in_jupyterlab
 from cat_lab.report import charts
 from cat_lab.report.charts import Chart
 from cat_lab.report.words import shown as text
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 WIDTH = 90
 _NOTHING = "There is nothing to show."
 _LINES = 40
+_SEARCHED = 1000
+"""Rows of an interactive table at most."""
 _PARSED = 1 << 20
 
 
@@ -41,23 +44,66 @@ class Message(str):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Table:
-    """A table of safe texts: the first rows of ``total``."""
+    """A table of safe texts: the first ``limit`` rows of ``total``; in JupyterLab more, to be searched."""
 
     frame: pd.DataFrame
+    limit: int
     total: int
 
     def __repr__(self) -> str:
-        return self.frame.to_string() + self._footer()
+        return self.frame.head(self.limit).to_string() + self._footer(self.limit)
 
     def _repr_html_(self) -> str:
+        return self._interactive() if in_jupyterlab() else self.plain()
+
+    def plain(self) -> str:
+        """Return the table as HTML without scripts."""
         import pandas as pd
 
         with pd.option_context("display.html.use_mathjax", False, "display.max_colwidth", None):
-            return self.frame.to_html(escape=True, border=0) + self._footer().replace("\n", "")
+            html: str = self.frame.head(self.limit).to_html(escape=True, border=0)
+        return html + self._footer(self.limit).replace("\n", "")
 
-    def _footer(self) -> str:
-        shown = len(self.frame)
+    def _interactive(self) -> str:
+        """Return the table with itables' script, which needs `prepare` in the same notebook."""
+        from itables import to_html_datatable
+
+        html: str = to_html_datatable(
+            self.frame.apply(_sortable),
+            connected=False,
+            allow_html=False,
+            showIndex=False,
+            maxBytes=0,
+            maxColumns=0,
+            pageLength=10 if self.limit < 20 else 20,
+            lengthMenu=[10, 20, 50, _SEARCHED],
+            classes="display compact nowrap tex2jax_ignore mathjax_ignore",
+            style="width:auto; margin:0",
+            columnDefs=[{"targets": "_all", "className": "dt-left"}],
+            display_logo_when_loading=False,
+        )
+        return html + self._footer(len(self.frame)).replace("\n", "")
+
+    def _footer(self, most: int) -> str:
+        shown = min(len(self.frame), most)
         return "" if shown == self.total else f"\n{shown:,} of {self.total:,} rows"
+
+
+def _sortable(column: pd.Series) -> pd.Series:
+    """Write a column as texts; a NULL among numbers is blank, so that the others are sorted as numbers."""
+    numbers = all(value == "NULL" or isinstance(value, (int, float)) for value in column)
+    return column.map(lambda value: "" if numbers and value == "NULL" else str(value)).astype(object)
+
+
+def prepare() -> None:
+    """Load what interactive tables need into a notebook of JupyterLab, without a network."""
+    if in_jupyterlab():
+        from IPython.display import HTML
+        from IPython.display import display as show
+        from itables import options
+        from itables.javascript import generate_init_offline_itables_html
+
+        show(HTML(generate_init_offline_itables_html(options.dt_bundle)))  # type: ignore[no-untyped-call]
 
 
 def item(line: bytes | None, lines: int = _LINES) -> Message:
@@ -130,23 +176,25 @@ def table(
     columns: Sequence[str] = (),
     limit: int = 20,
     empty: str = _NOTHING,
+    total: int | None = None,
 ) -> Table | Message:
-    """Show the first rows of a table.
+    """Show the first rows of a table; in JupyterLab more of them, which can be sorted and searched.
 
     Args:
         rows: a data frame, or rows of `columns`.
         columns: the names, unless `rows` is a data frame.
         limit: how many rows are shown.
         empty: the message for a table without rows.
+        total: how many rows there are, if `rows` are not all.
     """
     import pandas as pd
 
     frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(list(rows), columns=list(columns))
     if frame.empty:
         return Message(empty)
-    first = frame.head(limit)
+    first = frame.head(max(limit, _SEARCHED) if in_jupyterlab() else limit)
     first = first.astype(object).where(first.notna(), "NULL").map(_safe)
-    return Table(first.set_axis(range(1, len(first) + 1)), len(frame))
+    return Table(first.set_axis(range(1, len(first) + 1)), limit, len(frame) if total is None else total)
 
 
 def counts(values: Mapping[str, int], name: str, unit: str, empty: str = _NOTHING) -> Table | Message:

@@ -43,7 +43,7 @@ def count_items(path: Path) -> dict[str, int]:
     kinds = Counter(dict.fromkeys(KINDS, 0))
     size = 0
     for line in item_files.read_lines(path):
-        kinds[_kind(line)] += 1
+        kinds[kind(line)] += 1
         size += len(line)
     return {"items": kinds.total(), "bytes": size, **kinds}
 
@@ -108,7 +108,8 @@ def column_bytes(parquet: Path) -> dict[str, int]:
     return sizes
 
 
-def _kind(line: bytes) -> str:
+def kind(line: bytes) -> str:
+    """Return the kind of a raw item, `other` where it cannot be told."""
     try:
         keys = _keys.decode(line)
         if not keys.SK.S and keys.Item:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from cat_lab import front_end
 from cat_lab.errors import NotebookError
 from cat_lab.imports import skip_uri_grammars
 from cat_lab.secrets import is_secret, mask_json, mask_text
@@ -36,6 +37,7 @@ def execute(notebook: Path, copy: Path, parameters: Mapping[str, Any], folder: P
     Raises:
         NotebookError: a cell failed, or the kernel died or did not start; the copy shows which cell.
     """
+    front_end.leave()
     skip_uri_grammars()
     from jupyter_client.kernelspec import NoSuchKernel
     from papermill.exceptions import PapermillExecutionError

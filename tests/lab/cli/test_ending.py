@@ -153,46 +153,78 @@ def test_without_credentials_each_command_prints_one_line_with_the_remedy(call, 
         assert "Unable to locate credentials; give boto3 credentials: set AWS_PROFILE" in err
 
 
+def test_lab_as_root_says_what_to_add_before_it_starts_anything(call, tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    code, out, err = call("lab", "--log-dir", tmp_path / "logs", JUPYTER_CONFIG_DIR=str(tmp_path))
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert err.endswith("unless it is told to: cat-normalize lab --allow-root\n")
+    assert list(tmp_path.iterdir()) == []
+
+
 def kernels(lab):
     return [each for each in alive(lab) if "ipykernel_launcher" in " ".join(each.cmdline())]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL], ids=str)
-def test_lab_ends_all_processes_that_it_started(tmp_path, number):
-    config, runtime = tmp_path / "config", tmp_path / "runtime"
-    config.mkdir()
-    (config / "jupyter_server_config.json").write_text('{"ServerApp": {"allow_root": true}}')
-    folders = {"JUPYTER_CONFIG_DIR": str(config), "JUPYTER_RUNTIME_DIR": str(runtime), "HOME": str(tmp_path)}
+@pytest.fixture
+def lab(tmp_path):
+    """JupyterLab, started by the command with options of its own; its process, and what asks its API."""
+    runtime = tmp_path / "runtime"
+    folders = {
+        "JUPYTER_CONFIG_DIR": str(tmp_path),
+        "JUPYTER_RUNTIME_DIR": str(runtime),
+        "HOME": str(tmp_path),
+    }
+    words = ["--no-browser", "--allow-root", "--ServerApp.port=0", "--IdentityProvider.token=secret"]
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen(
-            [*COMMAND, "lab", "--no-browser", "--log-dir", str(tmp_path / "logs")],
+            [*COMMAND, "lab", *words, "--log-dir", str(tmp_path / "logs")],
             env=environment(**folders),
             stderr=log,
         )
-    family = []
-    try:
-        assert soon(lambda: [each for each in runtime.glob("jpserver-*.json") if each.read_bytes()])
+
+    def ask(path, body=None):
+        """Ask the API, once it answers; a body is posted."""
         (found,) = runtime.glob("jpserver-*.json")
-        server = json.loads(found.read_text())
-        address = f"{server['url']}api/kernels?token={server['token']}"
+        address = json.loads(found.read_text())["url"] + path
+        data = json.dumps(body).encode() if body else None
+        request = urllib.request.Request(address, data, {"Authorization": "token secret"})
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return json.load(answer)
 
-        def asked():
-            try:
-                return urllib.request.urlopen(urllib.request.Request(address, b"{}")).status == 201
-            except OSError:  # it does not listen yet
-                return False
+    def answers():
+        try:
+            return any(each.read_bytes() for each in runtime.glob("jpserver-*.json")) and ask("api")
+        except OSError:  # it does not listen yet
+            return False
 
-        assert soon(asked)
-        family = psutil.Process(process.pid).children(recursive=True)
-        assert len(kernels(family)) == 1
-        process.send_signal(number)
-        process.wait(60)
-        assert soon(lambda: not alive(family)), alive(family)
+    try:
+        assert soon(answers), (tmp_path / "log").read_text()
+        yield process, ask
     finally:
+        family = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
         process.kill()
         process.wait()
         for each in alive(family):
             each.kill()
-    assert process.returncode == (-number if number == signal.SIGKILL else 0)
-    assert [each.name for each in runtime.iterdir()] == ["jupyter_cookie_secret"]  # the user's, kept
-    assert "cat_normalize/" not in (tmp_path / "log").read_text()  # no traceback of ours
+
+
+ENDS = {signal.SIGTERM: 143, signal.SIGINT: 0, signal.SIGKILL: -signal.SIGKILL}
+
+
+@pytest.mark.parametrize("number", ENDS, ids=str)
+def test_lab_opens_on_the_first_notebook_and_ends_all_processes_that_it_started(lab, tmp_path, number):
+    process, ask = lab
+    assert ask("api/contents/00_start.ipynb?content=0")["type"] == "notebook"
+    kernel = {"path": "00_start.ipynb", "name": "", "type": "notebook", "kernel": {"name": "python3"}}
+    ask("api/sessions", kernel)
+    family = psutil.Process(process.pid).children(recursive=True)
+    (started,) = kernels(family)
+    assert {"CAT_NORMALIZE_LAB", "JPY_SESSION_NAME", "AWS_ENDPOINT_URL"} <= set(started.environ())
+    process.send_signal(number)
+    process.wait(60)
+    assert soon(lambda: not alive(family)), alive(family)
+    assert process.returncode == ENDS[number]
+    log = (tmp_path / "log").read_text()
+    assert "/lab/tree/00_start.ipynb?token=" in log
+    assert "cat_normalize/" not in log  # no traceback of ours
+    assert [each.name for each in (tmp_path / "runtime").iterdir()] == ["jupyter_cookie_secret"]  # kept

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from cat_lab.stages import NOTEBOOKS as STAGES
 from cat_normalize.core.settings import ENVIRONMENT
 
 FOLDER = Path(__file__).parents[3] / "notebooks"
 NOTEBOOKS = {path.name: json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.ipynb"))}
-STAGES = ["01_extract.ipynb", "02_normalize.ipynb", "03_convert.ipynb", "04_query.ipynb"]
-EVERY = pytest.mark.parametrize("name", STAGES)
+EVERY = pytest.mark.parametrize("name", NOTEBOOKS)
 OF_THE_MACHINE = re.compile(
     r"/tmp|/root|/home|/Users|\.venv|site-packages|127\.0\.0\.1|localhost|https?://"
     r"|0x[0-9a-f]{6,}"  # where an object lies in memory
@@ -46,8 +46,15 @@ def texts(cell):
                 yield "".join(data)
 
 
-def test_every_stage_has_a_notebook():
-    assert list(NOTEBOOKS) == STAGES
+def test_every_stage_has_a_notebook_between_the_first_and_the_last():
+    assert list(NOTEBOOKS) == ["00_start.ipynb", *STAGES.values(), "05_investigate.ipynb"]
+
+
+def test_the_first_links_to_all_others():
+    assert set(re.findall(r"\]\((\w+\.ipynb)\)", source(NOTEBOOKS["00_start.ipynb"]["cells"][0]))) == {
+        *STAGES.values(),
+        "05_investigate.ipynb",
+    }
 
 
 @EVERY
@@ -103,7 +110,7 @@ def test_there_is_as_much_prose_as_code(name):
 
 
 @EVERY
-def test_the_only_title_comes_first_with_the_number_of_the_stage(name):
+def test_the_only_title_comes_first_with_number_and_name(name):
     titles = [
         (at, line)
         for at, cell in enumerate(NOTEBOOKS[name]["cells"])

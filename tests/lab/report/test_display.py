@@ -1,6 +1,9 @@
 """What the notebooks show: the right numbers, safe texts, a message if there is nothing to display."""
 
+import json
+import re
 from datetime import date, timedelta
+from html import escape
 from xml.etree import ElementTree
 
 import pandas as pd
@@ -107,6 +110,68 @@ def test_html_is_quoted_and_formulas_stay_text():
     html = display.table([["<b>x</b>"], ["=1+1"]], ["text"])._repr_html_()
     assert "&lt;b&gt;x&lt;/b&gt;" in html
     assert "=1+1" in html
+
+
+@pytest.fixture
+def jupyterlab(monkeypatch):
+    monkeypatch.setenv("CAT_NORMALIZE_LAB", "1")
+    monkeypatch.setenv("JPY_SESSION_NAME", "04_query.ipynb")
+
+
+def cells_of(html):
+    """The rows that an interactive table gets as data, as texts of HTML."""
+    return json.loads(json.loads(re.search(r'"data_json": (".*"),\n', html)[1]))
+
+
+def test_an_interactive_table_quotes_every_text(jupyterlab):
+    hostile = [*HOSTILE, "</script><script>alert(1)</script>", "<img src=x onerror=alert(1)>", "&lt;"]
+    shown = display.table([[text, text] for text in hostile], ["<b>a</b>", "</script>"])
+    html = shown._repr_html_()
+    assert [row[0] for row in cells_of(html)] == [escape(display.text(text), quote=False) for text in hostile]
+    assert html.count("<script") == html.count("</script") == 2  # itables' own
+    assert "<img" not in html
+    assert "<b>" not in html
+    assert "mathjax_ignore" in html
+    assert set(re.findall(r"https?://[\w.]+", html)) == {"https://itables.org"}  # a link
+    assert " import " not in html
+
+
+def test_an_interactive_table_has_rows_to_search_and_its_text_the_first_ones(jupyterlab):
+    table = display.table([[n] for n in range(2_000)], ["n"], limit=3)
+    assert len(cells_of(table._repr_html_())) == 1_000
+    assert "1,000 of 2,000 rows" in table._repr_html_()
+    assert repr(table).splitlines()[-1] == "3 of 2,000 rows"
+    assert "<script" not in table.plain()
+    assert table.plain().count("<tr>") == 3
+
+
+def test_null_among_numbers_is_blank_in_an_interactive_table_so_that_they_are_sorted(jupyterlab):
+    frame = pd.DataFrame(
+        {"n": pd.Series([10, None, 9], dtype="Int64"), "t": pd.Series(["10", None, ""], dtype="string")}
+    )
+    assert cells_of(display.table(frame)._repr_html_()) == [["10", "10"], ["", "NULL"], ["9", ""]]
+
+
+def test_what_interactive_tables_need_is_loaded_from_this_machine(jupyterlab, capsys, monkeypatch):
+    loaded = []
+    monkeypatch.setattr("IPython.display.display", loaded.append)
+    display.prepare()
+    (html,) = (each.data for each in loaded)
+    assert len(html) > 500_000
+    assert "unpkg" not in html
+
+
+@pytest.mark.parametrize("missing", ["CAT_NORMALIZE_LAB", "JPY_SESSION_NAME"])
+def test_outside_of_jupyterlab_tables_are_plain_and_nothing_is_loaded(jupyterlab, monkeypatch, missing):
+    monkeypatch.delenv(missing)
+    monkeypatch.setattr("IPython.display.display", pytest.fail)
+    display.prepare()
+    table = display.table([[n] for n in range(30)], ["n"])
+    assert table._repr_html_() == table.plain()
+
+
+def test_a_total_that_is_given_is_shown():
+    assert repr(display.table([[1]], ["n"], total=7)).splitlines()[-1] == "1 of 7 rows"
 
 
 def test_a_long_text_is_cut():
