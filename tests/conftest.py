@@ -26,6 +26,7 @@ SLOW_FILES = (
     "lab/local/test_worker.py",
     "lab/test_spark.py",
     "project/test_bench.py",
+    "project/test_snippets.py",
 )
 SLOW_FIXTURES = {"shared_aws", "spark_session"}
 
