@@ -33,6 +33,11 @@ dist/.ready: $(PACKAGED) | setup
 	$(BIN)/python infra/package.py
 	touch $@
 
+# Both wheels, what package builds, and the changelog's section of the version. Nothing is published.
+release: setup
+	rm -rf dist/release
+	$(BIN)/python infra/release.py
+
 # The headless browser in which tests open the report. Needs Node.
 browser: tests/browser/node_modules/.ready
 
