@@ -15,7 +15,7 @@ PIN := $(COMPILE) --constraint requirements.lock --upgrade lib/pyproject.toml
 PACKAGED := pyproject.toml lib/pyproject.toml requirements.lock infra/package.py $(shell find lib lambda glue -type f \
 	-not -path '*/__pycache__/*')
 
-.PHONY: setup package browser run check test lab lint lock bench clean notebooks
+.PHONY: setup package browser run check test lab lint lock bench clean notebooks docs reference release
 
 setup: .venv/.ready
 
@@ -32,6 +32,11 @@ package: setup dist/.ready
 dist/.ready: $(PACKAGED) | setup
 	$(BIN)/python infra/package.py
 	touch $@
+
+# Both wheels, what package builds, and the changelog's section of the version. Nothing is published.
+release: setup
+	rm -rf dist/release
+	$(BIN)/python infra/release.py
 
 # The headless browser in which tests open the report. Needs Node.
 browser: tests/browser/node_modules/.ready
@@ -73,6 +78,13 @@ lock: setup
 # Everything measured, in about ten minutes: prints and writes docs/performance.md. Needs Node.
 bench: setup package
 	$(BIN)/python bench/run.py
+
+# The documentation as a site, build/site/index.html: read from disk, without a network.
+docs: reference
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+reference: setup
+	$(BIN)/python infra/site/commands.py
 
 clean:
 	rm -rf .venv build dist runs notebooks/runs .pytest_cache .mypy_cache .ruff_cache

@@ -35,25 +35,30 @@ EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def main() -> None:
-    """Build all artefacts into one folder."""
+    """Build into the folder that the command line names."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition(":")[0])
     parser.add_argument("folder", nargs="?", type=Path, default=ROOT / "dist")
     parser.add_argument("--offline", action="store_true", help="take packages only from uv's cache")
     given = parser.parse_args()
-    given.folder.mkdir(parents=True, exist_ok=True)
-    build_wheel(given.folder)
-    for architecture, platform in PLATFORMS.items():
-        build_lambda(given.folder / f"lambda-{architecture}.zip", platform, given.offline)
-    for name, script in GLUE_SCRIPTS.items():
-        shutil.copyfile(script, given.folder / name)
+    build_all(given.folder, given.offline)
 
 
-def build_wheel(folder: Path) -> None:
-    """Build the library's wheel; the same files give the same bytes."""
+def build_all(folder: Path, offline: bool) -> None:
+    """Build all artefacts into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
     for earlier in folder.glob(f"{PACKAGE}-*.whl"):
         earlier.unlink()
+    build_wheel(folder, LIBRARY)
+    for architecture, platform in PLATFORMS.items():
+        build_lambda(folder / f"lambda-{architecture}.zip", platform, offline)
+    for name, script in GLUE_SCRIPTS.items():
+        shutil.copyfile(script, folder / name)
+
+
+def build_wheel(folder: Path, project: Path) -> None:
+    """Build the wheel of a project's folder; the same files give the same bytes."""
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder.resolve())]
-    _run(command, LIBRARY, SOURCE_DATE_EPOCH="1580601600")
+    _run(command, project, SOURCE_DATE_EPOCH="1580601600")
 
 
 def build_lambda(target: Path, platform: str, offline: bool = False) -> None:

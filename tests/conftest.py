@@ -27,6 +27,7 @@ SLOW_FILES = (
     "lab/test_spark.py",
     "project/test_bench.py",
     "project/test_installed.py",
+    "project/test_snippets.py",
 )
 SLOW_FIXTURES = {"shared_aws", "spark_session"}
 

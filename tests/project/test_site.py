@@ -1,0 +1,90 @@
+"""`make docs` builds the site, with every page and link, and needs no network; commands.md is the help."""
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+NO_NETWORK = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
+MKDOCS = (sys.executable, "-m", "mkdocs", "build", "--strict")  # --quiet would silence --strict
+
+
+def build(config, folder):
+    return subprocess.run(
+        [*MKDOCS, "--config-file", str(config), "--site-dir", str(folder)],
+        cwd=ROOT,
+        env=os.environ | NO_NETWORK | {"NO_MKDOCS_2_WARNING": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("site")
+    done = build(ROOT / "mkdocs.yml", folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def pages(site):
+    return [page for page in site.rglob("*.html") if page.name != "404.html"]
+
+
+@pytest.mark.slow
+def test_every_page_of_docs_and_of_the_top_is_in_the_site(site):
+    docs = {page.relative_to(ROOT / "docs").with_suffix("") for page in (ROOT / "docs").rglob("*.md")}
+    top = {Path(name) for name in ("index", "es", "contributing", "changelog")}
+    assert {page.relative_to(site).with_suffix("") for page in pages(site)} == docs | top
+
+
+@pytest.mark.slow
+def test_no_page_loads_anything_from_a_network(site):
+    for page in pages(site):
+        loaded = re.findall(r"<(?!a\b)\w+\b[^>]*(?:src|href)=\"?(https?://[^\">]+)", page.read_text())
+        assert loaded == [], page.name
+    for sheet in site.rglob("*.css"):
+        assert not re.search(r"url\([\"']?https?:|@import", sheet.read_text()), sheet.name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("room", ["core", "extract", "normalize", "convert", "query", "jobs", "scale"])
+def test_a_room_shows_all_that_its_face_exports(site, room):
+    text = (site / "reference" / f"{room}.html").read_text()
+    face = importlib.import_module(f"cat_normalize.{room}")
+    for name in getattr(face, "__all__", ()):
+        assert f'id="cat_normalize.{room}.{name}"' in text, name
+    assert "&gt;&gt;&gt;" in text or room in ("extract", "scale", "convert")
+    assert "<blockquote>" not in text  # an example that is no code
+
+
+@pytest.mark.slow
+def test_broken_links_stop_the_build_and_are_named(tmp_path):
+    (tmp_path / "docs").mkdir()
+    links = ["nowhere.md", "index.md#nothing", "../infra/nobody.py"]
+    (tmp_path / "docs" / "tour.md").write_text("".join(f"[there]({link})\n" for link in links))
+    text = (ROOT / "mkdocs.yml").read_text().partition("\nnav:")[0]
+    (tmp_path / "mkdocs.yml").write_text(text.replace("infra/", f"{ROOT}/infra/"))
+    done = build(tmp_path / "mkdocs.yml", tmp_path / "site")
+    assert done.returncode == 1
+    for link in links:
+        assert f"'{link}'" in done.stderr
+
+
+def reference():
+    spec = importlib.util.spec_from_file_location("commands_page", ROOT / "infra" / "site" / "commands.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.reference()
+
+
+@pytest.mark.parametrize("columns", ["40", "200"])
+def test_the_commands_page_is_the_help_of_the_commands(columns, monkeypatch):
+    monkeypatch.setenv("COLUMNS", columns)
+    assert (ROOT / "docs" / "commands.md").read_text() == reference(), "run `make reference`"
