@@ -9,8 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 _BLOCK = re.compile(r"^( *)```(\w*)(?: title=\"([^\"]+)\")?\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
-# What differs from run to run: the name of a run that has none given, and the day.
-_VARIES = [(r"\b\d{8}T\d{6}Z\b", "RUN"), (r"^(day +)\d{4}-\d\d-\d\d$", r"\1DAY")]
+# What differs from run to run: the name of a run that has none given, the day, and how long a stage took.
+_VARIES = [
+    (r"\b\d{8}T\d{6}Z\b", "RUN"),
+    (r"^(day +)\d{4}-\d\d-\d\d$", r"\1DAY"),
+    (r"^(\w+: \d+ cells) in .*", r"\1"),
+]
 
 
 @dataclass
