@@ -41,19 +41,21 @@ class Installed:
         (self.bin.parent / "lib" / "python3.11" / "site-packages" / "more.pth").write_text(here)
         assert str(ROOT) not in self.call("python", "-c", "import cat_lab; print(cat_lab.__file__)").stdout
 
-    def call(self, *words: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    def call(
+        self, *words: object, cwd: Path | None = None, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
         program, *rest = (str(word) for word in words)
         return subprocess.run(
             [self.bin / program, *rest],
             cwd=cwd or self.home,
-            env=environment(HOME=str(self.home), **KEYS),
+            env=environment(HOME=str(self.home), **KEYS, **variables),
             capture_output=True,
             text=True,
             check=False,
         )
 
-    def command(self, *words: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-        return self.call("cat-normalize", *words, cwd=cwd)
+    def command(self, *words: object, **variables: str) -> subprocess.CompletedProcess[str]:
+        return self.call("cat-normalize", *words, **variables)
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +121,7 @@ for sources in (project.find_notebooks(), Path("notebooks")):
 
 
 def test_what_only_notebooks_lack_is_listed_before_a_run(notebooks):
-    done = notebooks.command("run", "--local")
+    done = notebooks.command("run", "--local", JAVA_HOME="")
     first, *problems = done.stderr.splitlines()
     assert (done.returncode, first) == (2, "cat-normalize: 5 problems; nothing was started")
     assert {each.split(":")[0].strip() for each in problems} == {
