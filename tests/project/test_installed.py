@@ -131,6 +131,14 @@ def test_what_only_notebooks_lack_is_listed_before_a_run(notebooks):
     assert problems[-1].endswith(JARS_INSTALL)
 
 
+def test_what_local_lacks_besides_its_extra_is_said_before_anything_starts(install):
+    local = install("local")
+    done = local.command("local")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert done.stderr.endswith(f"; run: {JARS_INSTALL}\n")
+    assert list(local.home.iterdir()) == []
+
+
 def test_a_project_of_ones_own_runs_where_everything_is_installed(install):
     lab = install("")
     lab.see_this_environment()
