@@ -27,8 +27,9 @@ FACES = {
     "cat_normalize.query": "Parameter Period Query literal load names run_athena with_period",
     "cat_normalize.scale": "normalize_export publish_export run",
     "cat_lab.cli": "app main",
-    "cat_lab.local": "JobRun LocalAws Worker create_csv_trigger jupyterlab_options load_bucket "
+    "cat_lab.local": "JobRun LocalAws Worker check_job create_csv_trigger jupyterlab_options load_bucket "
     "run_jupyterlab running save_bucket",
+    "cat_lab.project": "find find_notebooks find_own_notebooks is_installed lay_out",
     "cat_lab.sample": "items ordinary put",
 }
 

@@ -41,19 +41,21 @@ class Installed:
         (self.bin.parent / "lib" / "python3.11" / "site-packages" / "more.pth").write_text(here)
         assert str(ROOT) not in self.call("python", "-c", "import cat_lab; print(cat_lab.__file__)").stdout
 
-    def call(self, *words: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    def call(
+        self, *words: object, cwd: Path | None = None, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
         program, *rest = (str(word) for word in words)
         return subprocess.run(
             [self.bin / program, *rest],
             cwd=cwd or self.home,
-            env=environment(HOME=str(self.home), **KEYS),
+            env=environment(HOME=str(self.home), **KEYS, **variables),
             capture_output=True,
             text=True,
             check=False,
         )
 
-    def command(self, *words: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-        return self.call("cat-normalize", *words, cwd=cwd)
+    def command(self, *words: object, **variables: str) -> subprocess.CompletedProcess[str]:
+        return self.call("cat-normalize", *words, **variables)
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +121,7 @@ for sources in (project.find_notebooks(), Path("notebooks")):
 
 
 def test_what_only_notebooks_lack_is_listed_before_a_run(notebooks):
-    done = notebooks.command("run", "--local")
+    done = notebooks.command("run", "--local", JAVA_HOME="")
     first, *problems = done.stderr.splitlines()
     assert (done.returncode, first) == (2, "cat-normalize: 5 problems; nothing was started")
     assert {each.split(":")[0].strip() for each in problems} == {
@@ -127,6 +129,14 @@ def test_what_only_notebooks_lack_is_listed_before_a_run(notebooks):
     }  # fmt: skip
     assert all("; run: pip install " in each for each in problems)
     assert problems[-1].endswith(JARS_INSTALL)
+
+
+def test_what_local_lacks_besides_its_extra_is_said_before_anything_starts(install):
+    local = install("local")
+    done = local.command("local")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert done.stderr.endswith(f"; run: {JARS_INSTALL}\n")
+    assert list(local.home.iterdir()) == []
 
 
 def test_a_project_of_ones_own_runs_where_everything_is_installed(install):

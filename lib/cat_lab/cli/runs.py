@@ -169,8 +169,9 @@ def local(
 ) -> None:
     """Run a local AWS with a sample table until Ctrl-C; a CSV put into its bucket starts the Glue job."""
     from cat_lab.cli import events
-    from cat_lab.local import running
+    from cat_lab.local import check_job, running
 
+    check_job()
     try:
         with running(Settings.from_environment(os.environ), log_dir) as aws:
             worker = events.start_worker(aws, log_dir, project.find(GLUE_SCRIPT))

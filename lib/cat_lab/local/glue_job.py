@@ -15,13 +15,13 @@ from cat_lab.local import child_process
 from cat_normalize.core.settings import Settings
 
 
-def check_installed() -> None:
-    """Check that this machine has what a job needs.
+def check_job() -> None:
+    """Check that what a local AWS and a run of the Glue job need is installed.
 
     Raises:
-        MissingPackageError: Spark, Java, Glue's library or the jars of S3A are not installed.
+        MissingPackageError: moto, Spark, Java, Glue's library or the jars of S3A are not.
     """
-    require("pyspark", "awsglue")
+    require("moto", "pyspark", "awsglue")
     spark.java_home(os.environ)
     spark.s3a_jars()
 

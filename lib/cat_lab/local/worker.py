@@ -65,9 +65,6 @@ class Worker:
         folder: of the log of all runs, ``glue-job.log``.
         python: variables that select the job's Python, see `glue_job.environment`.
         arguments: each argument of a run, and where the event has its value (`events.RUN_ARGUMENTS`).
-
-    Raises:
-        MissingPackageError: what the job needs on this machine is not installed.
     """
 
     def __init__(
@@ -77,7 +74,6 @@ class Worker:
         python: Mapping[str, str] | None = None,
         arguments: Mapping[str, str] = events.RUN_ARGUMENTS,
     ) -> None:
-        glue_job.check_installed()
         self._aws, self._python, self._arguments = aws, python, arguments
         self._sqs, self._s3, self._glue = (aws.client(each) for each in ("sqs", "s3", "glue"))
         names = (provision.EVENTS, provision.FAILED)

@@ -46,6 +46,7 @@ def test_the_package_exports_its_verbs() -> None:
         "JobRun",
         "LocalAws",
         "Worker",
+        "check_job",
         "create_csv_trigger",
         "load_bucket",
         "run_jupyterlab",
