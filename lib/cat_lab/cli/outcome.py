@@ -106,7 +106,8 @@ def exit_if_failed(record: RunRecord, folder: Path, options: Sequence[str]) -> N
     if not failure:
         return
     if log := logs.active():
-        log.event("failure", **to_builtins(failure), notes=record.notes, **ways_on(record, options))
+        more = {"notes": record.notes, **ways_on(record, options)}
+        log.event("failure", status=record.status, **to_builtins(failure), **more)
     else:
         lines = failure_lines(record, folder, options)
         typer.echo("\n".join([failure.traceback, *lines] if failure.traceback else lines), err=True)

@@ -128,6 +128,7 @@ def test_a_failure_is_one_event_with_what_to_try_and_how_to_resume(project):
     found = events(done)
     (failure,) = named(found, "failure")
     assert (failure["stage"], failure["error"], failure["cell"]) == ("extract", "PermissionError", 3)
+    assert failure["status"] == "failed"
     assert failure["try"].startswith("have the action")
     assert failure["resume"].endswith("run --run-id r --from extract -p 'extract.api_token=********'")
     assert [each["done"] for each in named(found, "stage_end")] == [False]
