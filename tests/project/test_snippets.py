@@ -44,12 +44,27 @@ NOT_RUN = {
     '.venv/bin/python -c "import boto3;': "asks that local AWS; as above",
     ".venv/bin/cat-normalize query totals --parquet runs/local/": "reads what that local AWS made; as above",
     ".venv/bin/cat-normalize query overview --param": "asks Athena; the next two commands ask files",
-    ".venv/bin/cat-normalize run --max-rejects": "reads the table of an AWS account",
+    "pip wheel ": "tests/project/test_installed.py builds and installs the wheels",
+    "pip uninstall ": "changes an environment",
+    "python3.11 -m venv ": "makes an environment",
+    "python -m ipykernel install ": "changes the user's home",
+    "cat-normalize --version": "needs the command on the path; tests/project/test_installed.py has it",
+    "cat-normalize init ": "as above",
+    "cat-normalize convert ": "shows what a missing package prints; as above",
+    "set -a; . ./night.env": "sets variables of the shell that calls it; tests/lab/cli/test_schedule.py",
+    ".venv/bin/cat-normalize doctor": "asks an AWS account",
+    ".venv/bin/cat-normalize runs show 2": "names a run; tests/lab/cli has it",
+    ".venv/bin/cat-normalize runs diff": "compares two runs; tests/lab/cli has it",
+    "sudo systemctl ": "changes the machine",
+    "systemctl ": "asks the machine",
     ".venv/bin/cat-normalize extract --export s3:": "reads an AWS account",
     ".venv/bin/cat-normalize normalize --input raw": "reads what the command before it made",
     ".venv/bin/cat-normalize run --input": "four kernels more; tests/lab/notebooks/test_any_table.py runs it",
 }
-FRAGMENTS = {"docs/deploy.md": "lines of a module, for an environment"}
+FRAGMENTS = {
+    "docs/deploy.md": "lines of a module, for an environment",
+    "docs/explore.md": "lines of a notebook, after its workspace",
+}
 
 
 def not_run(line):

@@ -22,6 +22,16 @@ from tables import checks, collection
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 STAGES = ["01_extract", "02_normalize", "03_convert", "04_query"]
 START, INVESTIGATE = "00_start", "05_investigate"
+LOOKED_AT = (
+    "empty",
+    "first_and_last_years",
+    "no_day",
+    "huge_user",
+    "markup",
+    "awkward_keys",
+    "only_bad_keys",
+)
+"""Tables for the first and the last notebook too, which only show: no user, any period, any text, any key."""
 DAY = "2025-09-01"
 RESET = """%reset -f
 import os
@@ -99,11 +109,12 @@ def test_the_notebooks_run_and_leave_what_the_contract_says(name, aws, create, e
     checks.check_tables(csv.read_bytes(), *others)
     reasons = [json.loads(each)["reason"] for each in (tmp_path / "rejects.jsonl").read_bytes().splitlines()]
     assert dict(sorted(Counter(reasons).items())) == expected.summary["rejected_by_reason"]
-    executed += [execute(name, settings, common) for name in (START, INVESTIGATE)]
-    rejected = bool(expected.summary["rejected"])
-    assert ("the item stands there" in texts(executed[-1])) == rejected
-    assert ("user: there is none" in texts(executed[-1])) == (not expected.rows)
-    assert "Built first" not in texts(*executed[-2:])
+    if name in LOOKED_AT:
+        shown = [execute(each, settings, common) for each in (START, INVESTIGATE)]
+        assert ("the item stands there" in texts(shown[1])) == bool(expected.summary["rejected"])
+        assert ("user: there is none" in texts(shown[1])) == (not expected.rows)
+        assert "Built first" not in texts(*shown)
+        executed += shown
     assert not [output for output in outputs(executed) if "<script>alert" in output.get("text/html", "")]
 
 

@@ -85,8 +85,14 @@ def choose_user(csv: Path, user: str) -> str:
 
 
 def items_of(raw: Path, user: str) -> Items:
-    """Find the items of a user in the one partition that has them, by the hash of their PK."""
+    """Find the items of a user in the one partition that has them, by the hash of their PK.
+
+    Raises:
+        InputError: the folder has no extract.
+    """
     files = _partitions(raw)
+    if not user:
+        return Items([], 0, None)
     path = raw / files[_partition(user, len(files))]
     rows: list[tuple[Any, ...]] = []
     total, first, pk = 0, None, USER_PREFIX + user
@@ -159,7 +165,11 @@ def reject_at(rejects: Path, number: int) -> Reject:
 
 
 def at_source(raw: Path, reject: Reject) -> str:
-    """Say whether the item of a reject stands where it was read, in the raw partitions of this folder."""
+    """Say whether the item of a reject stands where it was read, in the raw partitions of this folder.
+
+    Raises:
+        InputError: there is a reject, and the folder has no extract.
+    """
     name, _, number = reject.source.rpartition(":")
     place = f"{name}, line {number}"
     if not reject.line:

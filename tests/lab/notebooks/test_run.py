@@ -33,7 +33,7 @@ NAMES = [f"0{n}_{stage}.ipynb" for n, stage in enumerate(STAGES, 1)]
 
 @pytest.fixture(scope="module")
 def bare(tmp_path_factory):
-    """An environment without settings: a home, and a PATH without Java."""
+    """An environment without settings: a home, and a PATH without Java; of a cell in JupyterLab."""
     home = tmp_path_factory.mktemp("home")
     (home / "bin").mkdir()
     for folder in ("/bin", "/usr/bin"):
@@ -41,6 +41,7 @@ def bare(tmp_path_factory):
             if not tool.name.startswith("java") and not (home / "bin" / tool.name).is_symlink():
                 (home / "bin" / tool.name).symlink_to(tool)
     made = {"HOME": str(home), "PATH": str(home / "bin"), "LANG": "C.UTF-8"}
+    made |= {"CAT_NORMALIZE_LAB": "1", "JPY_SESSION_NAME": "own.ipynb"}
     assert shutil.which("java", path=made["PATH"]) is None
     return made | ({"PYTHONPATH": os.environ["PYTHONPATH"]} if "PYTHONPATH" in os.environ else {})
 

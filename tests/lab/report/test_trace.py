@@ -32,6 +32,7 @@ ITEMS = [
     line("u8", "FEEDBACK#1", Feedback={"M": {"type": {"N": "1"}}}),
     b"no JSON <b> \xff\x1b[31m\n",
     b'{"PK":{"N":"5"},"SK":{"S":"REGISTER"}}\n',
+    line("", "REGISTER"),
 ]
 
 
@@ -139,18 +140,18 @@ def test_an_empty_table_has_no_user_and_no_reject(empty):
 
 
 def test_every_reject_is_found_and_stands_where_it_was_read(made):
-    found = [trace.reject_at(made.rejects, number) for number in range(4)]
-    assert {each.total for each in found} == {4}
-    assert sorted(each.user for each in found) == ["", "", "u7", "u8"]
+    found = [trace.reject_at(made.rejects, number) for number in range(5)]
+    assert {each.total for each in found} == {5}
+    assert sorted(each.user for each in found) == ["", "", "", "u7", "u8"]
     for each in found:
         assert "the item stands there" in trace.at_source(made.raw, each)
         assert "\x1b" not in repr(display.item(each.item))
 
 
-@pytest.mark.parametrize("number", [4, -1])
+@pytest.mark.parametrize("number", [5, -1])
 def test_a_number_that_no_reject_has_is_an_error(made, number):
     with pytest.raises(
-        ParameterError, match=rf"reject: {number} is not within 0 to 3, the rejects of this run"
+        ParameterError, match=rf"reject: {number} is not within 0 to 4, the rejects of this run"
     ):
         trace.reject_at(made.rejects, number)
 
