@@ -16,7 +16,8 @@ try {
   page.on("console", (each) => each.type() === "error" && errors.push(each.text()));
   page.on("pageerror", (each) => errors.push(String(each)));
   await page.goto(pathToFileURL(resolve(page_file)).href);
-  await page.fill(".md-search__input", words);
+  await page.click(".md-search__input");
+  await page.keyboard.type(words);
   await page.waitForSelector(".md-search-result__link", { timeout: 20000 });
   const titles = await page.locator(".md-search-result__article h1, .md-search-result__article h2").allInnerTexts();
   console.log(JSON.stringify({ titles, requests, errors }, null, 1));
