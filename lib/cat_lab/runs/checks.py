@@ -39,7 +39,8 @@ def check_plan(plan: Plan, settings: Settings, today: date) -> list[Check]:
         settings: table, bucket, region, endpoint and rules.
         today: the calendar day in the configured time zone.
     """
-    names = ["parameters", "dates", "runs folder", "TMPDIR"]
+    names = ["local AWS", "queries"] if plan.local else []
+    names += ["parameters", "dates", "runs folder", "TMPDIR"]
     found = [*_package_problems(plan), *_parameter_problems(plan, settings, today)]
     found += _disk_problems(plan.folder)
     if "convert" in plan.stages:
