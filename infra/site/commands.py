@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+import typer
 from typer.main import get_command
 
 from cat_lab.cli import app
@@ -25,14 +26,14 @@ def main() -> None:
     PAGE.write_text(reference())
 
 
-def reference() -> str:
-    """Return the page; it depends on the commands alone, not on a terminal."""
-    program = get_command(app)
+def reference(application: typer.Typer = app) -> str:
+    """Return the page of an application; it depends on the commands alone, not on a terminal."""
+    program = get_command(application)
     return "\n".join([HEAD, *_sections(program, click.Context(program, info_name="cat-normalize"))])
 
 
 def _sections(command: click.Command, context: click.Context) -> Iterator[str]:
-    """Yield the section of each command, groups first, then what is in them."""
+    """Yield the section of a command, then those of the commands in it."""
     if context.parent:
         yield from (f"## `{context.command_path}`", "", _text(command.help), "")
     usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])

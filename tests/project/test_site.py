@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 
 ROOT = Path(__file__).parents[2]
 NO_NETWORK = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
@@ -77,14 +78,28 @@ def test_broken_links_stop_the_build_and_are_named(tmp_path):
         assert f"'{link}'" in done.stderr
 
 
-def reference():
+def reference(*application):
     spec = importlib.util.spec_from_file_location("commands_page", ROOT / "infra" / "site" / "commands.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.reference()
+    return module.reference(*application)
 
 
 @pytest.mark.parametrize("columns", ["40", "200"])
 def test_the_commands_page_is_the_help_of_the_commands(columns, monkeypatch):
     monkeypatch.setenv("COLUMNS", columns)
     assert (ROOT / "docs" / "commands.md").read_text() == reference(), "run `make reference`"
+
+
+def test_the_commands_of_a_command_have_sections_too_and_hidden_ones_have_none():
+    outer, inner = typer.Typer(), typer.Typer(help="What is kept.")
+    inner.command("list")(lambda limit=typer.Option(3, help="How many."): None)  # noqa: B008
+    inner.command("prune", hidden=True)(lambda: None)
+    outer.add_typer(inner, name="runs")
+    outer.command("other", help="A *star* and a | bar.")(lambda: None)
+    page = reference(outer)
+    assert re.findall("^## (.*)", page, re.MULTILINE) == [
+        "`cat-normalize other`", "`cat-normalize runs`", "`cat-normalize runs list`",
+    ]  # fmt: skip
+    assert "How many. [default: 3]" in page
+    assert r"A \*star\* and a \| bar." in page
