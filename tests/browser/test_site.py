@@ -3,22 +3,18 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-ENVIRONMENT = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
+from project.built import built_site
+
 OF_THE_THEME = {"aria-dialog-name", "scrollable-region-focusable"}
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("site")
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
-    subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, check=True)
-    return folder
+    return built_site(tmp_path_factory)
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +25,7 @@ def browse(tmp_path_factory):
     def start(script, page, *words):
         done = subprocess.run(
             ["node", str(Path(__file__).with_name(script)), str(page), *words],
-            env=ENVIRONMENT | {"TMPDIR": str(unpacked)},
+            env=os.environ | {"TMPDIR": str(unpacked)},
             capture_output=True,
             text=True,
             timeout=280,

@@ -1,37 +1,18 @@
 """`make docs` builds the site, with every page and link, and needs no network; commands.md is the help."""
 
 import importlib.util
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import typer
 
-ROOT = Path(__file__).parents[2]
-NO_NETWORK = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
-MKDOCS = (sys.executable, "-m", "mkdocs", "build", "--strict")  # --quiet would silence --strict
-
-
-def build(config, folder):
-    return subprocess.run(
-        [*MKDOCS, "--config-file", str(config), "--site-dir", str(folder)],
-        cwd=ROOT,
-        env=os.environ | NO_NETWORK | {"NO_MKDOCS_2_WARNING": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+from project.built import ROOT, build, built_site
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("site")
-    done = build(ROOT / "mkdocs.yml", folder)
-    assert done.returncode == 0, done.stderr
-    return folder
+    return built_site(tmp_path_factory)
 
 
 def pages(site):
