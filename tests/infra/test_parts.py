@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,6 +14,7 @@ import pytest
 
 from cat_normalize.core import layout
 from cat_normalize.core.errors import SettingsError
+from cat_normalize.jobs import etl1
 from infra.assembly import CDK
 
 
@@ -108,3 +110,13 @@ def test_pins_of_a_requirements_file(
 def test_without_the_file_the_librarys_own_pins_count(cdk: dict[str, ModuleType], tmp_path: Path) -> None:
     found = cdk["artefacts"].glue_modules(tmp_path / "none.txt")
     assert {pin.partition("==")[0] for pin in found} == {"msgspec", "tzdata"}
+
+
+def test_scale_and_costs_take_the_time_that_the_lambda_computes_for_1_gb() -> None:
+    scale, deploy = ((CDK.parents[1] / "docs" / page).read_text() for page in ("scale.md", "deploy.md"))
+    (row,) = re.findall(r"^\| 1 GB .*$", scale, re.MULTILINE)
+    scan, work, whole = (int(seconds) for seconds in re.findall(r"(\d+) s\b", row))
+    assert work == etl1.seconds_needed(1e9, 1e9)
+    assert whole == scan + work
+    costs = re.findall(r"^\| Lambda, .*?(\d+) s × 30", deploy, re.MULTILINE)
+    assert costs == [str(whole)] * 2
