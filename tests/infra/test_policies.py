@@ -96,8 +96,7 @@ ROLES: dict[str, tuple[str, str, set[Grant]]] = {
             f"logs:CreateLogGroup {STREAMS}",
             f"{LOGS}/aws-glue/jobs/cat-{{env}}-etl2-parquet/error:*",
             f"{LOGS}/aws-glue/jobs/cat-{{env}}-etl2-parquet/output:*",
-        )
-        | each("cloudwatch:PutMetricData", "*", conditions=("StringEquals cloudwatch:namespace Glue",)),
+        ),
     ),
     "state machine": (
         "etl2/StartRole",
@@ -148,8 +147,7 @@ SPARK_ROLES: dict[str, tuple[str, str, set[Grant]]] = {
             f"logs:CreateLogGroup {STREAMS}",
             f"{LOGS}/aws-glue/jobs/cat-{{env}}-etl1-normalize/error:*",
             f"{LOGS}/aws-glue/jobs/cat-{{env}}-etl1-normalize/output:*",
-        )
-        | each("cloudwatch:PutMetricData", "*", conditions=("StringEquals cloudwatch:namespace Glue",)),
+        ),
     ),
     "scripts of ETL-1": (
         "etl1/ScriptsRole",
@@ -312,7 +310,7 @@ def test_a_permission_on_everything_is_only_for_actions_without_a_resource(prod:
     everything = {
         action for role in roles(prod).values() for action, resource, _ in grants(role) if resource == "*"
     }
-    assert {action.partition(":")[0] for action in everything} == {"xray", "logs", "cloudwatch"}
+    assert {action.partition(":")[0] for action in everything} == {"xray", "logs"}
     assert not any("*" in action for role in roles(prod).values() for action, _, _ in grants(role))
 
 

@@ -193,9 +193,14 @@ def test_the_arguments_of_the_glue_job(prod: Assembly) -> None:
         "--fallback_patterns": PATTERNS,
         "--job-language": "python",
         "--job-bookmark-option": "job-bookmark-disable",
-        "--enable-metrics": "true",
         "--custom-logGroup-prefix": "/aws-glue/jobs/cat-prod-etl2-parquet",
     }
+
+
+def test_no_glue_job_sends_metrics_that_nobody_reads(spark: Assembly) -> None:
+    for template in (spark.etl1, spark.etl2):
+        arguments = template.one("AWS::Glue::Job")["DefaultArguments"]
+        assert not [name for name in arguments if "metrics" in name]
 
 
 def test_only_script_and_wheel_go_to_their_prefix(prod: Assembly) -> None:

@@ -95,7 +95,6 @@ def test_only_these_rules_other_than_prefixes_are_acknowledged(prod: Assembly) -
         ("Custom::CDKBucketDeployment8693BB64968944B69AAFB0CC9EB8756C", "AwsSolutions-L1"),
         ("Convert/Job", "AwsSolutions-GL1"),
         ("Convert/Job", "AwsSolutions-GL3"),
-        ("Convert/Role", "AwsSolutions-IAM5[Resource::*]"),
         ("Start/Role", "AwsSolutions-IAM5[Resource::*]"),
     }
 
