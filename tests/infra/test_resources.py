@@ -9,6 +9,7 @@ import pytest
 
 from cat_normalize.core import layout, schema
 from cat_normalize.core.settings import FALLBACK_PATTERNS, Rules, Settings
+from cat_normalize.core.storage import staging_prefix
 from infra.assembly import ACCOUNT, CDK, Assembly
 
 PATTERNS = ",".join(FALLBACK_PATTERNS)
@@ -90,12 +91,23 @@ def test_lifecycle_rules(request: pytest.FixtureRequest, environment: str, old: 
             "ExpiredObjectDeleteMarker": True,
             "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1},
         },
-        "staging-users": {"Prefix": "staging/reports/etl-process2/", "ExpirationInDays": 2},
-        "staging-conversations": {"Prefix": "staging/reports/conversations/", "ExpirationInDays": 2},
-        "staging-messages": {"Prefix": "staging/reports/messages/", "ExpirationInDays": 2},
+        "staging": {
+            "Prefix": "staging/",
+            "ExpirationInDays": 1,
+            "NoncurrentVersionExpiration": {"NoncurrentDays": 1},
+            "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1},
+        },
         "rejects": {"Prefix": "rejects/etl-process1/", "ExpirationInDays": rejects},
         "athena-results": {"Prefix": "athena/results/", "ExpirationInDays": 7},
     }
+
+
+def test_whatever_is_staged_is_under_the_prefix_that_expires(prod: Assembly) -> None:
+    (rule,) = [it for it in reports(prod)["LifecycleConfiguration"]["Rules"] if it["Id"] == "staging"]
+    keys = [layout.parquet_key(Settings(), table) for table in schema.TABLES]
+    staged = [staging_prefix(key) for key in (*keys, Settings().csv_prefix)]
+    assert len(set(staged)) == 4
+    assert [prefix for prefix in staged if not prefix.startswith(rule["Prefix"])] == []
 
 
 KEPT = {"AWS::S3::Bucket", "AWS::Logs::LogGroup", "AWS::Glue::Database", "AWS::Glue::Table"} | {
@@ -346,12 +358,6 @@ def test_with_spark_there_is_no_lambda_and_the_bucket_and_etl2_are_the_same(
     buckets = [dict(reports(each)) for each in (prod, spark)]
     rules = [bucket.pop("LifecycleConfiguration")["Rules"] for bucket in buckets]
     assert [rule for rule in rules[1] if rule not in rules[0]] == [
-        {
-            "Id": "staging-etl1",
-            "Status": "Enabled",
-            "Prefix": "staging/reports/etl-process1/",
-            "ExpirationInDays": 2,
-        },
         {"Id": "exports", "Status": "Enabled", "Prefix": "exports/etl-process1/", "ExpirationInDays": 2},
     ]
     assert buckets[0] == buckets[1]
