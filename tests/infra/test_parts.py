@@ -55,6 +55,13 @@ def test_an_unknown_environment_is_named(cdk: dict[str, ModuleType]) -> None:
         cdk["environments"].environment("stage")
 
 
+@pytest.mark.parametrize("account", ["", "12345", "1234-5678-9012"])
+def test_an_account_that_cannot_be_is_refused(cdk: dict[str, ModuleType], account: str) -> None:
+    prod = cdk["environments"].ENVIRONMENTS["prod"]
+    with pytest.raises(SettingsError, match=r"environment prod: account .* write its 12 digits as text"):
+        replace(prod, account=account)
+
+
 @pytest.mark.parametrize("patterns", [(), ("no .{1,9}s[eé]",)])
 def test_patterns_that_cannot_be_deployed_are_refused(
     cdk: dict[str, ModuleType], patterns: tuple[str, ...]

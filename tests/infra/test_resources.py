@@ -338,16 +338,16 @@ def test_the_arguments_of_the_glue_job_of_etl1_are_the_lambdas_settings(
     }
 
 
-def test_zones_and_patterns_of_an_environment_reach_lambda_and_job(zoned: Assembly) -> None:
+def test_zones_and_patterns_of_an_environment_reach_lambda_and_job(everything: Assembly) -> None:
     given = {
         "time_zone": "America/Lima",
         "naive_time_zone": "UTC",
         "fallback_patterns": r"\bno s[eé],perd[oó]n",
     }
-    variables = zoned.etl1.one("AWS::Lambda::Function")["Environment"]["Variables"]
+    variables = everything.etl1.one("AWS::Lambda::Function")["Environment"]["Variables"]
     assert {name: variables[f"CAT_{name.upper()}"] for name in given} == given
-    assert zoned.etl1.one("AWS::Scheduler::Schedule")["ScheduleExpressionTimezone"] == "America/Lima"
-    arguments = zoned.etl2.one("AWS::Glue::Job")["DefaultArguments"]
+    assert everything.etl1.one("AWS::Scheduler::Schedule")["ScheduleExpressionTimezone"] == "America/Lima"
+    arguments = everything.etl2.one("AWS::Glue::Job")["DefaultArguments"]
     assert {name: arguments[f"--{name}"] for name in given} == given
 
 

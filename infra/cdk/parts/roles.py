@@ -55,7 +55,9 @@ def role(
     for grant in grants:
         for resource in grant.resources:
             if "*" in resource and grant.wildcard:
-                flat = resource.replace(stack.account, "<AWS::AccountId>")
+                # cdk-nag writes an account that only the deployment knows in this way.
+                unknown = cdk.Token.is_unresolved(stack.account)
+                flat = resource.replace(stack.account, "<AWS::AccountId>") if unknown else resource
                 acknowledge(made, grant.wildcard, f"IAM5[Resource::{flat}]")
     return made.without_policy_updates()
 
