@@ -17,7 +17,9 @@ class Environment:
     """One environment; the names of sizes give their units.
 
     ``account`` binds the stacks to an account: with credentials of another the CDK refuses to deploy. With
-    None they go to the account of the credentials.
+    None they go to the account of the credentials. ``alarm_key`` encrypts the alarms' topic with a KMS key of
+    its own, which costs 1 dollar a month; otherwise the topic is not encrypted, and an alarm's text has
+    names and counts but nobody's data.
 
     ``keep`` retains buckets, logs and catalogue when a stack is deleted. ``etl1`` says where ETL-1 runs; with
     ``spark`` the Lambda is not created (docs/scale.md). ``concurrency`` is the Lambda's reserved concurrency:
@@ -33,6 +35,7 @@ class Environment:
     rejects_days: int
     scan_limit_bytes: int
     account: str | None = None
+    alarm_key: bool = False
     region: str = Settings().region
     etl1: Literal["lambda", "spark"] = "lambda"
     architecture: Architecture = "arm64"

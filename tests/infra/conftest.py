@@ -31,7 +31,7 @@ from dataclasses import replace
 import environments
 patterns = (r"\\bno s[eé]", "perd[oó]n")
 changed = {"time_zone": "America/Lima", "naive_time_zone": "UTC", "fallback_patterns": patterns}
-changed |= {"account": "123456789012"}
+changed |= {"account": "123456789012", "alarm_key": True}
 environments.ENVIRONMENTS["prod"] = replace(environments.PROD, **changed)
 import app
 app.main()
