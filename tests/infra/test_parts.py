@@ -62,6 +62,13 @@ def test_an_account_that_cannot_be_is_refused(cdk: dict[str, ModuleType], accoun
         replace(prod, account=account)
 
 
+@pytest.mark.parametrize("analyst", ["*", "", "arn:aws:iam::123456789012:role/*", "s3.amazonaws.com"])
+def test_an_analyst_who_is_nobody_or_everybody_is_refused(cdk: dict[str, ModuleType], analyst: str) -> None:
+    prod = cdk["environments"].ENVIRONMENTS["prod"]
+    with pytest.raises(SettingsError, match=r"environment prod: analyst .* is nobody's ARN; write that of"):
+        replace(prod, analysts=(analyst,))
+
+
 @pytest.mark.parametrize("patterns", [(), ("no .{1,9}s[eé]",)])
 def test_patterns_that_cannot_be_deployed_are_refused(
     cdk: dict[str, ModuleType], patterns: tuple[str, ...]
