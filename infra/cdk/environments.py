@@ -21,6 +21,7 @@ class Environment:
     its own, which costs 1 dollar a month; otherwise the topic is not encrypted, and an alarm's text has
     names and counts but nobody's data. ``analysts`` are the ARNs of the users, roles or accounts (``…:root``)
     that may assume the role that queries the tables and reads nothing else; without any there is none.
+    ``csv_days`` is how long CSVs are kept, None for ever (docs/deploy.md says what is lost).
 
     ``keep`` retains buckets, logs and catalogue when a stack is deleted. ``etl1`` says where ETL-1 runs; with
     ``spark`` the Lambda is not created (docs/scale.md). ``concurrency`` is the Lambda's reserved concurrency:
@@ -38,6 +39,7 @@ class Environment:
     account: str | None = None
     alarm_key: bool = False
     analysts: tuple[str, ...] = ()
+    csv_days: int | None = None
     region: str = Settings().region
     etl1: Literal["lambda", "spark"] = "lambda"
     architecture: Architecture = "arm64"

@@ -102,6 +102,14 @@ def test_lifecycle_rules(request: pytest.FixtureRequest, environment: str, old: 
     }
 
 
+def test_csvs_expire_only_where_the_environment_says_so(prod: Assembly, everything: Assembly) -> None:
+    rules = [reports(each)["LifecycleConfiguration"]["Rules"] for each in (prod, everything)]
+    assert [rule for rule in rules[1] if rule not in rules[0]] == [
+        {"Id": "csvs", "Status": "Enabled", "Prefix": "reports/etl-process1/", "ExpirationInDays": 400}
+    ]
+    assert [rule for rule in rules[0] if rule not in rules[1]] == []
+
+
 def test_whatever_is_staged_is_under_the_prefix_that_expires(prod: Assembly) -> None:
     (rule,) = [it for it in reports(prod)["LifecycleConfiguration"]["Rules"] if it["Id"] == "staging"]
     keys = [layout.parquet_key(Settings(), table) for table in schema.TABLES]

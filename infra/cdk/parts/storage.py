@@ -33,7 +33,7 @@ class Storage(Construct):
 
 
 def lifecycle(env: Environment) -> list[s3.LifecycleRule]:
-    """Return the rules that delete old versions, unfinished uploads, staging, rejects and query results."""
+    """Return the rules that delete what is old: versions, uploads, staging, rejects, results and CSVs."""
     settings = env.settings
     rules = [
         s3.LifecycleRule(
@@ -54,6 +54,8 @@ def lifecycle(env: Environment) -> list[s3.LifecycleRule]:
         _expire("rejects", settings.rejects_prefix, DAYS(env.rejects_days)),
         _expire("athena-results", settings.athena_prefix, DAYS(7)),
     ]
+    if env.csv_days is not None:
+        rules.append(_expire("csvs", settings.csv_prefix, DAYS(env.csv_days)))
     if env.etl1 == "spark":
         rules.append(_expire("exports", names.EXPORTS_PREFIX, DAYS(env.export_days)))
     return rules
