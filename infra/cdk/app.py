@@ -28,7 +28,8 @@ FLAGS = {
 
 def build(app: cdk.App, env: Environment, artefacts: Artefacts) -> None:
     """Add both stacks of an environment to an app, and check them against AwsSolutions' rules."""
-    common = {"env": cdk.Environment(region=env.region), "termination_protection": env.keep}
+    place = cdk.Environment(account=env.account, region=env.region)
+    common = {"env": place, "termination_protection": env.keep}
     etl1 = Etl1Stack(app, env.named(layout.STACK_ETL1), env, artefacts, **common)
     etl2 = Etl2Stack(app, env.named(layout.STACK_ETL2), env, artefacts, **common)
     etl2.add_stack_dependency(etl1, "ETL-2's script goes to ETL-1's bucket")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,6 +15,13 @@ Architecture = Literal["arm64", "x86_64"]
 @dataclass(frozen=True, slots=True)
 class Environment:
     """One environment; the names of sizes give their units.
+
+    ``account`` binds the stacks to an account: with credentials of another the CDK refuses to deploy. With
+    None they go to the account of the credentials. ``alarm_key`` encrypts the alarms' topic with a KMS key of
+    its own, which costs 1 dollar a month; otherwise the topic is not encrypted, and an alarm's text has
+    names and counts but nobody's data. ``analysts`` are the ARNs of the users, roles or accounts (``…:root``)
+    that may assume the role that queries the tables and reads nothing else; without any there is none.
+    ``csv_days`` is how long CSVs are kept, None for ever (docs/deploy.md says what is lost).
 
     ``keep`` retains buckets, logs and catalogue when a stack is deleted. ``etl1`` says where ETL-1 runs; with
     ``spark`` the Lambda is not created (docs/scale.md). ``concurrency`` is the Lambda's reserved concurrency:
@@ -28,6 +36,10 @@ class Environment:
     old_version_days: int
     rejects_days: int
     scan_limit_bytes: int
+    account: str | None = None
+    alarm_key: bool = False
+    analysts: tuple[str, ...] = ()
+    csv_days: int | None = None
     region: str = Settings().region
     etl1: Literal["lambda", "spark"] = "lambda"
     architecture: Architecture = "arm64"
@@ -44,6 +56,23 @@ class Environment:
     time_zone: str = Rules().time_zone
     naive_time_zone: str | None = None
     fallback_patterns: tuple[str, ...] = Rules().fallback_patterns
+
+    def __post_init__(self) -> None:
+        """Refuse what would be deployed and not work, or be open to others.
+
+        Raises:
+            SettingsError: the account is not an account's number, or an analyst not the ARN of somebody.
+        """
+        if self.account is not None and not re.fullmatch(r"[0-9]{12}", self.account):
+            raise SettingsError(
+                f"environment {self.name}: account {self.account!r} is not one; write its 12 digits as text"
+            )
+        for analyst in self.analysts:
+            if not re.fullmatch(r"arn:aws:iam::[0-9]{12}:(root|(user|role)/[^*]+)", analyst):
+                raise SettingsError(
+                    f"environment {self.name}: analyst {analyst!r} is nobody's ARN; "
+                    "write that of a user, a role, or an account (arn:aws:iam::123456789012:root)"
+                )
 
     def named(self, name: str) -> str:
         """Return this environment's form of a name of prod: ``cat-test-…`` for ``cat-prod-…``."""

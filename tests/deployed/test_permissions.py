@@ -53,8 +53,6 @@ BY_THE_SERVICE = {
          f"{DOCS}/glue/latest/dg/create-an-iam-role.html"),
         (f"logs:CreateLogGroup {STREAMS}", f"{JOB_LOGS}/error:*", "", "Glue writes its own log", GLUES_ROLE),
         (f"logs:CreateLogGroup {STREAMS}", f"{JOB_LOGS}/output:*", "", "and the script's", GLUES_ROLE),
-        ("cloudwatch:PutMetricData", "*", "StringEquals cloudwatch:namespace Glue", "Glue measures the job",
-         GLUES_ROLE),
     ],
 }  # fmt: skip
 """What a service itself does as the role: actions, resource, condition, what for, and where it says so."""

@@ -24,18 +24,21 @@ app.main()
 """
 """The app with ETL-1 in Spark, and some sizes other than the default."""
 
-ZONED = """
+EVERYTHING = """
 import sys
 sys.path.insert(0, ".")
 from dataclasses import replace
 import environments
 patterns = (r"\\bno s[eé]", "perd[oó]n")
 changed = {"time_zone": "America/Lima", "naive_time_zone": "UTC", "fallback_patterns": patterns}
+changed |= {"account": "123456789012", "alarm_key": True}
+changed |= {"csv_days": 400}
+changed |= {"analysts": ("arn:aws:iam::123456789012:role/analysts", "arn:aws:iam::210987654321:root")}
 environments.ENVIRONMENTS["prod"] = replace(environments.PROD, **changed)
 import app
 app.main()
 """
-"""The app with other time zones and patterns than the default."""
+"""The app with other rules than the default, and with all that is off by default."""
 
 UNACKNOWLEDGED = """
 import sys
@@ -51,7 +54,7 @@ RUNS = {
     "prod": (("app.py",), "prod"),
     "test": (("app.py",), "test"),
     "spark": (("-c", SPARK), "prod"),
-    "zoned": (("-c", ZONED), "prod"),
+    "everything": (("-c", EVERYTHING), "prod"),
     "unacknowledged": (("-c", UNACKNOWLEDGED), "prod"),
 }
 
@@ -109,7 +112,7 @@ def spark(runs: dict[str, Tried]) -> Assembly:
 
 
 @pytest.fixture(scope="session")
-def zoned(runs: dict[str, Tried]) -> Assembly:
-    """Return prod with other time zones and patterns."""
-    assert runs["zoned"].code == 0, runs["zoned"].err
-    return Assembly(runs["zoned"].folder, "prod")
+def everything(runs: dict[str, Tried]) -> Assembly:
+    """Return prod with other rules, and with all that is off by default."""
+    assert runs["everything"].code == 0, runs["everything"].err
+    return Assembly(runs["everything"].folder, "prod")

@@ -211,9 +211,23 @@ def test_only_an_older_csv_is_not_a_failure(prod: Assembly, error: str, cause: s
 
 def test_the_end_states(prod: Assembly) -> None:
     states = definition(prod)["States"]
-    assert states["The Glue job failed"] == {"Type": "Fail", "ErrorPath": "$.Error", "CausePath": "$.Cause"}
+    assert states["The Glue job failed"] == {
+        "Type": "Fail",
+        "Error": "GlueJobFailed",
+        "CausePath": "States.Format('{}: {}', $.Error, $.Cause)",
+    }
     assert states["The newer Parquet stays"]["Type"] == "Succeed"
     assert len(states) == 4
+
+
+def test_no_state_ends_with_a_name_that_is_reserved_for_step_functions(
+    prod: Assembly, spark: Assembly
+) -> None:
+    """https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html#error-handling-error-representation."""
+    for made in (definition(prod), etl1_definition(spark)):
+        failed = [state for state in made["States"].values() if state["Type"] == "Fail"]
+        assert failed
+        assert not [it for it in failed if "ErrorPath" in it or it["Error"].startswith("States.")]
 
 
 def test_a_run_that_an_event_starts_can_never_allow_a_future_day(prod: Assembly) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,6 +14,7 @@ import pytest
 
 from cat_normalize.core import layout
 from cat_normalize.core.errors import SettingsError
+from cat_normalize.jobs import etl1
 from infra.assembly import CDK
 
 
@@ -51,6 +53,20 @@ def test_names_of_test_derive_from_prods(cdk: dict[str, ModuleType], prod: str, 
 def test_an_unknown_environment_is_named(cdk: dict[str, ModuleType]) -> None:
     with pytest.raises(SettingsError, match="no environment 'stage'; give -c env=prod or test"):
         cdk["environments"].environment("stage")
+
+
+@pytest.mark.parametrize("account", ["", "12345", "1234-5678-9012"])
+def test_an_account_that_cannot_be_is_refused(cdk: dict[str, ModuleType], account: str) -> None:
+    prod = cdk["environments"].ENVIRONMENTS["prod"]
+    with pytest.raises(SettingsError, match=r"environment prod: account .* write its 12 digits as text"):
+        replace(prod, account=account)
+
+
+@pytest.mark.parametrize("analyst", ["*", "", "arn:aws:iam::123456789012:role/*", "s3.amazonaws.com"])
+def test_an_analyst_who_is_nobody_or_everybody_is_refused(cdk: dict[str, ModuleType], analyst: str) -> None:
+    prod = cdk["environments"].ENVIRONMENTS["prod"]
+    with pytest.raises(SettingsError, match=r"environment prod: analyst .* is nobody's ARN; write that of"):
+        replace(prod, analysts=(analyst,))
 
 
 @pytest.mark.parametrize("patterns", [(), ("no .{1,9}s[eé]",)])
@@ -108,3 +124,13 @@ def test_pins_of_a_requirements_file(
 def test_without_the_file_the_librarys_own_pins_count(cdk: dict[str, ModuleType], tmp_path: Path) -> None:
     found = cdk["artefacts"].glue_modules(tmp_path / "none.txt")
     assert {pin.partition("==")[0] for pin in found} == {"msgspec", "tzdata"}
+
+
+def test_scale_and_costs_take_the_time_that_the_lambda_computes_for_1_gb() -> None:
+    scale, deploy = ((CDK.parents[1] / "docs" / page).read_text() for page in ("scale.md", "deploy.md"))
+    (row,) = re.findall(r"^\| 1 GB .*$", scale, re.MULTILINE)
+    scan, work, whole = (int(seconds) for seconds in re.findall(r"(\d+) s\b", row))
+    assert work == etl1.seconds_needed(1e9, 1e9)
+    assert whole == scan + work
+    costs = re.findall(r"^\| Lambda, .*?(\d+) s × 30", deploy, re.MULTILINE)
+    assert costs == [str(whole)] * 2

@@ -96,8 +96,7 @@ ROLES: dict[str, tuple[str, str, set[Grant]]] = {
             f"logs:CreateLogGroup {STREAMS}",
             f"{LOGS}/aws-glue/jobs/cat-{{env}}-etl2-parquet/error:*",
             f"{LOGS}/aws-glue/jobs/cat-{{env}}-etl2-parquet/output:*",
-        )
-        | each("cloudwatch:PutMetricData", "*", conditions=("StringEquals cloudwatch:namespace Glue",)),
+        ),
     ),
     "state machine": (
         "etl2/StartRole",
@@ -148,8 +147,7 @@ SPARK_ROLES: dict[str, tuple[str, str, set[Grant]]] = {
             f"logs:CreateLogGroup {STREAMS}",
             f"{LOGS}/aws-glue/jobs/cat-{{env}}-etl1-normalize/error:*",
             f"{LOGS}/aws-glue/jobs/cat-{{env}}-etl1-normalize/output:*",
-        )
-        | each("cloudwatch:PutMetricData", "*", conditions=("StringEquals cloudwatch:namespace Glue",)),
+        ),
     ),
     "scripts of ETL-1": (
         "etl1/ScriptsRole",
@@ -312,7 +310,7 @@ def test_a_permission_on_everything_is_only_for_actions_without_a_resource(prod:
     everything = {
         action for role in roles(prod).values() for action, resource, _ in grants(role) if resource == "*"
     }
-    assert {action.partition(":")[0] for action in everything} == {"xray", "logs", "cloudwatch"}
+    assert {action.partition(":")[0] for action in everything} == {"xray", "logs"}
     assert not any("*" in action for role in roles(prod).values() for action, _, _ in grants(role))
 
 
@@ -335,14 +333,38 @@ def test_only_its_rule_may_send_to_the_queue_of_etl2(prod: Assembly) -> None:
     assert allowed(prod.etl1, "AWS::SQS::QueuePolicy") == []  # schedule and Lambda use their roles
 
 
-def test_only_alarms_of_this_account_may_publish_to_the_topic(prod: Assembly) -> None:
-    condition = {
-        "StringEquals": {"aws:SourceAccount": ACCOUNT},
-        "ArnLike": {"aws:SourceArn": f"arn:aws:cloudwatch:us-east-1:{ACCOUNT}:alarm:cat-prod-*"},
+ALARMS = {
+    "StringEquals": {"aws:SourceAccount": ACCOUNT},
+    "ArnLike": {"aws:SourceArn": f"arn:aws:cloudwatch:us-east-1:{ACCOUNT}:alarm:cat-prod-*"},
+}
+
+
+def test_only_alarms_of_this_account_may_publish_to_the_topic(prod: Assembly, everything: Assembly) -> None:
+    for assembly in (prod, everything):
+        assert allowed(assembly.etl1, "AWS::SNS::TopicPolicy") == [
+            ("{'Service': 'cloudwatch.amazonaws.com'}", "sns:Publish", str(ALARMS))
+        ]
+
+
+def test_the_topic_has_a_key_where_the_environment_says_so(prod: Assembly, everything: Assembly) -> None:
+    assert "KmsMasterKeyId" not in prod.etl1.one("AWS::SNS::Topic")
+    assert not prod.etl1.all("AWS::KMS::Key")
+    (name,) = [name for name, it in everything.etl1.resources.items() if it["Type"] == "AWS::KMS::Key"]
+    assert everything.etl1.one("AWS::SNS::Topic")["KmsMasterKeyId"] == f"arn:{name}"
+    assert everything.etl1.one("AWS::KMS::Key")["EnableKeyRotation"] is True
+
+
+def test_the_key_lets_the_account_administer_it_and_the_alarms_use_it(everything: Assembly) -> None:
+    administer, use = everything.etl1.one("AWS::KMS::Key")["KeyPolicy"]["Statement"]
+    assert administer["Principal"] == {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
+    assert use == {
+        "Sid": "Alarms",
+        "Effect": "Allow",
+        "Principal": {"Service": "cloudwatch.amazonaws.com"},
+        "Action": ["kms:Decrypt", "kms:GenerateDataKey*"],
+        "Resource": "*",
+        "Condition": ALARMS,
     }
-    assert allowed(prod.etl1, "AWS::SNS::TopicPolicy") == [
-        ("{'Service': 'cloudwatch.amazonaws.com'}", "sns:Publish", str(condition))
-    ]
 
 
 def test_only_the_access_log_may_be_written_by_a_service(prod: Assembly) -> None:

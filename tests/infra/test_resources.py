@@ -9,6 +9,7 @@ import pytest
 
 from cat_normalize.core import layout, schema
 from cat_normalize.core.settings import FALLBACK_PATTERNS, Rules, Settings
+from cat_normalize.core.storage import staging_prefix
 from infra.assembly import ACCOUNT, CDK, Assembly
 
 PATTERNS = ",".join(FALLBACK_PATTERNS)
@@ -90,12 +91,31 @@ def test_lifecycle_rules(request: pytest.FixtureRequest, environment: str, old: 
             "ExpiredObjectDeleteMarker": True,
             "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1},
         },
-        "staging-users": {"Prefix": "staging/reports/etl-process2/", "ExpirationInDays": 2},
-        "staging-conversations": {"Prefix": "staging/reports/conversations/", "ExpirationInDays": 2},
-        "staging-messages": {"Prefix": "staging/reports/messages/", "ExpirationInDays": 2},
+        "staging": {
+            "Prefix": "staging/",
+            "ExpirationInDays": 1,
+            "NoncurrentVersionExpiration": {"NoncurrentDays": 1},
+            "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1},
+        },
         "rejects": {"Prefix": "rejects/etl-process1/", "ExpirationInDays": rejects},
         "athena-results": {"Prefix": "athena/results/", "ExpirationInDays": 7},
     }
+
+
+def test_csvs_expire_only_where_the_environment_says_so(prod: Assembly, everything: Assembly) -> None:
+    rules = [reports(each)["LifecycleConfiguration"]["Rules"] for each in (prod, everything)]
+    assert [rule for rule in rules[1] if rule not in rules[0]] == [
+        {"Id": "csvs", "Status": "Enabled", "Prefix": "reports/etl-process1/", "ExpirationInDays": 400}
+    ]
+    assert [rule for rule in rules[0] if rule not in rules[1]] == []
+
+
+def test_whatever_is_staged_is_under_the_prefix_that_expires(prod: Assembly) -> None:
+    (rule,) = [it for it in reports(prod)["LifecycleConfiguration"]["Rules"] if it["Id"] == "staging"]
+    keys = [layout.parquet_key(Settings(), table) for table in schema.TABLES]
+    staged = [staging_prefix(key) for key in (*keys, Settings().csv_prefix)]
+    assert len(set(staged)) == 4
+    assert [prefix for prefix in staged if not prefix.startswith(rule["Prefix"])] == []
 
 
 KEPT = {"AWS::S3::Bucket", "AWS::Logs::LogGroup", "AWS::Glue::Database", "AWS::Glue::Table"} | {
@@ -193,9 +213,14 @@ def test_the_arguments_of_the_glue_job(prod: Assembly) -> None:
         "--fallback_patterns": PATTERNS,
         "--job-language": "python",
         "--job-bookmark-option": "job-bookmark-disable",
-        "--enable-metrics": "true",
         "--custom-logGroup-prefix": "/aws-glue/jobs/cat-prod-etl2-parquet",
     }
+
+
+def test_no_glue_job_sends_metrics_that_nobody_reads(spark: Assembly) -> None:
+    for template in (spark.etl1, spark.etl2):
+        arguments = template.one("AWS::Glue::Job")["DefaultArguments"]
+        assert not [name for name in arguments if "metrics" in name]
 
 
 def test_only_script_and_wheel_go_to_their_prefix(prod: Assembly) -> None:
@@ -321,16 +346,16 @@ def test_the_arguments_of_the_glue_job_of_etl1_are_the_lambdas_settings(
     }
 
 
-def test_zones_and_patterns_of_an_environment_reach_lambda_and_job(zoned: Assembly) -> None:
+def test_zones_and_patterns_of_an_environment_reach_lambda_and_job(everything: Assembly) -> None:
     given = {
         "time_zone": "America/Lima",
         "naive_time_zone": "UTC",
         "fallback_patterns": r"\bno s[eé],perd[oó]n",
     }
-    variables = zoned.etl1.one("AWS::Lambda::Function")["Environment"]["Variables"]
+    variables = everything.etl1.one("AWS::Lambda::Function")["Environment"]["Variables"]
     assert {name: variables[f"CAT_{name.upper()}"] for name in given} == given
-    assert zoned.etl1.one("AWS::Scheduler::Schedule")["ScheduleExpressionTimezone"] == "America/Lima"
-    arguments = zoned.etl2.one("AWS::Glue::Job")["DefaultArguments"]
+    assert everything.etl1.one("AWS::Scheduler::Schedule")["ScheduleExpressionTimezone"] == "America/Lima"
+    arguments = everything.etl2.one("AWS::Glue::Job")["DefaultArguments"]
     assert {name: arguments[f"--{name}"] for name in given} == given
 
 
@@ -341,12 +366,6 @@ def test_with_spark_there_is_no_lambda_and_the_bucket_and_etl2_are_the_same(
     buckets = [dict(reports(each)) for each in (prod, spark)]
     rules = [bucket.pop("LifecycleConfiguration")["Rules"] for bucket in buckets]
     assert [rule for rule in rules[1] if rule not in rules[0]] == [
-        {
-            "Id": "staging-etl1",
-            "Status": "Enabled",
-            "Prefix": "staging/reports/etl-process1/",
-            "ExpirationInDays": 2,
-        },
         {"Id": "exports", "Status": "Enabled", "Prefix": "exports/etl-process1/", "ExpirationInDays": 2},
     ]
     assert buckets[0] == buckets[1]

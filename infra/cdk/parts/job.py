@@ -93,12 +93,6 @@ class Job(Construct):
             Grant(["s3:GetObject"], roles.objects(bucket, script.prefix), wildcard=roles.PREFIX),
             roles.list_uploads(bucket),
             roles.write_logs(self, *groups, create=True),
-            Grant(
-                ["cloudwatch:PutMetricData"],
-                ["*"],
-                {"StringEquals": {"cloudwatch:namespace": "Glue"}},
-                wildcard=roles.NO_RESOURCE,
-            ),
         ]
         self.job = glue.CfnJob(
             self,
@@ -122,7 +116,6 @@ class Job(Construct):
                 "--additional-python-modules": artefacts.python_modules(bucket, script),
                 "--job-language": "python",
                 "--job-bookmark-option": "job-bookmark-disable",
-                "--enable-metrics": "true",
                 "--custom-logGroup-prefix": f"/aws-glue/jobs/{env.named(name)}",
             },
         )

@@ -50,14 +50,24 @@ def role(
     stack = cdk.Stack.of(scope)
     own = {"StringEquals": {"aws:SourceAccount": stack.account}}
     principal = iam.ServicePrincipal(f"{service}.amazonaws.com", conditions=own if own_account else None)
+    return assumed_by(scope, id, principal, grants).without_policy_updates()
+
+
+def assumed_by(
+    scope: Construct, id: str, principal: iam.IPrincipal, grants: Sequence[Grant], name: str | None = None
+) -> iam.Role:
+    """Make a role for a principal, and accept the wildcards of its grants; the CDK names it by default."""
+    stack = cdk.Stack.of(scope)
     policy = iam.PolicyDocument(statements=[grant.statement for grant in grants])
-    made = iam.Role(scope, id, assumed_by=principal, inline_policies={"calls": policy})
+    made = iam.Role(scope, id, assumed_by=principal, inline_policies={"calls": policy}, role_name=name)
     for grant in grants:
         for resource in grant.resources:
             if "*" in resource and grant.wildcard:
-                flat = resource.replace(stack.account, "<AWS::AccountId>")
+                # cdk-nag writes an account that only the deployment knows in this way.
+                unknown = cdk.Token.is_unresolved(stack.account)
+                flat = resource.replace(stack.account, "<AWS::AccountId>") if unknown else resource
                 acknowledge(made, grant.wildcard, f"IAM5[Resource::{flat}]")
-    return made.without_policy_updates()
+    return made
 
 
 def objects(bucket: str, *prefixes: str) -> list[str]:

@@ -117,7 +117,13 @@ class ConvertNewCsv(Construct):
             comment="The CSV is of an earlier day than the Parquet, or of none: nothing to do.",
         )
         failed = sfn.Fail(
-            self, "Failed", state_name="The Glue job failed", error_path="$.Error", cause_path="$.Cause"
+            self,
+            "Failed",
+            state_name="The Glue job failed",
+            error="GlueJobFailed",  # $.Error may be States.TaskFailed: Step Functions reserves `States.…`
+            cause_path=sfn.JsonPath.format(
+                "{}: {}", sfn.JsonPath.string_at("$.Error"), sfn.JsonPath.string_at("$.Cause")
+            ),
         )
         older = sfn.Choice(self, "Older", state_name="Was the CSV an older one?")
         older.when(sfn.Condition.string_matches("$.Cause", events_.IN_ORDER), stays).otherwise(failed)

@@ -7,8 +7,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 import names
-from cat_normalize.core import layout, schema
-from cat_normalize.core.storage import staging_prefix
+from cat_normalize.core.storage import STAGING
 from environments import Environment
 
 DAYS = cdk.Duration.days
@@ -34,7 +33,7 @@ class Storage(Construct):
 
 
 def lifecycle(env: Environment) -> list[s3.LifecycleRule]:
-    """Return the rules that delete old versions, unfinished uploads, staging, rejects and query results."""
+    """Return the rules that delete what is old: versions, uploads, staging, rejects, results and CSVs."""
     settings = env.settings
     rules = [
         s3.LifecycleRule(
@@ -43,18 +42,22 @@ def lifecycle(env: Environment) -> list[s3.LifecycleRule]:
             expired_object_delete_marker=True,
             abort_incomplete_multipart_upload_after=DAYS(1),
         ),
-        *(
-            _expire(f"staging-{table.name}", staging_prefix(layout.parquet_key(settings, table)), DAYS(2))
-            for table in schema.TABLES
+        # Of every table, and of ETL-1 in Spark. A job deletes what it staged, which in a versioned bucket
+        # leaves a noncurrent version of every row.
+        s3.LifecycleRule(
+            id="staging",
+            prefix=STAGING,
+            expiration=DAYS(1),
+            noncurrent_version_expiration=DAYS(1),
+            abort_incomplete_multipart_upload_after=DAYS(1),
         ),
         _expire("rejects", settings.rejects_prefix, DAYS(env.rejects_days)),
         _expire("athena-results", settings.athena_prefix, DAYS(7)),
     ]
+    if env.csv_days is not None:
+        rules.append(_expire("csvs", settings.csv_prefix, DAYS(env.csv_days)))
     if env.etl1 == "spark":
-        rules += [
-            _expire("staging-etl1", staging_prefix(settings.csv_prefix), DAYS(2)),
-            _expire("exports", names.EXPORTS_PREFIX, DAYS(env.export_days)),
-        ]
+        rules.append(_expire("exports", names.EXPORTS_PREFIX, DAYS(env.export_days)))
     return rules
 
 

@@ -8,6 +8,7 @@ import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cw
 from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
@@ -54,23 +55,44 @@ def dead_letters(scope: Construct, id: str, env: Environment, name: str) -> sqs.
 
 def topic(scope: Construct, id: str, env: Environment) -> sns.Topic:
     """Make the topic of the alarms; only alarms of this account may publish to it."""
-    made = sns.Topic(scope, id, topic_name=env.named(names.TOPIC), enforce_ssl=True)
+    key = _alarm_key(scope, env) if env.alarm_key else None
+    made = sns.Topic(scope, id, topic_name=env.named(names.TOPIC), enforce_ssl=True, master_key=key)
+    # A policy replaces the default one, which would let the account's own alarms publish.
+    made.add_to_resource_policy(_for_alarms(scope, env, ["sns:Publish"], made.topic_arn))
+    return made
+
+
+def _alarm_key(scope: Construct, env: Environment) -> kms.Key:
+    """Make the topic's key, which the alarms may use.
+
+    With the key that AWS manages for SNS (``alias/aws/sns``) no alarm would arrive: its policy lets no
+    service in, and cannot be changed. https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
+    """
+    key = kms.Key(
+        scope,
+        "AlarmKey",
+        description=f"Encrypts the topic {env.named(names.TOPIC)} (cat-normalize)",
+        enable_key_rotation=True,
+        removal_policy=cdk.RemovalPolicy.DESTROY,  # the topic keeps no message that it would have to read
+    )
+    key.add_to_resource_policy(_for_alarms(scope, env, ["kms:Decrypt", "kms:GenerateDataKey*"], "*"))
+    return key
+
+
+def _for_alarms(scope: Construct, env: Environment, actions: list[str], resource: str) -> iam.PolicyStatement:
+    """Return the statement that allows actions to the environment's alarms in this account."""
     stack = cdk.Stack.of(scope)
     alarms = f"arn:aws:cloudwatch:{stack.region}:{stack.account}:alarm:{env.named('cat-prod-')}*"
-    # A policy replaces the default one, which would let the account's own alarms publish.
-    made.add_to_resource_policy(
-        iam.PolicyStatement(
-            sid="Alarms",
-            principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
-            actions=["sns:Publish"],
-            resources=[made.topic_arn],
-            conditions={
-                "StringEquals": {"aws:SourceAccount": stack.account},
-                "ArnLike": {"aws:SourceArn": alarms},
-            },
-        )
+    return iam.PolicyStatement(
+        sid="Alarms",
+        principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
+        actions=actions,
+        resources=[resource],
+        conditions={
+            "StringEquals": {"aws:SourceAccount": stack.account},
+            "ArnLike": {"aws:SourceArn": alarms},
+        },
     )
-    return made
 
 
 def topic_by_name(scope: Construct, id: str, env: Environment) -> sns.ITopic:

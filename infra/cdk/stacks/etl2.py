@@ -13,13 +13,14 @@ import names
 from artefacts import Artefacts
 from environments import Environment
 from parts import metrics, start, watch
+from parts.analysts import analysts
 from parts.catalogue import Catalogue, workgroup
 from parts.convert import convert_job
 from parts.dashboard import dashboard
 
 
 class Etl2Stack(cdk.Stack):
-    """Rule, state machine, Glue job with its script, catalogue, workgroup, alarms and dashboard."""
+    """Rule, state machine, Glue job with script, catalogue, workgroup, analysts' role, alarms, dashboard."""
 
     def __init__(
         self, scope: Construct, id: str, environment: Environment, artefacts: Artefacts, **other: Any
@@ -34,6 +35,8 @@ class Etl2Stack(cdk.Stack):
         start.rule(self, "CsvCreated", env, machine, failures)
         Catalogue(self, "Catalogue", env)
         workgroup(self, "Workgroup", env)
+        if env.analysts:
+            analysts(self, "Analysts", env)
         alarms = self._alarms(env, machine.state_machine_arn)
         dashboard(self, "Dashboard", env, machine.state_machine_arn, [*self._alarms_of_etl1(env), *alarms])
 

@@ -121,6 +121,10 @@ def part_bytes(size: int) -> int:
     return max(_MIN_PART_BYTES, size // (_MAX_PARTS - 1) + 1)
 
 
+STAGING = "staging/"
+"""The prefix of every staging folder on S3."""
+
+
 @contextmanager
 def staging(target: Location, stale: timedelta = STALE) -> Iterator[Location]:
     """Yield a folder, not yet made, that is the caller's alone and is removed at the end.
@@ -152,7 +156,7 @@ def staging_prefix(key: str) -> str:
     >>> staging_prefix("reports/etl-process2/data.parquet")
     'staging/reports/etl-process2/'
     """
-    return f"staging/{key.rpartition('/')[0]}/"
+    return f"{STAGING}{key.rpartition('/')[0]}/"
 
 
 def check_target(target: Location) -> None:

@@ -36,7 +36,7 @@ PARTITIONS = 16
 GRACE = 15.0
 """Seconds kept for an orderly end: the page being read, the removal of the folder."""
 NORMALIZED = 8e6
-"""Raw bytes per second that a function of 1 GB, 0.58 of a core, surely normalizes; a core does 40 MB."""
+"""Raw bytes per second that a function of 1 GB, 0.58 of a core, surely normalizes; a core does 29 MB."""
 UPLOADED = 20e6
 """Bytes per second surely digested and uploaded."""
 
