@@ -48,6 +48,7 @@ def test_the_package_exports_its_verbs() -> None:
         "Worker",
         "check_job",
         "create_csv_trigger",
+        "jupyterlab_options",
         "load_bucket",
         "run_jupyterlab",
         "running",

@@ -212,7 +212,8 @@ def test_a_running_job_ends_with_the_command(
     family = psutil.Process(made.process.pid).children(recursive=True)
     assert len(family) >= 3  # the local AWS, Java and the script's Python
     made.process.send_signal(number)
-    assert made.process.wait(60) == (-signal.SIGKILL if number == signal.SIGKILL else 0)
+    codes = {signal.SIGINT: 0, signal.SIGTERM: 143, signal.SIGKILL: -signal.SIGKILL}
+    assert made.process.wait(60) == codes[number]
     assert soon(lambda: not alive(family))
     sweep(tmp_path / "tmp")
     assert list((tmp_path / "tmp").iterdir()) == []
