@@ -12,6 +12,7 @@ _SIGN_IN_AGAIN = "sign in again (`aws sso login`, or set the new keys)"
 _CHECK_KEYS = "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
 _NETWORK = "check the network, AWS_REGION and AWS_ENDPOINT_URL"
 _SPACE = "free space there, or give another folder (TMPDIR for temporary files, --runs for runs)"
+_REJECTS = "read the reasons in the rejects; check which table or files were read: a file has one item a line"
 _WAIT = "wait and run again, with fewer segments or with --max-rcu"
 
 _DENIED = re.compile(r"AccessDenied|UnauthorizedOperation|NotAuthorized|not authorized|403 Forbidden|\(403\)")
@@ -38,7 +39,7 @@ _ACTIONS = {
     "UploadPart": "s3:PutObject",
 }
 _KNOWN = [
-    (r"^AllRejectedError", "read the reasons in the rejects, and check which table or files were read"),
+    (r"^AllRejectedError", _REJECTS),
     (r"^ShrunkError", "look at the table, at the filters, and at the manifest of the last run"),
     (r"Unable to locate credentials|NoCredentials|Partial credentials", _CREDENTIALS),
     (r"ExpiredToken|RequestExpired|TokenRefreshRequired|Token has expired", _SIGN_IN_AGAIN),

@@ -22,7 +22,7 @@ from cat_normalize.core.errors import CatNormalizeError, UsageError
 
 app = typer.Typer(
     name="cat-normalize",
-    help="Turn a DynamoDB table of chatbot conversations into one typed row per user for Athena.",
+    help="Turn a DynamoDB table of chatbot conversations into three typed tables for Athena.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

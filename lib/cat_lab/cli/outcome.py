@@ -123,7 +123,11 @@ def failure_lines(record: RunRecord, folder: Path, options: Sequence[str]) -> li
     lines += [f"Later error:  {note}" for note in record.notes]
     lines += [
         f"The {what}:   {folder / name}"
-        for what, name in (("record", "manifest.json"), ("report", "report.html"))
+        for what, name in (
+            ("record", "manifest.json"),
+            ("report", "report.html"),
+            ("rejects", "rejects.jsonl"),
+        )
         if (folder / name).exists()
     ]
     ways = ways_on(record, options)

@@ -236,18 +236,20 @@ def _input_paths(inputs: list[str], start: str | None, local: bool, publish: boo
         raise UsageError(
             f"--input is read by the first stage, and --from {start} skips that; start a new run"
         )
+    files = []
     for path in inputs:
         if is_s3(path) and not publish:
             raise UsageError(f"--input {path} is on your AWS account; give --publish to run there")
         if not is_s3(path):
-            _check_input(Path(path))
+            files += _check_input(Path(path))
+    item_files.expand(files)  # none is named twice
     return [path if is_s3(path) else str(Path(path).resolve()) for path in inputs]
 
 
-def _check_input(path: Path) -> None:
-    """Refuse an input that a notebook could not read, since it opens the path later and more than once."""
+def _check_input(path: Path) -> list[Path]:
+    """Return the item files of an input; refuse one that a notebook could not read, which opens it later."""
     if (path / item_files.SUMMARY).is_file() or path.name == item_files.SUMMARY:
-        return
+        return []
     try:
         files = item_files.expand([path])
     except InputError as error:
@@ -255,6 +257,7 @@ def _check_input(path: Path) -> None:
     for file in files:
         if not file.is_file():
             raise UsageError(f"--input {file} is a pipe or a device; write its content to a file first")
+    return files
 
 
 def _now() -> datetime:

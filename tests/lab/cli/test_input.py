@@ -17,6 +17,7 @@ import pytest
         (["--publish"], "--publish goes with --input"),
         (["--input", "s3://bucket/items.jsonl"], "give --publish to run there"),
         (["--input", "items", "nowhere"], "--input: nowhere does not exist"),
+        (["--input", "items", "./items"], "is the same file as items; name it once"),
         (["--input", "empty"], "--input: empty holds no item file"),
         (["--input", "pipe"], "--input pipe is a pipe or a device"),
         (["--input", ""], "an argument is empty"),
