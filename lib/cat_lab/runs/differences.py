@@ -88,7 +88,8 @@ def _outputs(manifests: Mapping[str, Mapping[str, Any]], day: str) -> Iterator[t
         for output in manifest.get("outputs", []):
             key = output["uri"].removeprefix("s3://").partition("/")[2].replace(day, _DAY)
             yield f"{key} bytes", output["bytes"]
-            yield f"{key} sha256", output["sha256"]
+            if not key.endswith(".parquet"):  # whose footer differs from one Java to the next
+                yield f"{key} sha256", output["sha256"]
 
 
 def _notebooks(run: Run) -> dict[str, Any]:

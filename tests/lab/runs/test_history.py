@@ -110,6 +110,13 @@ def test_runs_differ_in_parameters_counts_outputs_and_code_and_not_in_what_a_run
     assert list(found["notebooks"]) == ["01_extract.ipynb code sha256"]
 
 
+def test_the_hash_of_parquet_is_no_difference(tmp_path):
+    for name in ("a", "b"):
+        made = {"uri": "s3://b/reports/etl-process2/data.parquet", "bytes": 7, "sha256": name}
+        write_run(tmp_path, name, outputs={"etl-process2": {"source": "s3://b/c", "outputs": [made]}})
+    assert differences(find_run(tmp_path, "a"), find_run(tmp_path, "b")) == {}
+
+
 def test_outputs_of_two_days_are_compared_and_a_manifest_of_one_run_is_one_difference(tmp_path):
     write_run(tmp_path, "a", outputs=manifests(4, 7))
     write_run(tmp_path, "b", outputs=manifests(4, 8))
