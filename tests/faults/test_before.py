@@ -189,6 +189,15 @@ def test_with_input_files_the_table_is_not_checked(project):
     assert done.returncode == 0, done.stderr
 
 
+def test_a_locale_without_the_letters_of_the_settings_is_refused(project):
+    del project.env["CAT_FALLBACK_PATTERNS"]  # the default has accents
+    project.env |= {"LC_ALL": "C", "PYTHONUTF8": "0"}
+    done = project.run("--local")
+    assert done.returncode == 1
+    assert "locale: it has no '\\xe9', which is in the settings; set PYTHONUTF8=1" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_slow_table_is_no_problem_if_the_endpoint_answers(aws, project):
     def slow(_method, _path, body):
         if b'"Limit"' in body:

@@ -42,7 +42,7 @@ def check_plan(plan: Plan, settings: Settings, today: date) -> list[Check]:
     names = ["local AWS", "queries"] if plan.local else []
     names += ["parameters", "dates", "runs folder", "TMPDIR"]
     found = [*_package_problems(plan), *_parameter_problems(plan, settings, today)]
-    found += _disk_problems(plan.folder)
+    found += [*_locale_problems(settings), *_disk_problems(plan.folder)]
     if "convert" in plan.stages:
         names += ["Spark", "Java", "S3A jars", "memory"]
         found += _java_problems(str(plan.values["convert"].get("memory", "2g")))
@@ -93,6 +93,16 @@ def _parameter_problems(plan: Plan, settings: Settings, today: date) -> Iterator
                 if (day := parse_day(name, effective[name])) > today:
                     text = f"{name.replace('_', ' ')} {day} is after today, {today}"
                     yield Problem("dates", text, "correct it, or give --allow-future", exit_code=2)
+
+
+def _locale_problems(settings: Settings) -> Iterator[Problem]:
+    """Check that the processes of a run can be given the settings in this locale."""
+    try:
+        for value in settings.to_environment().values():
+            os.fsencode(value)
+    except UnicodeEncodeError as error:
+        text = f"it has no {error.object[error.start]!a}, which is in the settings"
+        yield Problem("locale", text, "set PYTHONUTF8=1, or LC_ALL to a locale with UTF-8")
 
 
 def _disk_problems(folder: Path) -> Iterator[Problem]:
