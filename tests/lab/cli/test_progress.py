@@ -139,8 +139,9 @@ def test_a_failure_is_one_event_with_what_to_try_and_how_to_resume(project):
 
 DEFECT = """
 import sys
-from cat_lab.cli import main, runs
-runs._find_notebooks = lambda: 1 / 0
+from cat_lab import project
+from cat_lab.cli import main
+project.find_notebooks = lambda: 1 / 0
 main(["run", "--local", "--log-format", "json"])
 """
 

@@ -178,7 +178,7 @@ def test_text_of_the_data_stays_text(page, cell):
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        *((name, ATTACK) for name in ("run_id", "status", "run_date", "started_at")),
+        *((name, ATTACK) for name in ("run_id", "status", "run_date")),  # a time is refused
         ("notes", [ATTACK]),
         ("failure", Failure(stage=None, error=ATTACK, text=ATTACK, advice=ATTACK)),
     ],
