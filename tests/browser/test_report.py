@@ -4,17 +4,11 @@
 ``node tests/browser/open.mjs REPORT --widths 1280 --schemes light --shots FOLDER --height 1500 --scale 2``.
 """
 
-import json
-import os
-import subprocess
-from pathlib import Path
-
 import pytest
 
 from cat_lab.report import write_page
 from report_data import EMPTY, HOSTILE, Answers, copies, failed, record, rows
 
-SCRIPT = Path(__file__).with_name("open.mjs")
 LOOKS = [(width, scheme) for width in (390, 800, 1280) for scheme in ("light", "dark")]
 PAGES = {
     "data": (record(), rows(), "en"),
@@ -24,31 +18,11 @@ PAGES = {
 }
 
 
-@pytest.fixture(scope="module")
-def browse(tmp_path_factory):
-    """Open a page and return what the browser reports; the browser is unpacked once."""
-    unpacked = tmp_path_factory.mktemp("browser")
-
-    def start(page, *words):
-        done = subprocess.run(
-            ["node", str(SCRIPT), str(page), *words],
-            env=os.environ | {"TMPDIR": str(unpacked)},
-            capture_output=True,
-            text=True,
-            timeout=280,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
-
-    return start
-
-
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_is_legible_everywhere_and_loads_nothing(browse, tmp_path, name):
     made, answers, lang = PAGES[name]
     write_page(copies(tmp_path), made, tmp_path / "report.html", lang, Answers(answers))
-    found = browse(tmp_path / "report.html", "--pdf", str(tmp_path / "report.pdf"))
+    found = browse("open.mjs", tmp_path / "report.html", "--pdf", str(tmp_path / "report.pdf"))
     assert [(each["width"], each["scheme"]) for each in found["looks"]] == LOOKS
     for look in found["looks"]:
         problems = {key: look[key] for key in ("overflow", "violations", "requests", "errors")}
@@ -63,7 +37,7 @@ def test_the_browser_tells_a_bad_page(browse, tmp_path):
         "<title>x</title><p style='width: 900px; color: #ddd; background: #fff'>Text</p>"
         "<img src='http://127.0.0.1:9/x.png'><script>throw Error('bad')</script>"
     )
-    (look,) = browse(page, "--widths", "390", "--schemes", "light")["looks"]
+    (look,) = browse("open.mjs", page, "--widths", "390", "--schemes", "light")["looks"]
     assert look["overflow"] > 0
     assert {"color-contrast", "html-has-lang", "image-alt"} <= {each["id"] for each in look["violations"]}
     assert look["requests"] == ["http://127.0.0.1:9/x.png"]

@@ -1,10 +1,5 @@
 """The site of `make docs` in a real browser, from disk: legible on a phone, in the dark; search finds."""
 
-import json
-import os
-import subprocess
-from pathlib import Path
-
 import pytest
 
 from project.built import built_site
@@ -15,26 +10,6 @@ OF_THE_THEME = {"aria-dialog-name", "scrollable-region-focusable"}
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     return built_site(tmp_path_factory)
-
-
-@pytest.fixture(scope="module")
-def browse(tmp_path_factory):
-    """Run a script of the browser and return what it reports; the browser is unpacked once."""
-    unpacked = tmp_path_factory.mktemp("browser")
-
-    def start(script, page, *words):
-        done = subprocess.run(
-            ["node", str(Path(__file__).with_name(script)), str(page), *words],
-            env=os.environ | {"TMPDIR": str(unpacked)},
-            capture_output=True,
-            text=True,
-            timeout=280,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
-
-    return start
 
 
 @pytest.mark.parametrize("page", ["tour", "reference/query"])

@@ -122,7 +122,7 @@ def failure_lines(record: RunRecord, folder: Path, options: Sequence[str]) -> li
         lines += [f"What to try:  {failure.advice}"] if failure.advice else []
     lines += [f"Later error:  {note}" for note in record.notes]
     lines += [
-        f"The {what}:   {folder / name}"
+        f"{f'The {what}:':14}{folder / name}"
         for what, name in (
             ("record", "manifest.json"),
             ("report", "report.html"),

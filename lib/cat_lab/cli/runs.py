@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,6 +20,9 @@ from cat_normalize.core.errors import InputError, PipelineError, UsageError
 from cat_normalize.core.layout import is_s3
 from cat_normalize.core.settings import Settings, parse_day, today
 from cat_normalize.extract import item_files
+
+if TYPE_CHECKING:
+    from cat_lab.runs import Plan
 
 RUNS = Path("runs")
 GLUE_SCRIPT = Path("glue/etl-process2/glue_job_script.py")
@@ -82,7 +85,7 @@ def run(
 ) -> None:
     """Run the four notebooks into runs/RUN-ID: executed copies, report, run record, rejects."""
     from cat_lab.report.words import LANGUAGES
-    from cat_lab.runs import check_plan, execute_plan, expected_seconds, make_plan, problems_of
+    from cat_lab.runs import check_plan, execute_plan, expected_seconds, problems_of
     from cat_lab.stages import STAGES
 
     logs.start(log_format)
@@ -90,24 +93,11 @@ def run(
         raise UsageError(f"--from {start!r}: no such stage; the stages are {', '.join(STAGES)}")
     if lang not in LANGUAGES:
         raise UsageError(f"--lang {lang!r}: no such language; the languages are {', '.join(LANGUAGES)}")
-    paths = _input_paths(inputs or [], start, local, publish)
-    settings = Settings.from_environment(os.environ)
-    day = today(settings.rules.time_zone)
     flags = {"--allow-shrink": allow_shrink, "--allow-future": allow_future}
     allowed = [flag for flag, is_given in flags.items() if is_given]
-    plan = make_plan(
-        sources=notebooks or project.find_notebooks(),
-        runs=runs,
-        run_id=run_id,
-        run_date=parse_day("--run-date", run_date) if run_date else None,
-        today=day,
-        start=STAGES[STAGES.index(start)] if start else None,
-        local=local or (bool(inputs) and not publish),
-        given=parse_pairs(param or []),
-        now=_now(),
-        allow=[flag.removeprefix("--").replace("-", "_") for flag in allowed],
-        inputs=paths,
-    )
+    settings = Settings.from_environment(os.environ)
+    day = today(settings.rules.time_zone)
+    plan = _plan(day, run_date, local, inputs, publish, param, notebooks, runs, allowed, run_id, start)
     for note in plan.notes:
         typer.echo(f"cat-normalize: {note}", err=True)
     outcome.refuse(problems_of(check_plan(plan, settings, day)))
@@ -142,24 +132,12 @@ def doctor(
     as_json: AsJson = False,
 ) -> None:
     """Check all that a run with these options needs, print what a scan of the table costs, start nothing."""
-    from cat_lab.runs import check_plan, make_plan
+    from cat_lab.runs import check_plan
 
-    paths = _input_paths(inputs or [], None, local, publish)
     settings = Settings.from_environment(os.environ)
     day = today(settings.rules.time_zone)
-    plan = make_plan(
-        sources=notebooks or project.find_notebooks(),
-        runs=runs,
-        run_id=None,
-        run_date=parse_day("--run-date", run_date) if run_date else None,
-        today=day,
-        start=None,
-        local=local or (bool(inputs) and not publish),
-        given=parse_pairs(param or []),
-        now=_now(),
-        allow=["allow_future"] if allow_future else [],
-        inputs=paths,
-    )
+    allowed = ["--allow-future"] if allow_future else []
+    plan = _plan(day, run_date, local, inputs, publish, param, notebooks, runs, allowed)
     outcome.print_checks(check_plan(plan, settings, day), max_rcu, as_json)
 
 
@@ -222,6 +200,38 @@ def init(
     for path in project.lay_out(folder):
         typer.echo(str(path))
     typer.echo(f"\nOpen next: {folder / 'README.md'}")
+
+
+def _plan(
+    day: date,
+    run_date: str | None,
+    local: bool,
+    inputs: list[str] | None,
+    publish: bool,
+    param: list[str] | None,
+    notebooks: Path | None,
+    runs: Path,
+    allowed: list[str],
+    run_id: str | None = None,
+    start: str | None = None,
+) -> Plan:
+    """Plan a run from the options of a command; ``allowed`` are the given ``--allow-…`` options."""
+    from cat_lab.runs import make_plan
+    from cat_lab.stages import STAGES
+
+    return make_plan(
+        inputs=_input_paths(inputs or [], start, local, publish),
+        sources=notebooks or project.find_notebooks(),
+        runs=runs,
+        run_id=run_id,
+        run_date=parse_day("--run-date", run_date) if run_date else None,
+        today=day,
+        start=STAGES[STAGES.index(start)] if start else None,
+        local=local or (bool(inputs) and not publish),
+        given=parse_pairs(param or []),
+        now=_now(),
+        allow=[flag.removeprefix("--").replace("-", "_") for flag in allowed],
+    )
 
 
 def _input_paths(inputs: list[str], start: str | None, local: bool, publish: bool) -> list[str]:

@@ -11,7 +11,8 @@ from typing import Any
 
 from cat_lab.project import is_installed
 from cat_lab.runs.declarations import Declaration, check_types, defaults, read_declarations
-from cat_lab.runs.records import RunRecord, Where, read_record, read_records, where_of
+from cat_lab.runs.history import find_runs
+from cat_lab.runs.records import RunRecord, Where, read_record, where_of
 from cat_lab.stages import NOTEBOOKS, STAGES, Stage
 from cat_normalize.core.errors import InputError, ParameterError, UsageError
 
@@ -178,14 +179,12 @@ def _named_run(folder: Path) -> tuple[Path, RunRecord, list[str]]:
 
 def _latest_run(runs: Path) -> tuple[Path, RunRecord, list[str]]:
     """Return the run that started last, and a note for every record that cannot be read."""
-    found = list(read_records(runs))
-    notes = [f"{error}; it is skipped" for _, error in found if isinstance(error, InputError)]
-    readable = [(folder, record) for folder, record in found if isinstance(record, RunRecord)]
-    if not readable:
+    found, damaged = find_runs(runs)
+    notes = [f"{error}; it is skipped" for error in damaged]
+    if not found:
         message = f"no earlier run in {runs} to resume; run without --from first"
         raise UsageError("; ".join([message, *notes]))
-    folder, latest = max(readable, key=lambda each: (each[1].started_at, each[0]))
-    return folder, latest, notes
+    return found[0].folder, found[0].record, notes
 
 
 def _new_run_id(runs: Path, now: datetime) -> str:
