@@ -163,7 +163,11 @@ def s3a_options(settings: Settings) -> dict[str, str]:
     'true'
     """
     endpoint = settings.endpoint_url or f"https://s3.{settings.region}.amazonaws.com"
+    # A server of this machine that has ended does not come back, and Hadoop's defaults try for many minutes.
+    attempts, retries = (3, 2) if urlsplit(endpoint).hostname in ("127.0.0.1", "localhost") else (20, 7)
     return {
+        "fs.s3a.attempts.maximum": str(attempts),
+        "fs.s3a.retry.limit": str(retries),
         "fs.s3.impl": _S3A,
         "fs.s3a.impl": _S3A,
         "fs.s3a.endpoint": endpoint,

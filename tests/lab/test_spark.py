@@ -5,10 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from boto3 import client
 from moto.server import ThreadedMotoServer
 
 from cat_lab import spark
-from cat_normalize.core.settings import Settings
+from cat_normalize.convert.spark import write_parquet
+from cat_normalize.core.errors import ConvertError
+from cat_normalize.core.settings import Rules, Settings
+from cat_normalize.core.storage import locate
 
 LIBRARY = Path(spark.__file__).parents[2]
 
@@ -148,6 +152,15 @@ def test_a_second_call_gives_the_same_session_at_the_other_endpoint(endpoint: st
     assert hadoop.get("fs.s3a.endpoint.region") == "eu-west-1"
     assert {name: os.environ.get(name) for name in before} == before
     assert "SPARK_LOCAL_IP" not in os.environ
+
+
+@pytest.mark.usefixtures("spark_session")
+def test_a_server_of_this_machine_that_has_ended_is_an_error_of_one_line(endpoint: str) -> None:
+    session = spark.session(Settings(endpoint_url="http://127.0.0.1:9"))
+    s3 = client("s3", endpoint_url=endpoint, region_name="us-east-1")
+    places = {name: locate(f"s3://bucket/{name}", s3) for name in ("csv", "users")}
+    with pytest.raises(ConvertError, match=r"^s3://bucket/csv: Spark failed: .*Connection refused.*$"):
+        write_parquet(session, places["csv"], {"users": places["users"]}, 1 << 20, Rules())
 
 
 @pytest.mark.parametrize(

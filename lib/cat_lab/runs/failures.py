@@ -18,10 +18,10 @@ def errors_recorded(record: RunRecord, action: str) -> Iterator[None]:
     try:
         yield
     except (Exception, KeyboardInterrupt) as error:
-        if record.failure:
-            record.notes.append(f"{action}: {type(error).__name__}: {error}")
-        else:
+        if not record.failure:
             _record_failure(record, error)
+        elif str(error) != record.failure.text:  # the same again says nothing more
+            record.notes.append(f"{action}: {type(error).__name__}: {error}")
 
 
 def _record_failure(record: RunRecord, error: BaseException) -> None:

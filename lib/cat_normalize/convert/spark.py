@@ -111,8 +111,8 @@ def write_parquet(
     own = spark.newSession()
     for name, value in {**_SESSION, "spark.sql.files.maxPartitionBytes": str(group_bytes)}.items():
         own.conf.set(name, value)
-    rows = frame(own, _literal(spark_address(csv)))
     try:
+        rows = frame(own, _literal(spark_address(csv)))
         users = _write_users(own, rows, folders[USERS.name])
         others = _write_others(own, rows, folders, rules) if len(folders) > 1 else Written({}, {})
     except (Py4JError, PySparkException, ConnectionError) as error:
