@@ -12,7 +12,8 @@ from importlib.util import find_spec
 from cat_lab.errors import MissingPackageError
 
 DISTRIBUTION = "cat-normalize-lab"
-_OF_EXTRA = re.compile(r"""([\w.-]+).*;\s*extra == ['"]([\w.-]+)['"]""")
+_REQUIRED = re.compile(r"""([\w.-]+)[^;]*(?:;\s*extra == ['"]([\w.-]+)['"])?""")
+"""A package that is required, and the extra that requires it."""
 
 
 def version() -> str:
@@ -49,14 +50,16 @@ def install(extra: str) -> str:
 
 
 def _smallest_extra_with(package: str) -> str | None:
-    """Return the extra with the fewest packages among those that have this one.
+    """Return the extra with the fewest packages among those that have this one, None if the base has it.
 
     The name of a distribution may be longer than that of its module: ``vl-convert-python`` is ``vl_convert``.
     """
-    packages: dict[str, list[str]] = {}
+    packages: dict[str | None, list[str]] = {}
     for line in metadata.requires(DISTRIBUTION) or ():
-        if found := _OF_EXTRA.fullmatch(line):
+        if found := _REQUIRED.match(line):
             packages.setdefault(found[2], []).append(found[1].lower().replace("-", "_"))
+    if package in packages.pop(None, ()):
+        return None
     extras = sorted(packages, key=lambda extra: len(packages[extra]))
     same = [extra for extra in extras if package in packages[extra]]
     longer = [extra for extra in extras if any(each.startswith(package) for each in packages[extra])]
