@@ -15,6 +15,8 @@ PIN := $(COMPILE) --constraint requirements.lock --upgrade lib/pyproject.toml
 PACKAGED := pyproject.toml lib/pyproject.toml requirements.lock infra/package.py $(shell find lib lambda glue -type f \
 	-not -path '*/__pycache__/*')
 
+APART := $(patsubst tests/apart/%.in,build/apart/%/.ready,$(wildcard tests/apart/*.in))
+
 .PHONY: setup package browser run check test lab lint lock bench clean notebooks docs reference release
 
 setup: .venv/.ready
@@ -45,6 +47,12 @@ tests/browser/node_modules/.ready: tests/browser/package.json tests/browser/pack
 	npm ci --prefix tests/browser --no-audit --no-fund --silent
 	touch $@
 
+# Packages of tests whose pins are not ours: each list in a folder of its own, for a PYTHONPATH.
+build/apart/%/.ready: tests/apart/%.txt | setup
+	rm -rf $(@D)
+	$(UV) pip install --quiet --no-deps --require-hashes --target $(@D) -r $<
+	touch $@
+
 # The Java of the tests starts in half the time.
 build/java/.ready: .venv/.ready tests/java.py
 	$(BIN)/python tests/java.py build/java
@@ -60,7 +68,7 @@ lab: setup
 check: lint
 	$(BIN)/pytest -q -n 2 -m "not slow"
 
-test: setup lint package browser build/java/.ready
+test: setup lint package browser build/java/.ready $(APART)
 	JAVA_HOME=$(CURDIR)/build/java $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: setup
@@ -74,6 +82,7 @@ lock: setup
 	echo $(JARS) | $(COMPILE) --no-deps - --output-file requirements-jars.lock
 	$(PIN) --extra lambda $(IN_LAMBDA:%=--no-emit-package %) --output-file lambda/etl-process1/requirements.txt
 	$(PIN) --output-file glue/etl-process2/requirements.txt
+	for list in tests/apart/*.in; do $(COMPILE) --upgrade $$list --output-file $${list%.in}.txt || exit 1; done
 
 # Everything measured, in about ten minutes: prints and writes docs/performance.md. Needs Node.
 bench: setup package
