@@ -16,11 +16,17 @@ from contextvars import ContextVar
 
 def mend() -> None:
     """Let Athena speak its dialect, bind parameters, and write a result where the execution says it is."""
+    import duckdb
     import sqlglot
     from ministack.services import athena
 
     values = ContextVar("values", default=())
-    start, rewrite, save = athena._start_query_execution, athena._rewrite_data_paths, athena._save_query_results
+    start, rewrite, save = (
+        athena._start_query_execution,
+        athena._rewrite_data_paths,
+        athena._save_query_results,
+    )
+    connect = duckdb.connect
 
     def started(data):
         values.set(data.get("ExecutionParameters") or ())
@@ -29,8 +35,14 @@ def mend() -> None:
     async def rewritten(query, *context):
         (query,) = sqlglot.transpile(query, read="athena", write="duckdb")
         text, *other = await rewrite(query, *context)
-        given = values.get()
-        return (f"PREPARE q AS {text}; EXECUTE q({', '.join(given)})" if given else text), *other
+        if given := values.get():
+            text = f"PREPARE q AS {text}; EXECUTE q({', '.join(given)})"
+        return text, *other
+
+    def connected(place):
+        connection = connect(place)
+        connection.execute("SET integer_division = true")  # 5 / 2 is 2 in Athena
+        return connection
 
     async def saved(query_id):
         place = athena._executions[query_id]["ResultConfiguration"]
@@ -40,7 +52,7 @@ def mend() -> None:
         place["OutputLocation"] = whole
 
     athena._start_query_execution, athena._rewrite_data_paths = started, rewritten
-    athena._save_query_results = saved
+    athena._save_query_results, duckdb.connect = saved, connected
 
 
 def announce(address: str, output) -> None:
@@ -60,6 +72,7 @@ def main(folder: str, *options: str) -> None:
         port = free.getsockname()[1]
     os.environ |= {"BIND_HOST": "127.0.0.1", "MINISTACK_HOST": "127.0.0.1", "GATEWAY_PORT": str(port)}
     os.environ |= {"MINISTACK_ACCOUNT_ID": "123456789012", "SFN_WAIT_SCALE": "0.01"}
+    os.environ |= {"LAMBDA_ASYNC_RETRY_MAX_SECONDS": "0.1"}
     sys.path.insert(0, folder)
     if "mended" in options:
         mend()

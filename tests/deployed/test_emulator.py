@@ -1,4 +1,4 @@
-"""Schedule → function → CSV → event → rule → state machine → Glue → Parquet → Athena, as AWS's clients see it.
+"""Schedule → function → CSV → event → rule → state machine → Glue → Parquet → Athena, by AWS's clients.
 
 Both stacks are created by an independent emulator from the synthesised templates and the artefacts.
 """
@@ -66,15 +66,15 @@ def job(aws: LocalAws, glue: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 def night(aws: LocalAws, job: emulator.Glue) -> dict[str, Any]:
     """Let the schedule's target run with the schedule's input, and then all that follows from it."""
     invoke(aws, EVENT["time"])
-    job.runs()
-    return {"execution": ended(aws, KEY)}
+    output = job.runs()
+    return {"execution": ended(aws, KEY), "manifest": json.loads(output.splitlines()[-1])}
 
 
 def invoke(aws: LocalAws, instant: str) -> None:
     """Invoke the schedule's target as the scheduler does; the emulator's does not fill in the time."""
     (name,) = (each["Name"] for each in aws.client("scheduler").list_schedules()["Schedules"])
     target = aws.client("scheduler").get_schedule(Name=name)["Target"]
-    event = target["Input"].replace("<aws.scheduler.scheduled-time>", instant)
+    event = target["Input"].replace(emulator.SCHEDULED_TIME, instant)
     aws.client("lambda").invoke(FunctionName=target["Arn"], InvocationType="Event", Payload=event)
 
 
@@ -131,6 +131,11 @@ def test_every_table_of_the_catalogue_has_one_object_of_the_day(aws: LocalAws, n
     keys = {table.name: layout.parquet_key(aws.settings, table) for table in TABLES}
     assert {name: key for name, (key, _, _) in parquets(aws).items()} == keys
     assert {day for _, _, day in parquets(aws).values()} == {DAY.isoformat()}
+
+
+def test_the_manifest_of_the_job_names_the_csv(aws: LocalAws, night: Any) -> None:
+    assert json.loads(body(aws, layout.manifest_key(aws.settings, 2, DAY))) == night["manifest"]
+    assert night["manifest"]["source"] == layout.s3_uri(aws.settings.bucket, KEY)
 
 
 def test_athena_answers_the_named_queries_from_the_deployed_catalogue(
@@ -209,25 +214,3 @@ def test_a_night_that_fails_thrice_leaves_its_event_in_the_queue(aws: LocalAws, 
     assert told["requestPayload"] == {"time": "tonight"}
     assert "time is not an instant" in json.dumps(told["responsePayload"])
     assert parquets(aws) == before
-
-
-def test_the_list_of_what_the_emulator_cannot_do_is_no_longer_than_it_must_be(
-    assembly: Assembly, tmp_path: Path
-) -> None:
-    """Each gap is still there; when this fails, the emulator has grown: shorten the list."""
-    alarm, filled = (
-        {
-            name: body
-            for name, body in template.raw["Resources"].items()
-            if emulator.left_out(body) == reason
-        }
-        for template, reason in (
-            (assembly.etl1, emulator.METRIC_MATH),
-            (assembly.etl2, emulator.BUCKET_DEPLOYMENT),
-        )
-    )
-    assert alarm
-    assert filled
-    with emulator.running(tmp_path, lambda_python=BOTO3) as plain:
-        with pytest.raises(AssertionError, match=r"metric math.* is not supported"):
-            emulator.create_stack(plain, "alarm", {"Resources": alarm})
