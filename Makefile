@@ -17,7 +17,7 @@ PACKAGED := pyproject.toml lib/pyproject.toml requirements.lock infra/package.py
 
 APART := $(patsubst tests/apart/%.in,build/apart/%/.ready,$(wildcard tests/apart/*.in))
 
-.PHONY: setup package browser run check test lab lint lock bench clean notebooks docs reference release
+.PHONY: setup package browser run check test lab lint lock bench clean notebooks docs reference release smoke
 
 setup: .venv/.ready
 
@@ -60,6 +60,10 @@ build/java/.ready: .venv/.ready tests/java.py
 
 run: setup
 	$(BIN)/cat-normalize run --local
+
+# One night and one query in a deployed environment: make smoke ENV=test.
+smoke: setup
+	$(BIN)/python infra/smoke.py $(or $(ENV),test)
 
 lab: setup
 	$(BIN)/cat-normalize lab
