@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator
 from datetime import date
@@ -40,6 +41,7 @@ class Deployed:
 
     def __init__(self, end: dict[str, Any] = WELL) -> None:
         self.called: list[Any] = []
+        self.asked: set[tuple[str, str]] = set()
         self.made_of = {
             "reports/etl-process2/data.parquet": sha256(CSV).hexdigest(),
             "reports/conversations/data.parquet": sha256(CSV).hexdigest(),
@@ -57,7 +59,11 @@ class Deployed:
         self.start("earlier")
 
     def client(self, service: str, **given: Any) -> Any:
-        return self if service == "lambda" else boto3.client(service, **given)
+        if service == "lambda":
+            return self
+        made = boto3.client(service, **given)
+        made.meta.events.register("before-call", lambda model, **_: self.asked.add((service, model.name)))
+        return made
 
     def start(self, name: str, key: str | None = "reports/etl-process1/data_20250901.csv") -> None:
         event = json.dumps({"detail": {"object": {"key": key}}})
@@ -109,6 +115,27 @@ def test_a_night_that_went_well_is_told_step_by_step() -> None:
         "Parquet: users, conversations, messages are of this CSV, 2025-09-01, and this library",
         "Athena: totals is user_count 3, conversation_count 5, feedback_count 1",
     ]
+
+
+def test_the_role_that_the_page_gives_may_make_its_calls_and_no_others_of_those_services() -> None:
+    deployed = Deployed()
+    answers("3", "5", "1")
+    smoke.smoke("test", deployed, lambda _: None)
+    page = (ROOT / "docs" / "deploy.md").read_text()
+    (policy,) = (
+        text for text in re.findall(r"```json\n(.*?)```", page, re.DOTALL) if "InvokeFunction" in text
+    )
+    given = {action for each in json.loads(policy)["Statement"] for action in listed(each["Action"])}
+    prefixes = {"stepfunctions": "states"}
+    calls = {f"{prefixes.get(service, service)}:{name}" for service, name in deployed.asked}
+    calls = calls - {"s3:HeadObject"} | {"s3:GetObject", "lambda:InvokeFunction"}
+    assert calls <= given
+    own = {each for each in given if each.partition(":")[0] in ("lambda", "states", "athena")}
+    assert own <= calls
+
+
+def listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def broken(name: str, value: Any) -> Callable[[Deployed], None]:
