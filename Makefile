@@ -1,5 +1,6 @@
 # The commands of a developer; each target sets up what it needs. Required: Python 3.11 and make.
 PYTHON ?= python3.11
+ENV ?= test
 UV_VERSION := 0.13.9
 BIN := .venv/bin
 UV := $(BIN)/uv
@@ -17,7 +18,7 @@ PACKAGED := pyproject.toml lib/pyproject.toml requirements.lock infra/package.py
 
 APART := $(patsubst tests/apart/%.in,build/apart/%/.ready,$(wildcard tests/apart/*.in))
 
-.PHONY: setup package browser run check test lab lint lock bench clean notebooks docs reference release
+.PHONY: setup package browser run check test lab lint lock bench clean notebooks docs reference release synth deploy smoke
 
 setup: .venv/.ready
 
@@ -61,6 +62,23 @@ build/java/.ready: .venv/.ready tests/java.py
 run: setup
 	$(BIN)/cat-normalize run --local
 
+# The stacks of an environment as they will be deployed, with the files that they deploy: make synth ENV=prod.
+synth: package
+	rm -rf build/cdk/$(ENV)
+	cd infra/cdk && CDK_OUTDIR=$(CURDIR)/build/cdk/$(ENV) CDK_CONTEXT_JSON='{"env": "$(ENV)"}' $(CURDIR)/$(BIN)/python app.py
+
+# What synth made, deployed as it is. Who may, is who has credentials.
+deploy: infra/cdk/node_modules/.ready
+	cd infra/cdk && npx cdk deploy --app $(CURDIR)/build/cdk/$(ENV) --all --require-approval never
+
+infra/cdk/node_modules/.ready: infra/cdk/package.json
+	npm install --prefix infra/cdk --no-audit --no-fund --silent
+	touch $@
+
+# One night and one query in a deployed environment.
+smoke: setup
+	$(BIN)/python infra/smoke.py $(ENV)
+
 lab: setup
 	$(BIN)/cat-normalize lab
 
@@ -76,6 +94,7 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/zizmor --offline --quiet --strict-collection .github
 
 lock: setup
 	$(COMPILE) --upgrade --all-extras pyproject.toml --no-emit-package cat-normalize --output-file requirements.lock

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from infra.conftest import artefacts, prod, runs, spark  # noqa: F401  # fixtures
 from infra.synth import Synth
 from once import once
 

@@ -1,16 +1,17 @@
-"""Schedule → ETL-1 → CSV → event → rule → state machine → Glue job: what starts what, with which input."""
+"""Schedule → ETL-1 → CSV → event → rule → state machine: what starts what, with which input.
+
+What the state machines do is in tests/deployed/test_states.py, which executes them.
+"""
 
 from __future__ import annotations
 
 import ast
 import json
-from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
 from moto.events.models import EventPattern
 
-from cat_normalize.core.errors import StaleInputError
 from infra.assembly import ACCOUNT, CDK, Assembly
 
 FUNCTION = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:cat-prod-lambda-normalize"
@@ -140,86 +141,6 @@ def definition(assembly: Assembly) -> dict[str, Any]:
     return made
 
 
-def test_the_state_machine_runs_the_job_with_the_key_and_waits(prod: Assembly) -> None:
-    made = definition(prod)
-    state = made["States"]["Run the Glue job"]
-    assert made["StartAt"] == "Run the Glue job"
-    assert (state["Type"], state["End"]) == ("Task", True)
-    assert state["Resource"] == "arn:aws:states:::glue:startJobRun.sync"
-    assert state["Parameters"] == {
-        "JobName": "cat-prod-etl2-parquet",
-        "Arguments": {"--input_key.$": "$.detail.object.key"},
-    }
-    assert not {"InputPath", "OutputPath", "ResultPath"} & set(state)
-
-
-def job_run(message: str, **other: Any) -> str:
-    """Return the cause of a failed run as Step Functions reports it: Glue's JobRun as JSON text."""
-    run = {
-        "AllocatedCapacity": 2,
-        "Arguments": {"--input_key": "reports/etl-process1/data_20250915.csv"},
-        "Attempt": 0,
-        "ErrorMessage": message,
-        "ExecutionTime": 61,
-        "GlueVersion": "5.1",
-        "Id": "jr_0123456789abcdef",
-        "JobName": "cat-prod-etl2-parquet",
-        "JobRunState": "FAILED",
-        "LogGroupName": "/aws-glue/jobs/cat-prod-etl2-parquet",
-        "Timeout": 60,
-    }
-    return json.dumps(run | other)
-
-
-def ends(made: dict[str, Any], error: str, cause: str) -> str:
-    """Return the name of the state in which an execution ends after such a failure of its job."""
-    (caught,) = made["States"]["Run the Glue job"]["Catch"]
-    assert caught.keys() == {"ErrorEquals", "Next"}  # the output is Error and Cause, nothing else
-    assert caught["ErrorEquals"] == ["States.TaskFailed"]  # all errors but a timeout
-    choice = made["States"][caught["Next"]]
-    (rule,) = choice["Choices"]
-    assert (choice["Type"], rule["Variable"]) == ("Choice", "$.Cause")
-    return str(rule["Next"] if fnmatchcase(cause, rule["StringMatches"]) else choice["Default"])
-
-
-OLDER = str(StaleInputError("s3://cat/data.parquet is of 2025-09-16 already; this CSV is of 2025-09-15"))
-FUTURE = (
-    "s3://cat/data.parquet is of 2035-09-16, which is after today, 2025-09-15: a mistyped run date made it"
-)
-
-
-@pytest.mark.parametrize(
-    ("error", "cause", "kind"),
-    [
-        ("States.TaskFailed", job_run(f"StaleInputError: {OLDER}"), "Succeed"),
-        ("States.TaskFailed", job_run(f"cat_normalize.core.errors.StaleInputError: {OLDER}"), "Succeed"),
-        ("States.TaskFailed", job_run(f"Error Category: UNCLASSIFIED; StaleInputError: {OLDER}"), "Succeed"),
-        ("States.TaskFailed", job_run(f"FutureParquetError: {FUTURE}"), "Fail"),
-        ("States.TaskFailed", job_run("FutureDateError: run date 2035-09-01 is after today"), "Fail"),
-        ("States.TaskFailed", job_run("InputError: no such key"), "Fail"),
-        ("States.TaskFailed", job_run("MalformedCsvError: s3://cat/data.csv, line 3"), "Fail"),
-        ("States.TaskFailed", job_run("", JobRunState="TIMEOUT"), "Fail"),
-        ("States.TaskFailed", job_run("", JobRunState="STOPPED"), "Fail"),
-        ("Glue.ConcurrentRunsExceededException", "Concurrent runs exceeded for the job", "Fail"),
-        ("Glue.EntityNotFoundException", "", "Fail"),
-    ],
-)
-def test_only_an_older_csv_is_not_a_failure(prod: Assembly, error: str, cause: str, kind: str) -> None:
-    made = definition(prod)
-    assert made["States"][ends(made, error, cause)]["Type"] == kind
-
-
-def test_the_end_states(prod: Assembly) -> None:
-    states = definition(prod)["States"]
-    assert states["The Glue job failed"] == {
-        "Type": "Fail",
-        "Error": "GlueJobFailed",
-        "CausePath": "States.Format('{}: {}', $.Error, $.Cause)",
-    }
-    assert states["The newer Parquet stays"]["Type"] == "Succeed"
-    assert len(states) == 4
-
-
 def test_no_state_ends_with_a_name_that_is_reserved_for_step_functions(
     prod: Assembly, spark: Assembly
 ) -> None:
@@ -233,23 +154,6 @@ def test_no_state_ends_with_a_name_that_is_reserved_for_step_functions(
 def test_a_run_that_an_event_starts_can_never_allow_a_future_day(prod: Assembly) -> None:
     assert set(definition(prod)["States"]["Run the Glue job"]["Parameters"]["Arguments"]) == {"--input_key.$"}
     assert not [name for name in prod.etl2.one("AWS::Glue::Job")["DefaultArguments"] if "allow" in name]
-
-
-def test_a_start_is_retried_if_glue_is_busy_or_throttles(
-    prod: Assembly,
-) -> None:
-    state = definition(prod)["States"]["Run the Glue job"]
-    busy, throttled = state["Retry"]
-    assert busy == {
-        "ErrorEquals": ["Glue.ConcurrentRunsExceededException"],
-        "IntervalSeconds": 60,
-        "BackoffRate": 1,
-        "MaxAttempts": 180,
-    }
-    assert {"Glue.AWSGlueException", "Glue.ThrottlingException"} <= set(throttled["ErrorEquals"])
-    assert (throttled["IntervalSeconds"], throttled["BackoffRate"], throttled["MaxAttempts"]) == (5, 2, 6)
-    retried = {error for retry in state["Retry"] for error in retry["ErrorEquals"]}
-    assert not retried & {"States.ALL", "States.TaskFailed", "States.Timeout"}
 
 
 def test_runs_exclude_each_other_and_a_waiting_one_outlasts_the_current_one(prod: Assembly) -> None:
@@ -298,51 +202,6 @@ def test_the_table_is_exported_in_full_and_once_however_often_the_call_is_retrie
         "ClientToken.$": "$$.Execution.Name",
     }
     assert [retry["ErrorEquals"] for retry in state["Retry"]] == [["States.TaskFailed"]]
-
-
-@pytest.mark.parametrize(
-    ("statuses", "end"),
-    [
-        (["COMPLETED"], "Run the Glue job"),
-        (["IN_PROGRESS", "IN_PROGRESS", "COMPLETED"], "Run the Glue job"),
-        (["IN_PROGRESS", "FAILED"], "The export failed"),
-        (["SOMETHING_NEW"], "The export failed"),
-    ],
-)
-def test_the_job_runs_only_after_a_complete_export(spark: Assembly, statuses: list[str], end: str) -> None:
-    states, remaining = etl1_definition(spark)["States"], list(statuses)
-    name = states[etl1_definition(spark)["StartAt"]]["Next"]
-    while name != end:
-        state = states[name]
-        if state["Type"] == "Choice":
-            status = remaining.pop(0)
-            assert {rule["Variable"] for rule in state["Choices"]} == {
-                "$.export.ExportDescription.ExportStatus"
-            }
-            found = [rule["Next"] for rule in state["Choices"] if rule["StringEquals"] == status]
-            name = found[0] if found else state["Default"]
-        else:
-            assert state["Type"] == "Wait" or state["Resource"].endswith(":dynamodb:describeExport")
-            name = state["Next"]
-    assert not remaining
-
-
-def test_the_job_is_given_the_exports_folder_and_the_day_of_the_schedule(spark: Assembly) -> None:
-    states = etl1_definition(spark)["States"]
-    look = states["Describe the export"]
-    assert look["Parameters"] == {"ExportArn.$": "$.export.ExportDescription.ExportArn"}
-    assert {state["ResultPath"] for state in states.values() if "ResultPath" in state} == {"$.export"}
-    run = states["Run the Glue job"]
-    assert (run["Resource"], run["End"]) == ("arn:aws:states:::glue:startJobRun.sync", True)
-    assert run["Parameters"]["JobName"] == "cat-prod-etl1-normalize"
-    assert run["Parameters"]["Arguments"] == {
-        "--input.$": "States.Format('s3://cat-prod-normalize-reports/exports/etl-process1/AWSDynamoDB/{}/', "
-        "States.ArrayGetItem(States.StringSplit($.export.ExportDescription.ExportArn, '/'), 3))",
-        "--time.$": "$.time",
-    }
-    arn = f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/cat-prod-catia-conversations-table/export/0163-d1"
-    assert arn.split("/")[3] == "0163-d1"
-    assert not {"InputPath", "OutputPath", "Catch"} & set(run)  # a failed run is a failed execution
 
 
 def test_a_waiting_run_of_etl1_outlasts_the_current_one(spark: Assembly) -> None:

@@ -134,7 +134,7 @@ class ExportAndNormalize(Construct):
         call.add_retry(errors=[sfn.Errors.TASKS_FAILED], interval=cdk.Duration.seconds(10), max_attempts=5)
         return call
 
-    def _run(self, env: Environment) -> tasks.GlueStartJobRun:
+    def _run(self, env: Environment) -> sfn.IChainable:
         export_id = sfn.JsonPath.array_get_item(
             sfn.JsonPath.string_split(sfn.JsonPath.string_at(f"{_EXPORT}.ExportArn"), "/"), 3
         )
@@ -143,4 +143,5 @@ class ExportAndNormalize(Construct):
             "--input": sfn.JsonPath.format(folder, export_id),
             "--time": sfn.JsonPath.string_at("$.time"),
         }
-        return start.run_job(self, env.named(names.SPARK_JOB), arguments, env.spark_minutes)
+        run = start.run_job(self, env.named(names.SPARK_JOB), arguments, env.spark_minutes)
+        return start.ends_as_its_run(self, run)

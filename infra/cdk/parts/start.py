@@ -33,6 +33,8 @@ THROTTLED = [  # Step Functions reports Glue's throttling as AWSGlueException
     "Glue.ResourceNumberLimitExceededException",
     "Glue.SdkClientException",
 ]
+FAILED = "GlueJobFailed"
+"""The error of a failed execution; the step's own may be States.TaskFailed, and `States.…` is reserved."""
 _RUNS = ["glue:StartJobRun", "glue:GetJobRun", "glue:GetJobRuns", "glue:BatchStopJobRun"]
 _LOG_DELIVERY = [
     *(f"logs:{verb}LogDelivery" for verb in ("Create", "Get", "Update", "Delete")),
@@ -97,6 +99,29 @@ def run_job(scope: Construct, job: str, arguments: Mapping[str, str], minutes: i
     return run
 
 
+def ends_as_its_run(scope: Construct, run: tasks.GlueStartJobRun) -> sfn.IChainable:
+    """Let an execution succeed only if the run of its step did.
+
+    The step fails with a run that failed; that it does with one that somebody stopped is documented nowhere.
+    """
+    well = sfn.Succeed(scope, "Done", state_name="The Glue job succeeded")
+    otherwise = sfn.Fail(
+        scope,
+        "Stopped",
+        state_name="The Glue job did not succeed",
+        error=FAILED,
+        cause_path=sfn.JsonPath.format(
+            "Run {} of the Glue job is {}",
+            sfn.JsonPath.string_at("$.Id"),
+            sfn.JsonPath.string_at("$.JobRunState"),
+        ),
+    )
+    outcome = sfn.Choice(scope, "Outcome", state_name="Did the Glue job succeed?")
+    outcome.when(sfn.Condition.string_equals("$.JobRunState", "SUCCEEDED"), well).otherwise(otherwise)
+    run.next(outcome)
+    return run
+
+
 class ConvertNewCsv(Construct):
     """The state machine of ETL-2: run the job for the key of an S3 event, and succeed or fail as it does."""
 
@@ -120,7 +145,7 @@ class ConvertNewCsv(Construct):
             self,
             "Failed",
             state_name="The Glue job failed",
-            error="GlueJobFailed",  # $.Error may be States.TaskFailed: Step Functions reserves `States.…`
+            error=FAILED,
             cause_path=sfn.JsonPath.format(
                 "{}: {}", sfn.JsonPath.string_at("$.Error"), sfn.JsonPath.string_at("$.Cause")
             ),
@@ -128,7 +153,7 @@ class ConvertNewCsv(Construct):
         older = sfn.Choice(self, "Older", state_name="Was the CSV an older one?")
         older.when(sfn.Condition.string_matches("$.Cause", events_.IN_ORDER), stays).otherwise(failed)
         run.add_catch(older, errors=[sfn.Errors.TASKS_FAILED])
-        return run
+        return ends_as_its_run(self, run)
 
 
 def rule(

@@ -110,7 +110,7 @@ def convert_csv(
     csv = _pin(locate(source, s3))
     size, version = csv.stat().st_size, version_of(csv)
     records, digest = _validate(csv)
-    origin = _origin(digest, run_date, rules)
+    origin = origin_of(digest, run_date, rules)
     places = {each.name: locate(targets[each.name], s3) for each in TABLES if each.name in targets}
     done = {name: storage.find_published(place, origin, today) for name, place in places.items()}
     if not all(done.values()):
@@ -157,8 +157,8 @@ def publish_manifest(settings: Settings, run_date: date, done: Converted, s3: An
     return made
 
 
-def _origin(digest: str, run_date: date | None, rules: Rules) -> Origin:
-    """Return what decides the content of the objects (§6)."""
+def origin_of(digest: str, run_date: date | None, rules: Rules) -> Origin:
+    """Return what decides the content of the objects (§6); `digest` is the SHA-256 of the CSV."""
     patterns = hashlib.sha256("\0".join(rules.fallback_patterns).encode())
     inputs = {"csv-sha256": digest, "library-sha256": library_digest(), "time-zone": rules.time_zone}
     naive = {"naive-time-zone": rules.naive_time_zone} if rules.naive_time_zone else {}
