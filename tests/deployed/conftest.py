@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import subprocess
 import sys
 import venv
@@ -17,7 +18,7 @@ from once import once
 
 ROOT = Path(__file__).parents[2]
 BOTO3 = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six", "urllib3")
-"""The packages of Lambda's Python, and Glue's too."""
+"""Packages of Glue's Python."""
 ARROW = ("numpy", "pandas", "pyarrow")
 """What Spark's Python tasks use; Glue has them."""
 RECORD_MODULES = """
@@ -58,9 +59,18 @@ def synthesised(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def unpacked(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the Lambda's zip of this machine's platform, unpacked."""
     folder = tmp_path_factory.mktemp("task")
-    with zipfile.ZipFile(dist / "lambda-x86_64.zip") as archive:
+    architecture = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
+    with zipfile.ZipFile(dist / f"lambda-{architecture}.zip") as archive:
         archive.extractall(folder)
+    return folder
+
+
+def apart(name: str) -> Path:
+    """Return the folder of the packages of tests/apart/NAME.in."""
+    folder = ROOT / "build" / "apart" / name
+    assert (folder / ".ready").exists(), f"run: make build/apart/{name}/.ready"
     return folder
 
 
@@ -74,11 +84,6 @@ def installed(folder: Path, *names: str) -> Path:
         if (libraries := origin.with_name(f"{name}.libs")).is_dir():
             (folder / libraries.name).symlink_to(libraries)
     return folder
-
-
-@pytest.fixture(scope="session")
-def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return installed(tmp_path_factory.mktemp("runtime"), *BOTO3)
 
 
 @pytest.fixture(scope="session")

@@ -84,18 +84,16 @@ def worker(
 
 
 @pytest.fixture(scope="module")
-def night(
-    aws: LocalAws, worker: Worker, unpacked: Path, runtime: Path, glue: Path, tmp_path_factory: Any
-) -> dict[str, Any]:
+def night(aws: LocalAws, worker: Worker, unpacked: Path, glue: Path, tmp_path_factory: Any) -> dict[str, Any]:
     """Let the Lambda run, as the schedule calls it, and then all that follows from it."""
-    calls = [{"event": {"time": "2025-09-02T04:30:00Z"}, "seconds": 900}]
-    ran = function.call(aws, unpacked, runtime, tmp_path_factory.mktemp("lambda"), calls)
-    assert ran.code == 0, ran.out
+    calls = [({"time": "2025-09-02T04:30:00Z"}, 900)]
+    ran = function.call(aws, unpacked, tmp_path_factory.mktemp("lambda"), calls)
+    assert ran.errors == [None], ran.out
     arrived = worker.receive()
     assert arrived is not None
     ended = worker.run(arrived)
     assert ended.status == "done", (ended, worker.log.read_text()[-3000:])
-    return {"lambda": ran.answer["results"][0]["result"], "arrived": arrived, "manifest": ended.manifest}
+    return {"lambda": ran.results[0], "arrived": arrived, "manifest": ended.manifest}
 
 
 def put(aws: LocalAws, key: str, body: bytes) -> None:
