@@ -17,8 +17,6 @@ from infra.synth import Synth
 from once import once
 
 ROOT = Path(__file__).parents[2]
-BOTO3 = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six", "urllib3")
-"""Packages of Glue's Python."""
 ARROW = ("numpy", "pandas", "pyarrow")
 """What Spark's Python tasks use; Glue has them."""
 RECORD_MODULES = """
@@ -94,8 +92,10 @@ def glue(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lines = (ROOT / "glue/etl-process2/requirements.txt").read_text().splitlines()
     pins = [line.split()[0] for line in lines if "==" in line]
     assert [f"{name}=={version(name)}" for name in ("msgspec", "tzdata")] == pins
-    own = (*BOTO3, *ARROW, "awsglue", "py4j", "pyspark")
+    own = (*ARROW, "awsglue", "py4j", "pyspark")
     modules = installed(folder / "modules", *own, "msgspec", "tzdata")
+    for each in apart("glue-boto3").iterdir():
+        (modules / each.name).symlink_to(each)
     (modules / "sitecustomize.py").write_text(RECORD_MODULES)
     return folder
 
