@@ -10,8 +10,6 @@ COMPILE := $(UV) pip compile --quiet --python-version 3.11 --generate-hashes --n
 # Only the two jars of this package are used; its dependency, a Spark that is years old, is not installed.
 JARS := sagemaker-pyspark==1.4.5
 
-# Part of Lambda's Python: boto3 and its dependencies. The Lambda's zip carries none of them.
-IN_LAMBDA := boto3 botocore jmespath python-dateutil s3transfer six urllib3
 PIN := $(COMPILE) --constraint requirements.lock --upgrade lib/pyproject.toml
 PACKAGED := pyproject.toml lib/pyproject.toml requirements.lock infra/package.py $(shell find lib lambda glue -type f \
 	-not -path '*/__pycache__/*')
@@ -99,7 +97,7 @@ lint: setup
 lock: setup
 	$(COMPILE) --upgrade --all-extras pyproject.toml --no-emit-package cat-normalize --output-file requirements.lock
 	echo $(JARS) | $(COMPILE) --no-deps - --output-file requirements-jars.lock
-	$(PIN) --extra lambda $(IN_LAMBDA:%=--no-emit-package %) --output-file lambda/etl-process1/requirements.txt
+	$(PIN) --extra lambda --output-file lambda/etl-process1/requirements.txt
 	$(PIN) --output-file glue/etl-process2/requirements.txt
 	for list in tests/apart/*.in; do $(COMPILE) --upgrade $$list --output-file $${list%.in}.txt || exit 1; done
 

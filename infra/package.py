@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import ast
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -30,6 +31,14 @@ GLUE_SCRIPTS = {
 PLATFORMS = {"x86_64": "x86_64-manylinux2014", "arm64": "aarch64-manylinux2014"}
 # Records of the installation: they differ from machine to machine, and Python does not read them.
 LEFT_OUT = {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", ".lock"}
+# The zip has its own boto3: that of the runtime changes without notice, and Python looks into the zip first,
+# https://docs.aws.amazon.com/lambda/latest/dg/python-package.html. Left out is what the function never reads.
+UNUSED = (
+    r"bin/",  # commands
+    r"botocore/data/(?!(dynamodb|s3)/)[^/]+/",  # models of services: it calls two, and none gives credentials
+    r"boto3/(data|examples)/",  # of resources: it has clients
+    r"aws_lambda_powertools/(event_handler|utilities/(?!(jmespath_utils|typing)/)[^/]+)/",
+)
 TASK = "/var/task"  # where Lambda unpacks the zip
 EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -62,7 +71,7 @@ def build_wheel(folder: Path, project: Path) -> None:
 
 
 def build_lambda(target: Path, platform: str, offline: bool = False) -> None:
-    """Build the zip of one platform: the handler, the modules it imports, the pinned packages; compiled."""
+    """Build the zip of one platform: the handler, the modules it imports, its pinned packages; compiled."""
     with tempfile.TemporaryDirectory() as scratch:
         command = [str(Path(sys.executable).with_name("uv")), "pip", "install", "--quiet"]
         command += ["--target", scratch, "--python-platform", platform, "--python-version", "3.11"]
@@ -70,6 +79,7 @@ def build_lambda(target: Path, platform: str, offline: bool = False) -> None:
         command += ["--no-compile-bytecode", *(["--offline"] if offline else [])]
         _run([*command, "-r", str(HANDLER.with_name("requirements.txt"))])
         folder = Path(scratch)
+        remove_unused(folder)
         for path in imported_files(HANDLER):
             copy = folder / path.relative_to(LIBRARY)
             copy.parent.mkdir(parents=True, exist_ok=True)
@@ -78,6 +88,13 @@ def build_lambda(target: Path, platform: str, offline: bool = False) -> None:
         compile_all(folder)
         files = [path for path in folder.rglob("*") if path.is_file() and path.name not in LEFT_OUT]
         write_zip(target, {str(path.relative_to(folder)): path.read_bytes() for path in files})
+
+
+def remove_unused(folder: Path) -> None:
+    """Remove what the function does not use of the packages installed in a folder."""
+    for path in list(folder.rglob("*/")):
+        if any(re.fullmatch(pattern, f"{path.relative_to(folder)}/") for pattern in UNUSED):
+            shutil.rmtree(path)
 
 
 def compile_all(folder: Path) -> None:

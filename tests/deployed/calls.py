@@ -46,7 +46,7 @@ LISTING = {
 """What shapes a listing and asks for no permission more."""
 HARMLESS = re.compile(
     "x-amz-(checksum-.*|content-sha256|copy-source(-(if-.*|range))?|date|decoded-content-length|meta-.*"
-    "|metadata-directive|sdk-checksum-algorithm|storage-class|target|trailer|user-agent)|x-amzn-trace-id"
+    "|metadata-directive|sdk-checksum-algorithm|security-token|storage-class|target|trailer|user-agent)|x-amzn-trace-id"
 )
 """Headers that ask for no permission more; others (ACLs, tags, keys, locks) would."""
 SCOPE = re.compile(

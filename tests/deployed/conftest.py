@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import subprocess
 import sys
 import venv
@@ -17,8 +18,6 @@ from infra.synth import Synth
 from once import once
 
 ROOT = Path(__file__).parents[2]
-BOTO3 = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six", "urllib3")
-"""The packages of Lambda's Python, and Glue's too."""
 ARROW = ("numpy", "pandas", "pyarrow")
 """What Spark's Python tasks use; Glue has them."""
 RECORD_MODULES = """
@@ -59,9 +58,18 @@ def synthesised(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def unpacked(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the Lambda's zip of this machine's platform, unpacked."""
     folder = tmp_path_factory.mktemp("task")
-    with zipfile.ZipFile(dist / "lambda-x86_64.zip") as archive:
+    architecture = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
+    with zipfile.ZipFile(dist / f"lambda-{architecture}.zip") as archive:
         archive.extractall(folder)
+    return folder
+
+
+def apart(name: str) -> Path:
+    """Return the folder of the packages of tests/apart/NAME.in."""
+    folder = ROOT / "build" / "apart" / name
+    assert (folder / ".ready").exists(), f"run: make build/apart/{name}/.ready"
     return folder
 
 
@@ -78,11 +86,6 @@ def installed(folder: Path, *names: str) -> Path:
 
 
 @pytest.fixture(scope="session")
-def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return installed(tmp_path_factory.mktemp("runtime"), *BOTO3)
-
-
-@pytest.fixture(scope="session")
 def glue(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make Glue's Python: one of its own with Spark, boto3, awsglue and Arrow; and the job's two pins."""
     folder = tmp_path_factory.mktemp("glue")
@@ -90,8 +93,10 @@ def glue(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lines = (ROOT / "glue/etl-process2/requirements.txt").read_text().splitlines()
     pins = [line.split()[0] for line in lines if "==" in line]
     assert [f"{name}=={version(name)}" for name in ("msgspec", "tzdata")] == pins
-    own = (*BOTO3, *ARROW, "awsglue", "py4j", "pyspark")
+    own = (*ARROW, "awsglue", "py4j", "pyspark")
     modules = installed(folder / "modules", *own, "msgspec", "tzdata")
+    for each in apart("glue-boto3").iterdir():
+        (modules / each.name).symlink_to(each)
     (modules / "sitecustomize.py").write_text(RECORD_MODULES)
     return folder
 

@@ -1,69 +1,87 @@
-"""The Lambda's zip, called by a clean interpreter that sees the zip and the packages of Lambda's Python."""
+"""The Lambda's zip, called by AWS's client in a process that sees nothing else but the client."""
+
+from __future__ import annotations
 
 import json
 import socket
-import subprocess
-import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
-from cat_normalize.core import layout
-from deployed import runtime as harness
-
-TRACE = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
+from cat_lab.local import LocalAws
+from deployed.conftest import apart
+from deployed.runtime import Process, Said
 
 
 @dataclass
 class Ran:
-    code: int
+    """What a process answered, printed, traced and left in its /tmp, and the most memory it had."""
+
+    said: list[Said]
     out: str
-    answer: dict
     traces: list[str]
     left: list[str]
-    lines: list[dict] = field(init=False)
+    peak_mb: float
+    lines: list[dict[str, Any]] = field(init=False)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.lines = [json.loads(line) for line in self.out.splitlines()]  # each line is JSON
 
-    def metrics(self):
+    @property
+    def results(self) -> list[Any]:
+        return [each.body if each.what == "response" else None for each in self.said]
+
+    @property
+    def errors(self) -> list[str | None]:
+        return [each.body["errorType"] if each.what == "error" else None for each in self.said]
+
+    def metrics(self) -> list[dict[str, Any]]:
         return [line for line in self.lines if "_aws" in line]
 
 
-def call(aws, unpacked, runtime, folder, calls, **environment):
+Call = tuple[dict[str, Any], float]
+"""An event, and the seconds that it is given."""
+
+
+def call(aws: LocalAws, task: Path, folder: Path, calls: Iterable[Call], **environment: str) -> Ran:
     """Call the function in one process: a warm function keeps its process and its disk."""
-    (folder / "tmp").mkdir()
-    (folder / "calls").write_text(json.dumps(calls))
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as daemon:
-        daemon.bind(("127.0.0.1", 0))
-        daemon.setblocking(False)
-        made = aws.child_environment({}) | {
-            "AWS_LAMBDA_FUNCTION_NAME": layout.LAMBDA,
-            "AWS_XRAY_DAEMON_ADDRESS": f"127.0.0.1:{daemon.getsockname()[1]}",
-            "LAMBDA_TASK_ROOT": str(unpacked),
-            "TMPDIR": str(folder / "tmp"),
-            "_X_AMZN_TRACE_ID": TRACE,
-        }
-        command = [sys.executable, "-I", "-S", "-B", harness.__file__, str(unpacked), str(runtime)]
-        done = subprocess.run(
-            [*command, str(folder / "calls"), str(folder / "answer")],
-            env=made | environment,
-            cwd=folder / "tmp",
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        answer = json.loads((folder / "answer").read_text())
-        return Ran(done.returncode, done.stdout, answer, received(daemon), left(folder / "tmp"))
+    with daemon() as traces:
+        with process(aws, task, folder, AWS_XRAY_DAEMON_ADDRESS=address(traces), **environment) as function:
+            said = [function.invoke(event, seconds) for event, seconds in calls]
+            peak = function.peak_mb()
+        left = [str(path) for path in (folder / "tmp").rglob("*")]
+        return Ran(said, function.log.read_text(), list(received(traces)), left, peak)
 
 
-def received(daemon):
-    datagrams = []
+def process(
+    aws: LocalAws, task: Path, folder: Path, options: tuple[str, ...] = (), **environment: str
+) -> Process:
+    """Start the function; its /tmp and its log are in the folder."""
+    tmp = folder / "tmp"
+    tmp.mkdir(exist_ok=True)
+    session = {"AWS_SESSION_TOKEN": "session"}  # the credentials of a role have one
+    variables = aws.environment | session | environment
+    return Process(task, apart("awslambdaric"), tmp, folder / "log", variables, options)
+
+
+@contextmanager
+def daemon() -> Iterator[socket.socket]:
+    """Yield a socket in place of X-Ray's daemon."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as made:
+        made.bind(("127.0.0.1", 0))
+        made.setblocking(False)
+        yield made
+
+
+def address(daemon: socket.socket) -> str:
+    return "{}:{}".format(*daemon.getsockname())
+
+
+def received(daemon: socket.socket) -> Iterator[str]:
     while True:
         try:
-            datagrams.append(daemon.recv(1 << 16).decode())
+            yield daemon.recv(1 << 16).decode()
         except BlockingIOError:
-            return datagrams
-
-
-def left(folder):
-    return [str(path) for path in folder.rglob("*")]
+            return

@@ -1,12 +1,13 @@
-"""The Lambda's zip as it is deployed, run against the local AWS by an interpreter with nothing else."""
+"""The Lambda's zip as it is deployed, called by AWS's client of the Runtime API, against the local AWS."""
 
 import contextlib
 import hashlib
 import json
+import re
 import subprocess
 import sys
+import threading
 from datetime import date
-from pathlib import Path
 
 import pytest
 
@@ -16,13 +17,15 @@ from cat_normalize.core import layout
 from cat_normalize.extract.table import extract_table
 from cat_normalize.normalize.files import normalize_files
 from deployed import function as function_
-from deployed import runtime as harness
+from deployed.conftest import apart
+from deployed.runtime import REQUEST, ROOT
+from faults.refusing import denying
 
 DAY, NEXT, LATE = date(2025, 9, 1), date(2025, 9, 2), date(2025, 9, 3)
 CALLS = [
-    {"event": {"run_date": "20250901"}, "seconds": 900},
-    {"event": {"time": "2025-09-03T04:30:00Z", "detail": {"text": "Un secreto"}}, "seconds": 900},
-    {"event": {"run_date": "2025-09-03"}, "seconds": 12},
+    ({"run_date": "20250901"}, 900),
+    ({"time": "2025-09-03T04:30:00Z", "detail": {"text": "Un secreto"}}, 900),
+    ({"run_date": "2025-09-03"}, 12),
 ]
 MESSAGES = [{"from": "user", "text": "palabra-secreta"}, {"from": "bot", "text": 7}]
 SECRETS = [
@@ -45,6 +48,11 @@ HEAVY = {
     *("duckdb", "pandas", "pyarrow", "pydantic", "pyspark", "rich", "typer"),  # of nothing here
 }
 """Modules that importing the function must not import."""
+IN_THE_ZIP = (
+    *("aws_lambda_powertools", "aws_xray_sdk", "boto3", "botocore", "cat_normalize", "dateutil", "jmespath"),
+    *("msgspec", "s3transfer", "six", "urllib3", "wrapt"),
+)
+"""Packages of which a run reads modules."""
 
 
 @pytest.fixture(scope="module")
@@ -54,9 +62,9 @@ def aws(seeded_aws):
 
 
 @pytest.fixture(scope="module")
-def function(aws, unpacked, runtime, tmp_path_factory):
+def function(aws, unpacked, tmp_path_factory):
     def call(calls, **environment):
-        return function_.call(aws, unpacked, runtime, tmp_path_factory.mktemp("lambda"), calls, **environment)
+        return function_.call(aws, unpacked, tmp_path_factory.mktemp("lambda"), calls, **environment)
 
     return call
 
@@ -108,7 +116,7 @@ def strings(value):
 
 
 def test_the_csv_equals_that_of_the_command_line(aws, ran, expected):
-    assert ran.answer["results"][0].keys() == {"result"}, ran.out
+    assert ran.errors[0] is None, ran.out
     csv = body(aws, layout.csv_key(aws.settings, DAY))
     assert csv == (expected / "here.csv").read_bytes()
     assert csv == (expected / "cli.csv").read_bytes()
@@ -116,7 +124,7 @@ def test_the_csv_equals_that_of_the_command_line(aws, ran, expected):
 
 
 def test_a_warm_function_runs_again_with_the_day_of_the_schedulers_time(aws, ran, expected):
-    assert ran.answer["results"][1]["result"]["run_date"] == NEXT.isoformat()
+    assert ran.results[1]["run_date"] == NEXT.isoformat()
     assert body(aws, layout.csv_key(aws.settings, NEXT)) == (expected / "cli.csv").read_bytes()
 
 
@@ -126,17 +134,15 @@ def test_rejects_and_manifest_are_published_too(aws, ran, expected):
     manifest = json.loads(body(aws, layout.manifest_key(aws.settings, 1, DAY)))
     summary = json.loads((expected / "summary").read_text())
     assert manifest["summary"] == summary
-    result = ran.answer["results"][0]["result"]
-    assert result == {"run_date": "2025-09-01", **summary, "outputs": manifest["outputs"]}
+    assert ran.results[0] == {"run_date": "2025-09-01", **summary, "outputs": manifest["outputs"]}
     for output in manifest["outputs"]:
         data = body(aws, layout.split_s3(output["uri"])[1])
         assert (output["bytes"], output["sha256"]) == (len(data), hashlib.sha256(data).hexdigest())
 
 
 def test_too_little_time_publishes_nothing_and_leaves_the_disk_empty(aws, ran):
-    assert ran.answer["results"][2]["error"] == "OutOfTimeError"
-    assert "nothing was published" in ran.answer["results"][2]["message"]
-    assert ran.code == 1
+    assert ran.errors == [None, None, "OutOfTimeError"]
+    assert "nothing was published" in ran.said[2].body["errorMessage"]
     assert ran.left == []
     assert len(keys(aws)) >= 6
     assert not [key for key in keys(aws) if f"{LATE:%Y%m%d}" in key]
@@ -148,12 +154,10 @@ def test_logs_and_traces_contain_no_text_of_the_table(ran):
     assert {"palabra-secreta", "Nombre Secreto", "USER#clave-secreta"} < texts
     written = "\n".join([ran.out, *strings(ran.lines), *ran.traces])
     assert [text for text in texts | {"Un secreto"} if text in written] == []
-    messages = [line["message"] for line in ran.lines if "message" in line]
-    assert messages == ["started", "published", "started", "published", "started"]
 
 
 def test_the_metrics_are_those_of_the_library(ran):
-    (result, *_) = (each["result"] for each in ran.answer["results"][:1])
+    result = ran.results[0]
     whole, *by_reason = ran.metrics()[: 1 + len(result["rejected_by_reason"])]
     directive = whole["_aws"]["CloudWatchMetrics"][0]
     assert directive["Namespace"] == layout.METRICS
@@ -170,29 +174,107 @@ def test_the_metrics_are_those_of_the_library(ran):
     assert sum(each["ItemsRejected"][0] for each in by_reason) == whole["ItemsRejected"][0] > 0
 
 
-def test_each_step_is_a_segment_of_the_trace(ran):
-    traces = "".join(ran.traces)
-    for name in ("## lambda_handler", "extract", "normalize", "publish"):
-        assert f'"name": "{name}"' in traces or f'"name":"{name}"' in traces
+def test_each_step_is_a_segment_of_the_trace_of_its_invocation(ran):
+    sent = [json.loads(each.partition("\n")[2]) for each in ran.traces]
+    steps = ["extract", "normalize", "publish", "## lambda_handler"]
+    assert [(each["trace_id"][-1], each["name"]) for each in sent] == [
+        *(("1", name) for name in steps), *(("2", name) for name in steps),
+        ("3", "extract"), ("3", "## lambda_handler"),
+    ]  # fmt: skip
+    assert {each["trace_id"] for each in sent} == {ROOT.format(n=n) for n in (1, 2, 3)}
+    cold = [each["annotations"]["ColdStart"] for each in sent if "annotations" in each]
+    assert cold == [True, False, False]
 
 
-def test_the_function_imports_little_and_only_from_the_zip(ran, unpacked, runtime):
-    assert sorted(HEAVY & set(ran.answer["modules"])) == []
-    allowed_paths = [str(unpacked), str(Path(runtime).resolve()), sys.base_prefix]
-    allowed_paths += [
-        str((runtime / name).resolve()) for name in ("boto3", "botocore", "s3transfer", "urllib3")
-    ]
-    allowed_paths += [str(path.resolve()) for path in runtime.iterdir()]
-    files = [name for name in ran.answer["files"] if name.startswith("/") and name != harness.__file__]
-    assert len(files) > 100
-    assert [name for name in files if not name.startswith(tuple(allowed_paths))] == []
+def test_every_line_of_the_log_is_json_and_tells_its_invocation(ran):
+    own = [line for line in ran.lines if line.get("service") == layout.LAMBDA and "message" in line]
+    assert [(line["message"], line["function_request_id"][-1]) for line in own] == [
+        ("started", "1"), ("published", "1"), ("started", "2"), ("published", "2"), ("started", "3"),
+    ]  # fmt: skip
+    assert [line["cold_start"] for line in own] == [True, True, False, False, False]
+    assert {line["xray_trace_id"] for line in own} == {ROOT.format(n=n) for n in (1, 2, 3)}
+    others = [line for line in ran.lines if line not in own and "_aws" not in line]
+    assert [line.get("message", line.get("errorType")) for line in others] == [
+        "Found credentials in environment variables.", "OutOfTimeError",
+    ]  # fmt: skip
+    assert [line["requestId"] for line in others] == [REQUEST.format(n=1), REQUEST.format(n=3)]
 
 
-def test_a_missing_table_is_a_failure_that_names_it(function):
+def test_it_needs_a_small_part_of_its_memory(ran):
+    assert ran.peak_mb < 200
+
+
+def test_importing_the_function_needs_the_zip_alone_and_little_of_it(unpacked):
+    code = f"import sys; sys.path.append({str(unpacked)!r}); import lambda_function; print(*sys.modules)"
+    variables = {"LAMBDA_TASK_ROOT": str(unpacked), "AWS_LAMBDA_FUNCTION_NAME": layout.LAMBDA}
+    command = [sys.executable, "-I", "-S", "-B", "-c", code]
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, check=True)
+    assert "aws_lambda_powertools" in done.stdout.split()
+    assert sorted(HEAVY & set(done.stdout.split())) == []
+
+
+def test_all_that_is_read_of_packages_is_the_zips(aws, unpacked, tmp_path):
+    table = emptied(aws, "read")
+    with function_.process(aws, unpacked, tmp_path, ("-v",), DYNAMODB_TABLE_NAME=table) as function:
+        said = function.invoke({"run_date": "20250906", "allow_shrink": True})
+    assert said.what == "response", function.log.read_text()[-3000:]
+    files = set(re.findall(r"^#.* '?(/[^' ]+\.(?:pyc?|so))'?$", function.log.read_text(), re.MULTILINE))
+    of = {name: {each for each in files if each.startswith(f"{unpacked}/{name}")} for name in IN_THE_ZIP}
+    assert all(of.values()), of
+    allowed = (str(unpacked), str(apart("awslambdaric")), sys.base_prefix)
+    assert [each for each in files if not each.startswith(allowed)] == []
+
+
+def test_a_zip_that_lacks_a_package_ends_at_its_start_and_names_it(aws, unpacked, tmp_path):
+    task = tmp_path / "task"
+    task.mkdir()
+    for each in unpacked.iterdir():
+        if each.name != "msgspec":
+            (task / each.name).symlink_to(each)
+    with function_.process(aws, task, tmp_path) as function:
+        assert function.started.what == "init/error"
+        assert function.started.body["errorType"] == "Runtime.ImportModuleError"
+        assert function.started.body["errorMessage"].endswith("No module named 'msgspec'")
+        assert function.ended() == 1
+
+
+def test_a_run_that_was_killed_leaves_no_trace_in_the_next_on_the_same_disk(aws, unpacked, tmp_path):
+    table, publishing, killed = emptied(aws, "killed"), threading.Event(), threading.Event()
+    sample.put(aws.client("dynamodb"), table, SECRETS)
+    event = {"run_date": "20250907", "allow_shrink": True}
+
+    def hold(method, path, body):
+        if method == "PUT":
+            publishing.set()
+            killed.wait()
+        return method == "PUT"
+
+    before = keys(aws)
+    with denying(aws.endpoint, hold) as slow:
+        variables = {"AWS_ENDPOINT_URL": slow, "DYNAMODB_TABLE_NAME": table}
+        with function_.process(aws, unpacked, tmp_path, **variables) as function:
+            function.begin(event)
+            publishing.wait()
+            function.kill()
+            killed.set()
+    assert keys(aws) == before
+    assert [path for path in (tmp_path / "tmp").rglob("*.csv") if path.stat().st_size]
+    with function_.process(aws, unpacked, tmp_path, DYNAMODB_TABLE_NAME=table) as function:
+        said = function.invoke(event)
+    assert said.what == "response", function.log.read_text()
+    assert list((tmp_path / "tmp").iterdir()) == []
+    assert (said.body["users"], said.body["rejected"]) == (1, 3)
+    data = body(aws, layout.csv_key(aws.settings, date(2025, 9, 7)))
+    assert said.body["outputs"][1]["sha256"] == hashlib.sha256(data).hexdigest()
+
+
+def test_a_failure_names_the_table_and_says_the_same_to_lambda_and_to_x_ray(function):
     failed = function([CALLS[0]], DYNAMODB_TABLE_NAME="no-such-table")
-    assert failed.code == 1
-    assert failed.answer["results"][0]["error"] == "ExtractError"
-    assert "no-such-table" in failed.answer["results"][0]["message"]
+    (said,) = failed.said
+    assert said.body["errorType"] == "ExtractError"
+    assert "no-such-table" in said.body["errorMessage"]
+    (fault,) = json.loads(said.headers["lambda-runtime-function-xray-error-cause"])["exceptions"]
+    assert (fault["type"], fault["message"]) == (said.body["errorType"], said.body["errorMessage"])
     assert (failed.metrics(), failed.left) == ([], [])
 
 
@@ -211,30 +293,29 @@ def emptied(aws, name):
 
 def test_a_refused_run_fails_with_its_own_error_and_a_metric(aws, ran, function):
     before = keys(aws)
-    calls = [
-        {"event": {"run_date": "20250904"}, "seconds": 900},
-        {"event": {"run_date": "20250904", "allow_shrink": "true"}, "seconds": 900},
-        {"event": {"run_date": "99991231"}, "seconds": 900},
-        {"event": {"time": "0001-01-01T00:00:00Z"}, "seconds": 900},
+    events = [
+        {"run_date": "20250904"},
+        {"run_date": "20250904", "allow_shrink": "true"},
+        {"run_date": "99991231"},
+        {"time": "0001-01-01T00:00:00Z"},
     ]
-    refused = function(calls, DYNAMODB_TABLE_NAME=emptied(aws, "emptied"))
-    errors = [each["error"] for each in refused.answer["results"]]
-    assert errors == ["ShrunkError", "SettingsError", "FutureDateError", "SettingsError"], refused.out
-    assert "0 users, less than 50 % of the" in refused.answer["results"][0]["message"]
+    refused = function([(event, 900) for event in events], DYNAMODB_TABLE_NAME=emptied(aws, "emptied"))
+    assert refused.errors == ["ShrunkError", "SettingsError", "FutureDateError", "SettingsError"], refused.out
+    assert "0 users, less than 50 % of the" in refused.said[0].body["errorMessage"]
     assert keys(aws) == before
     (metric,) = refused.metrics()
     assert (metric["RunsRefused"], metric["service"]) == ([1], layout.LAMBDA)
     assert metric["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["service"]]
-    messages = [line["message"] for line in refused.lines if "message" in line]
-    assert messages == ["started", "started"]  # what the event allows and its day are read first
+    own = [line for line in refused.lines if "function_request_id" in line]
+    assert [line["message"] for line in own] == ["started", "started"]  # what the event says is read first
 
 
 def test_if_all_items_are_rejected_the_rejects_are_published_and_no_csv(aws, ran, function):
     broken = emptied(aws, "broken")
     sample.put(aws.client("dynamodb"), broken, [item("a", "WHAT#1"), item("b", "CONVERSATION#1")])
     before = keys(aws)
-    refused = function([{"event": {"run_date": "20250905"}, "seconds": 900}], DYNAMODB_TABLE_NAME=broken)
-    assert refused.answer["results"][0]["error"] == "AllRejectedError", refused.out
+    refused = function([({"run_date": "20250905"}, 900)], DYNAMODB_TABLE_NAME=broken)
+    assert refused.errors == ["AllRejectedError"], refused.out
     assert [metric["RunsRefused"] for metric in refused.metrics()] == [[1]]
     key = layout.rejects_key(aws.settings, date(2025, 9, 5))
     assert keys(aws) - before == {key}
@@ -245,8 +326,9 @@ def test_if_all_items_are_rejected_the_rejects_are_published_and_no_csv(aws, ran
 
 def test_an_event_may_allow_fewer_users_and_a_future_day(aws, ran, function):
     event = {"run_date": "99991231", "allow_shrink": True, "allow_future": True}
-    allowed = function([{"event": event, "seconds": 900}], DYNAMODB_TABLE_NAME=emptied(aws, "smaller"))
-    assert allowed.answer["results"][0]["result"]["run_date"] == "9999-12-31", allowed.out
+    allowed = function([(event, 900)], DYNAMODB_TABLE_NAME=emptied(aws, "smaller"))
+    assert allowed.errors == [None], allowed.out
+    assert allowed.results[0]["run_date"] == "9999-12-31"
     assert layout.csv_key(aws.settings, date(9999, 12, 31)) in keys(aws)
 
 

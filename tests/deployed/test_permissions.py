@@ -126,9 +126,7 @@ def refuse_parts(*keys: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def nights(
-    aws: LocalAws, unpacked: Path, runtime: Path, recorded: Recorded, tmp_path_factory: Any
-) -> set[Call]:
+def nights(aws: LocalAws, unpacked: Path, recorded: Recorded, tmp_path_factory: Any) -> set[Call]:
     """Three nights of 8 MB and more a file, so in parts: all is well, the CSV fails, the rejects fail."""
     items = []
     noise = s("\x01" * 300_000)  # a control character is a byte in the table and six in JSON
@@ -141,15 +139,11 @@ def nights(
         "reports/etl-process1/data_20250902.csv", "rejects/etl-process1/data_20250903.jsonl"
     )
     aws.client("s3").put_bucket_policy(Bucket=aws.settings.bucket, Policy=json.dumps(policy))
-    days = [{"event": {"run_date": day}, "seconds": 900} for day in ("20250901", "20250902", "20250903")]
+    days = [({"run_date": day}, 900) for day in ("20250901", "20250902", "20250903")]
 
     def run() -> None:
-        ran = function.call(aws, unpacked, runtime, tmp_path_factory.mktemp("lambda"), days)
-        assert [each.get("error") for each in ran.answer["results"]] == [
-            None,
-            "PipelineError",
-            "PipelineError",
-        ]
+        ran = function.call(aws, unpacked, tmp_path_factory.mktemp("lambda"), days)
+        assert ran.errors == [None, "PipelineError", "PipelineError"], ran.out
 
     return recorded(run)
 

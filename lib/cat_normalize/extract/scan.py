@@ -201,7 +201,7 @@ def _next_page(
         if limit := limiter.item_limit():
             request["Limit"] = limit
         try:
-            body = client.scan(**request)[_BODY]
+            body = _body(client.scan(**request))
         except ClientError as error:
             if error.response["Error"]["Code"] not in _THROTTLED:
                 raise
@@ -216,6 +216,19 @@ def _next_page(
         f"table {request['TableName']} was throttled for {PATIENCE:.0f} seconds on end: {throttled}; "
         "give it more read capacity, or scan it slower or at another hour"
     ) from throttled
+
+
+def _body(response: dict[str, Any]) -> bytes:
+    """Return the raw body that `raw_bodies` left in a response.
+
+    Raises:
+        ExtractError: botocore is too old to have the event; nothing else would say so.
+    """
+    if _BODY not in response:
+        import botocore
+
+        raise ExtractError(f'botocore {botocore.__version__} cannot scan; run: pip install "boto3>=1.35.16"')
+    return bytes(response[_BODY])
 
 
 def _waits(rng: random.Random) -> Iterator[float]:
