@@ -20,7 +20,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 LIBRARY = ROOT / "lib"
 PACKAGE = "cat_normalize"
-HANDLER = ROOT / "lambda" / "etl-process1" / "lambda_function.py"
+HANDLERS = (
+    ROOT / "lambda" / "etl-process1" / "lambda_function.py",
+    ROOT / "lambda" / "freshness" / "freshness_function.py",
+)
+LAMBDA_REQUIREMENTS = HANDLERS[0].with_name("requirements.txt")
 GLUE_SCRIPTS = {
     "glue_job_script.py": ROOT / "glue" / "etl-process2" / "glue_job_script.py",
     "glue_etl1_script.py": ROOT / "glue" / "etl-process1" / "glue_job_script.py",
@@ -62,19 +66,20 @@ def build_wheel(folder: Path, project: Path) -> None:
 
 
 def build_lambda(target: Path, platform: str, offline: bool = False) -> None:
-    """Build the zip of one platform: the handler, the modules it imports, the pinned packages; compiled."""
+    """Build the zip of one platform: the handlers, the modules they import, the pinned packages; compiled."""
     with tempfile.TemporaryDirectory() as scratch:
         command = [str(Path(sys.executable).with_name("uv")), "pip", "install", "--quiet"]
         command += ["--target", scratch, "--python-platform", platform, "--python-version", "3.11"]
         command += ["--only-binary", ":all:", "--no-deps", "--require-hashes", "--link-mode", "copy"]
         command += ["--no-compile-bytecode", *(["--offline"] if offline else [])]
-        _run([*command, "-r", str(HANDLER.with_name("requirements.txt"))])
+        _run([*command, "-r", str(LAMBDA_REQUIREMENTS)])
         folder = Path(scratch)
-        for path in imported_files(HANDLER):
+        for path in imported_files(*HANDLERS):
             copy = folder / path.relative_to(LIBRARY)
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, copy)
-        shutil.copyfile(HANDLER, folder / HANDLER.name)
+        for handler in HANDLERS:
+            shutil.copyfile(handler, folder / handler.name)
         compile_all(folder)
         files = [path for path in folder.rglob("*") if path.is_file() and path.name not in LEFT_OUT]
         write_zip(target, {str(path.relative_to(folder)): path.read_bytes() for path in files})
@@ -91,10 +96,10 @@ def compile_all(folder: Path) -> None:
     _run(command, PYTHONHASHSEED="0")
 
 
-def imported_files(script: Path) -> list[Path]:
-    """Return the library's files that a script imports, directly or not, at any place of a module."""
+def imported_files(*scripts: Path) -> list[Path]:
+    """Return the library's files that scripts import, directly or not, at any place of a module."""
     files = [LIBRARY / PACKAGE / "__init__.py", LIBRARY / PACKAGE / "py.typed"]
-    waiting = [script]
+    waiting = [*scripts]
     while waiting:
         tree = ast.parse(waiting.pop().read_bytes())
         for name in _imported(tree.body):

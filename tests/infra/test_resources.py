@@ -24,6 +24,7 @@ NAMES = [
     ("etl2", "AWS::StepFunctions::StateMachine", "StateMachineName", ["cat-{}-etl2-start"]),
     ("etl2", "AWS::SQS::Queue", "QueueName", ["cat-{}-etl2-dead-letters"]),
     ("etl2", "AWS::Glue::Job", "Name", ["cat-{}-etl2-parquet"]),
+    ("etl2", "AWS::Scheduler::Schedule", "Name", ["cat-{}-freshness-hourly"]),
     ("etl2", "AWS::Athena::WorkGroup", "Name", ["wg-cat-{}-analytics"]),
     ("etl2", "AWS::CloudWatch::Dashboard", "DashboardName", ["cat-{}-normalize"]),
     (
@@ -34,6 +35,7 @@ NAMES = [
             "/aws-glue/jobs/cat-{}-etl2-parquet/error",
             "/aws-glue/jobs/cat-{}-etl2-parquet/output",
             "/aws/lambda/cat-{}-etl2-scripts",
+            "/aws/lambda/cat-{}-lambda-freshness",
             "/aws/vendedlogs/states/cat-{}-etl2-start",
         ],
     ),
@@ -140,7 +142,7 @@ def test_data_outlives_its_stack_only_in_prod(
 def test_every_log_group_forgets(request: pytest.FixtureRequest, environment: str, days: int) -> None:
     assembly: Assembly = request.getfixturevalue(environment)
     groups = assembly.etl1.all("AWS::Logs::LogGroup") + assembly.etl2.all("AWS::Logs::LogGroup")
-    assert [group["RetentionInDays"] for group in groups] == [days] * 5
+    assert [group["RetentionInDays"] for group in groups] == [days] * 6
 
 
 def test_the_lambda(prod: Assembly) -> None:
@@ -174,6 +176,32 @@ def test_the_lambda_reads_the_settings_of_its_environment(
     made = Settings.from_environment({**variables, "AWS_REGION": "us-east-1"})
     assert (made.table_name, made.bucket) == tuple(variables.values())[:2]
     assert made.rules == Rules()
+
+
+def test_the_check_of_the_tables_age(prod: Assembly) -> None:
+    function = prod.etl2.one("AWS::Lambda::Function", FunctionName=layout.FRESHNESS)
+    expected = {
+        "Handler": "freshness_function.lambda_handler",
+        "Runtime": "python3.11",
+        "Architectures": ["arm64"],
+        "LoggingConfig": {"LogGroup": "/aws/lambda/cat-prod-lambda-freshness", "LogFormat": "JSON"},
+        "Environment": {
+            "Variables": {
+                "S3_BUCKET_NAME": "cat-prod-normalize-reports",
+                "CAT_TIME_ZONE": "America/Bogota",
+            }
+        },
+    }
+    assert {key: function[key] for key in expected} == expected
+    assert "ReservedConcurrentExecutions" not in function
+    zip = prod.etl1.one("AWS::Lambda::Function", FunctionName=layout.LAMBDA)["Code"]
+    assert function["Code"] == zip
+
+
+def test_the_check_is_the_same_wherever_etl1_runs(prod: Assembly, spark: Assembly) -> None:
+    named = {"FunctionName": layout.FRESHNESS}
+    assert prod.etl2.one("AWS::Lambda::Function", **named) == spark.etl2.one("AWS::Lambda::Function", **named)
+    assert prod.etl2.all("AWS::Scheduler::Schedule") == spark.etl2.all("AWS::Scheduler::Schedule")
 
 
 def test_no_dynamodb_table_is_created(prod: Assembly) -> None:

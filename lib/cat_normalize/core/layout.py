@@ -12,6 +12,7 @@ from cat_normalize.core.settings import Settings, parse_day
 STACK_ETL1 = "cat-prod-normalize-stack"
 STACK_ETL2 = "cat-prod-etl2-stack"
 LAMBDA = "cat-prod-lambda-normalize"
+FRESHNESS = "cat-prod-lambda-freshness"
 GLUE_JOB = "cat-prod-etl2-parquet"
 DATABASE = "cat_prod_analytics_db"
 WORKGROUP = "wg-cat-prod-analytics"
@@ -19,10 +20,11 @@ STATE_MACHINE = "cat-prod-etl2-start"
 RULE = "cat-prod-etl2-csv-created"
 
 METRICS = "cat-normalize"
-"""The CloudWatch namespace of ETL-1's metrics; their dimension ``service`` is the Lambda's name."""
+"""The CloudWatch namespace of the product's own metrics; their dimension ``service`` is a Lambda's name."""
 ITEMS_READ = "ItemsRead"
 ITEMS_REJECTED = "ItemsRejected"
 RUNS_REFUSED = "RunsRefused"
+TABLES_AGE = "TablesAgeHours"
 
 PARQUET_NAME = "data.parquet"
 _DATED_CSV = re.compile(r"(?:^|/)data_(\d{8})\.csv$")
