@@ -52,10 +52,9 @@ def aws(seeded_aws: LocalAws) -> LocalAws:
 
 @pytest.fixture(scope="module")
 def queues(aws: LocalAws, etl2: Template, dist: Path) -> list[str]:
-    """Deploy script and wheel, job and rule; return the addresses of both queues: events, failed events."""
+    """Deploy script and wheels, job and rule; return the addresses of both queues: events, failed events."""
     prefix = etl2.one("Custom::CDKBucketDeployment")["DestinationBucketKeyPrefix"]
-    assert prefix == "scripts/etl-process2/"
-    for file in (dist / "glue_job_script.py", *dist.glob("*.whl")):
+    for file in (dist / "glue_job_script.py", *dist.glob("*.gluewheels.zip")):
         aws.client("s3").upload_file(str(file), aws.settings.bucket, prefix + file.name)
     job = etl2.one("AWS::Glue::Job")
     aws.client("glue").create_job(**{name: job[name] for name in JOB})

@@ -50,7 +50,7 @@ BY_THE_SERVICE = {
          f"{DOCS}/lambda/latest/dg/invocation-async-retain-records.html"),
     ],
     "Glue job": [
-        ("s3:GetObject", f"{BUCKET}/scripts/etl-process2/*", "", "Glue fetches script and wheel",
+        ("s3:GetObject", f"{BUCKET}/scripts/etl-process2/*", "", "Glue fetches script and wheels",
          f"{DOCS}/glue/latest/dg/create-an-iam-role.html"),
         (f"logs:CreateLogGroup {STREAMS}", f"{JOB_LOGS}/error:*", "", "Glue writes its own log", GLUES_ROLE),
         (f"logs:CreateLogGroup {STREAMS}", f"{JOB_LOGS}/output:*", "", "and the script's", GLUES_ROLE),
@@ -192,13 +192,14 @@ def jobs(
     aws: LocalAws,
     glue: Path,
     dist: Path,
+    additional: Path,
     csvs: None,
     checks: set[Call],
     recorded: Recorded,
     tmp_path_factory: Any,
 ) -> set[Call]:
     """A first run; for each table, one that fails as it uploads and one as it stages; the newest CSV's."""
-    folder, (wheel,) = tmp_path_factory.mktemp("driven"), dist.glob("*.whl")
+    folder = tmp_path_factory.mktemp("driven")
     (folder / "driver.py").write_text(DRIVER)
     prefixes = [layout.table_prefix(aws.settings, table) for table in schema.TABLES]
     runs = [
@@ -217,7 +218,7 @@ def jobs(
 
     def run() -> None:
         line = job.command(aws.settings, folder, folder / "driver.py", arguments)
-        own = job.environment(aws.child_environment(kept), glues_python(glue), [wheel])
+        own = job.environment(aws.child_environment(kept), glues_python(glue), [additional])
         done = subprocess.run(line, env=own, cwd=folder, capture_output=True, text=True, check=False)
         results = [json.loads(line) for line in done.stdout.splitlines()]
         outcomes = [each.get("error") or each["run_date"] for each in results]

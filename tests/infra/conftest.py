@@ -67,7 +67,7 @@ def artefacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
         with zipfile.ZipFile(folder / f"lambda-{architecture}.zip", "w") as package:
             for name in ("lambda_function.py", "freshness_function.py"):
                 package.writestr(name, "")
-    (folder / "cat_normalize-1.2.3-py3-none-any.whl").write_bytes(b"wheel")
+    (folder / "cat_normalize-1.2.3.gluewheels.zip").write_bytes(b"wheels")
     for name in ("glue_job_script.py", "glue_etl1_script.py"):
         (folder / name).write_text("")
     return folder

@@ -260,6 +260,8 @@ def required(assembly: Assembly) -> dict[str, set[Grant]]:
         False,
         "/",
     )  # otherwise it would need to delete, or list other prefixes
+    # The role is for all folders of deployments: IAM may tell S3 of a changed one only after the copy.
+    prefix = prefix.rstrip("/").rpartition("/")[0] + "/"
     return {
         "schedule": each("lambda:InvokeFunction", target["Arn"])
         | each("sqs:SendMessage", target["DeadLetterConfig"]["Arn"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from datetime import date
 
@@ -119,6 +120,16 @@ def _day(found: re.Match[str] | None) -> date | None:
 def _digits(day: date) -> str:
     """Write a day as ``YYYYMMDD``; ``%Y`` writes fewer digits before the year 1000."""
     return day.isoformat().replace("-", "")
+
+
+def scripts_prefix(prefix: str, *contents: bytes) -> str:
+    """Return the prefix of scripts and wheels of these contents: others never replace them (contract §6).
+
+    >>> scripts_prefix("scripts/etl-process2/", b"script", b"wheels")
+    'scripts/etl-process2/61ab4162edaffb9d/'
+    """
+    digests = b"".join(hashlib.sha256(content).digest() for content in contents)
+    return f"{prefix}{hashlib.sha256(digests).hexdigest()[:16]}/"
 
 
 def s3_uri(bucket: str, key: str) -> str:
