@@ -1,13 +1,16 @@
 """Build what the stacks deploy, reproducibly: ``infra/package.py [--offline] [FOLDER]``.
 
-The folder (``dist``) gets ``lambda-x86_64.zip``, ``lambda-arm64.zip``, the library's wheel, and the scripts
-of the Glue jobs: ``glue_job_script.py`` of ETL-2, ``glue_etl1_script.py`` of ETL-1 in Spark.
+The folder (``dist``) gets ``lambda-x86_64.zip``, ``lambda-arm64.zip``, the library's wheel, and what the Glue
+jobs run: a zip of wheels, ``glue_job_script.py`` of ETL-2, ``glue_etl1_script.py`` of ETL-1 in Spark.
 """
 
 from __future__ import annotations
 
 import argparse
 import ast
+import csv
+import hashlib
+import io
 import os
 import re
 import shutil
@@ -15,19 +18,27 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 ROOT = Path(__file__).resolve().parents[1]
 LIBRARY = ROOT / "lib"
 PACKAGE = "cat_normalize"
-HANDLER = ROOT / "lambda" / "etl-process1" / "lambda_function.py"
+HANDLERS = (
+    ROOT / "lambda" / "etl-process1" / "lambda_function.py",
+    ROOT / "lambda" / "freshness" / "freshness_function.py",
+)
+LAMBDA_REQUIREMENTS = HANDLERS[0].with_name("requirements.txt")
+GLUE_REQUIREMENTS = ROOT / "glue" / "etl-process2" / "requirements.txt"
 GLUE_SCRIPTS = {
     "glue_job_script.py": ROOT / "glue" / "etl-process2" / "glue_job_script.py",
     "glue_etl1_script.py": ROOT / "glue" / "etl-process1" / "glue_job_script.py",
 }
 # Lambda runs Python 3.11 on Amazon Linux 2, whose glibc is 2.26; these wheels ask for no more than 2.17.
 # https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html
+# Glue 5.1 runs Python 3.11 too, on x86_64, with a newer glibc.
 PLATFORMS = {"x86_64": "x86_64-manylinux2014", "arm64": "aarch64-manylinux2014"}
 # Records of the installation: they differ from machine to machine, and Python does not read them.
 LEFT_OUT = {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", ".lock"}
@@ -55,9 +66,10 @@ def main() -> None:
 def build_all(folder: Path, offline: bool) -> None:
     """Build all artefacts into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    for earlier in folder.glob(f"{PACKAGE}-*.whl"):
+    for earlier in (*folder.glob(f"{PACKAGE}-*.whl"), *folder.glob(f"{PACKAGE}-*.gluewheels.zip")):
         earlier.unlink()
     build_wheel(folder, LIBRARY)
+    build_glue_wheels(folder, offline)
     for architecture, platform in PLATFORMS.items():
         build_lambda(folder / f"lambda-{architecture}.zip", platform, offline)
     for name, script in GLUE_SCRIPTS.items():
@@ -71,20 +83,17 @@ def build_wheel(folder: Path, project: Path) -> None:
 
 
 def build_lambda(target: Path, platform: str, offline: bool = False) -> None:
-    """Build the zip of one platform: the handler, the modules it imports, its pinned packages; compiled."""
+    """Build the zip of one platform: the handlers, the modules they import, pinned packages; compiled."""
     with tempfile.TemporaryDirectory() as scratch:
-        command = [str(Path(sys.executable).with_name("uv")), "pip", "install", "--quiet"]
-        command += ["--target", scratch, "--python-platform", platform, "--python-version", "3.11"]
-        command += ["--only-binary", ":all:", "--no-deps", "--require-hashes", "--link-mode", "copy"]
-        command += ["--no-compile-bytecode", *(["--offline"] if offline else [])]
-        _run([*command, "-r", str(HANDLER.with_name("requirements.txt"))])
         folder = Path(scratch)
+        install(LAMBDA_REQUIREMENTS, folder, platform, offline)
         remove_unused(folder)
-        for path in imported_files(HANDLER):
+        for path in imported_files(*HANDLERS):
             copy = folder / path.relative_to(LIBRARY)
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, copy)
-        shutil.copyfile(HANDLER, folder / HANDLER.name)
+        for handler in HANDLERS:
+            shutil.copyfile(handler, folder / handler.name)
         compile_all(folder)
         files = [path for path in folder.rglob("*") if path.is_file() and path.name not in LEFT_OUT]
         write_zip(target, {str(path.relative_to(folder)): path.read_bytes() for path in files})
@@ -95,6 +104,60 @@ def remove_unused(folder: Path) -> None:
     for path in list(folder.rglob("*/")):
         if any(re.fullmatch(pattern, f"{path.relative_to(folder)}/") for pattern in UNUSED):
             shutil.rmtree(path)
+
+
+def install(requirements: Path, target: Path, platform: str, offline: bool) -> None:
+    """Install pinned packages, whose hashes must be right, into a folder as on another platform."""
+    command = [str(Path(sys.executable).with_name("uv")), "pip", "install", "--quiet"]
+    command += ["--target", str(target), "--python-platform", platform, "--python-version", "3.11"]
+    command += ["--only-binary", ":all:", "--no-deps", "--require-hashes", "--link-mode", "copy"]
+    command += ["--no-compile-bytecode", *(["--offline"] if offline else [])]
+    _run([*command, "-r", str(requirements)])
+
+
+def build_glue_wheels(folder: Path, offline: bool = False) -> None:
+    """Build the zip of wheels that Glue installs without an index: of the library and its pinned packages.
+
+    Glue 5 wants this ending, and in the folder ``wheels`` the wheels and a requirements file:
+    https://docs.aws.amazon.com/glue/latest/dg/aws-glue-programming-python-libraries.html.
+    """
+    (own,) = folder.glob(f"{PACKAGE}-*.whl")
+    with tempfile.TemporaryDirectory() as scratch:
+        install(GLUE_REQUIREMENTS, Path(scratch), PLATFORMS["x86_64"], offline)
+        wheels = dict(wheel_of(info) for info in Path(scratch).glob("*.dist-info"))
+    wheels[own.name] = own.read_bytes()
+    pins = ["==".join(name.split("-")[:2]) for name in sorted(wheels)]
+    entries = {f"wheels/{name}": data for name, data in wheels.items()}
+    entries["wheels/requirements.txt"] = "".join(f"{pin}\n" for pin in pins).encode()
+    write_zip(folder / f"{'-'.join(own.name.split('-')[:2])}.gluewheels.zip", entries)
+
+
+def wheel_of(info: Path) -> tuple[str, bytes]:
+    """Return name and bytes of the wheel of an installed package; uv's cache keeps no wheel as it came.
+
+    Args:
+        info: the package's ``….dist-info`` in the folder that it is installed in.
+
+    Raises:
+        ValueError: it has files outside of the folder, such as commands.
+    """
+    rows = csv.reader((info / "RECORD").read_text().splitlines())
+    names = sorted(row[0] for row in rows if Path(row[0]).name not in LEFT_OUT)
+    if outside := [name for name in names if name.startswith(("/", "../", "bin/"))]:
+        raise ValueError(f"{info.stem} has more than modules, which a wheel made of it would lack: {outside}")
+    entries = {name: (info.parent / name).read_bytes() for name in names}
+    digests = {
+        name: urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
+        for name, data in entries.items()
+    }
+    lines = [f"{name},sha256={digests[name]},{len(data)}\n" for name, data in entries.items()]
+    entries[f"{info.name}/RECORD"] = "".join([*lines, f"{info.name}/RECORD,,\n"]).encode()
+    text = entries[f"{info.name}/WHEEL"].decode()
+    tags = [line.partition(": ")[2].split("-") for line in text.splitlines() if line.startswith("Tag: ")]
+    made = io.BytesIO()
+    write_zip(made, entries)
+    tag = "-".join(".".join(sorted(set(part))) for part in zip(*tags, strict=True))
+    return f"{info.stem}-{tag}.whl", made.getvalue()
 
 
 def compile_all(folder: Path) -> None:
@@ -108,10 +171,10 @@ def compile_all(folder: Path) -> None:
     _run(command, PYTHONHASHSEED="0")
 
 
-def imported_files(script: Path) -> list[Path]:
-    """Return the library's files that a script imports, directly or not, at any place of a module."""
+def imported_files(*scripts: Path) -> list[Path]:
+    """Return the library's files that scripts import, directly or not, at any place of a module."""
     files = [LIBRARY / PACKAGE / "__init__.py", LIBRARY / PACKAGE / "py.typed"]
-    waiting = [script]
+    waiting = [*scripts]
     while waiting:
         tree = ast.parse(waiting.pop().read_bytes())
         for name in _imported(tree.body):
@@ -124,7 +187,7 @@ def imported_files(script: Path) -> list[Path]:
     return files
 
 
-def write_zip(target: Path, entries: dict[str, bytes]) -> None:
+def write_zip(target: Path | IO[bytes], entries: dict[str, bytes]) -> None:
     """Write a zip whose bytes depend only on names and contents."""
     with zipfile.ZipFile(target, "w") as archive:
         for name in sorted(entries):

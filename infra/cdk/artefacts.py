@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from importlib.metadata import requires
 from pathlib import Path
 
 import names
@@ -14,8 +12,6 @@ from cat_normalize.core.settings import Settings
 from environments import Architecture
 
 ROOT = Path(__file__).resolve().parents[2]
-GLUE_REQUIREMENTS = ROOT / "glue" / "etl-process2" / "requirements.txt"
-_PIN = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9.+!]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,48 +33,42 @@ ETL2_SCRIPT = GlueScript("glue_job_script.py", Settings().scripts_prefix, names.
 
 @dataclass(frozen=True, slots=True)
 class Artefacts:
-    """The files to deploy: a zip for one architecture, and in one folder the Glue scripts and the wheel.
-
-    ``glue_modules`` are the pinned packages that the Glue jobs need besides Glue's own and the wheel.
-    """
+    """The files to deploy: a zip for one architecture, and in one folder the Glue scripts and wheels."""
 
     folder: Path
     lambda_zip: Path
-    wheel: Path
-    glue_modules: tuple[str, ...]
+    glue_wheels: Path
 
     @classmethod
     def found_in(cls, folder: Path, architecture: Architecture) -> Artefacts:
         """Find the files where `make package` writes them.
 
         Raises:
-            SettingsError: one is missing, or there are two wheels.
+            SettingsError: one is missing, or there are two zips of wheels.
         """
-        wheels = sorted(folder.glob("cat_normalize-*-py3-none-any.whl"))
+        wheels = sorted(folder.glob("cat_normalize-*.gluewheels.zip"))
         if len(wheels) != 1:
             raise SettingsError(
-                f"{folder}: {len(wheels)} wheels of cat_normalize, not one; run: make package"
+                f"{folder}: {len(wheels)} files cat_normalize-….gluewheels.zip, not one; run: make package"
             )
         zip = folder / f"lambda-{architecture}.zip"
         for path in (zip, ETL1_SCRIPT.path(folder), ETL2_SCRIPT.path(folder)):
             if not path.is_file():
                 raise SettingsError(f"{path} is missing; run: make package")
-        return cls(folder, zip, wheels[0], glue_modules(GLUE_REQUIREMENTS))
+        return cls(folder, zip, wheels[0])
 
-    def python_modules(self, bucket: str, script: GlueScript) -> str:
-        """Return ``--additional-python-modules`` of a job: the wheel next to its script, and the pins.
+    def prefix(self, script: GlueScript) -> str:
+        """Return the prefix of a script and its wheels, which is that of their contents."""
+        files = (script.path(self.folder), self.glue_wheels)
+        return layout.scripts_prefix(script.prefix, *(path.read_bytes() for path in files))
 
-        Glue installs them on every worker, for tasks run the library; it takes a wheel by its S3 address:
+    def python_modules(self, bucket: str, script: GlueScript) -> dict[str, str]:
+        """Return the arguments by which Glue installs the wheels next to a script, and asks no index.
+
+        It does so on every worker, for tasks run the library:
         https://docs.aws.amazon.com/glue/latest/dg/aws-glue-programming-python-libraries.html.
         """
-        wheel = layout.s3_uri(bucket, script.prefix + self.wheel.name)
-        return ",".join([wheel, *self.glue_modules])
-
-
-def glue_modules(requirements: Path) -> tuple[str, ...]:
-    """Return the pins of a requirements file, or of the installed library if the file is missing."""
-    if requirements.is_file():
-        lines = requirements.read_text().splitlines()
-    else:
-        lines = [line for line in requires("cat-normalize") or [] if "extra ==" not in line]
-    return tuple(found[1] for line in lines if (found := _PIN.match(line.strip())))
+        return {
+            "--additional-python-modules": layout.s3_uri(bucket, self.prefix(script) + self.glue_wheels.name),
+            "--python-modules-installer-option": "--no-index",
+        }

@@ -25,7 +25,8 @@ class Environment:
 
     ``keep`` retains buckets, logs and catalogue when a stack is deleted. ``etl1`` says where ETL-1 runs; with
     ``spark`` the Lambda is not created (docs/scale.md). ``concurrency`` is the Lambda's reserved concurrency:
-    1, so that two runs never write one day's files at once. Time zones and patterns are those of `Rules`.
+    1, so that two runs never write one day's files at once. ``stale_hours`` after the end of its run date a
+    table is too old (`jobs.freshness`). Time zones and patterns are those of `Rules`.
     """
 
     name: str
@@ -52,7 +53,7 @@ class Environment:
     spark_minutes: int = 480
     export_days: int = 2
     rejected_percent: float = 1.0
-    csv_age_hours: int = 26
+    stale_hours: int = 26
     time_zone: str = Rules().time_zone
     naive_time_zone: str | None = None
     fallback_patterns: tuple[str, ...] = Rules().fallback_patterns

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import venv
 import zipfile
-from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -87,18 +86,37 @@ def installed(folder: Path, *names: str) -> Path:
 
 @pytest.fixture(scope="session")
 def glue(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make Glue's Python: one of its own with Spark, boto3, awsglue and Arrow; and the job's two pins."""
+    """Make Glue's Python: one of its own with Spark, boto3, awsglue and Arrow, and nothing of the job's."""
     folder = tmp_path_factory.mktemp("glue")
     venv.create(folder / "python", symlinks=True)
-    lines = (ROOT / "glue/etl-process2/requirements.txt").read_text().splitlines()
-    pins = [line.split()[0] for line in lines if "==" in line]
-    assert [f"{name}=={version(name)}" for name in ("msgspec", "tzdata")] == pins
-    own = (*ARROW, "awsglue", "py4j", "pyspark")
-    modules = installed(folder / "modules", *own, "msgspec", "tzdata")
+    modules = installed(folder / "modules", *ARROW, "awsglue", "py4j", "pyspark")
     for each in apart("glue-boto3").iterdir():
         (modules / each.name).symlink_to(each)
     (modules / "sitecustomize.py").write_text(RECORD_MODULES)
     return folder
+
+
+@pytest.fixture(scope="session")
+def additional(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder into which pip installs what ``--additional-python-modules`` names, as Glue does."""
+    folder = tmp_path_factory.mktemp("additional")
+    (wheels,) = dist.glob("*.gluewheels.zip")
+    with zipfile.ZipFile(wheels) as archive:
+        archive.extractall(folder)
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--isolated",
+        "install",
+        "--quiet",
+        "--target",
+        folder / "modules",
+    ]
+    command += ["--no-index", "--find-links", "wheels", "-r", "wheels/requirements.txt"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    return folder / "modules"
 
 
 def glues_python(glue: Path) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The Glue job's script as it is deployed: by spark-submit, with the wheel and its pins and nothing else."""
+"""The Glue job's script as it is deployed: by spark-submit, with its zip of wheels and nothing else."""
 
 from __future__ import annotations
 
@@ -76,17 +76,21 @@ def aws(empty_aws, csv):
     return empty_aws
 
 
-def environment(aws, glue, *wheels):
+def environment(aws, glue, *modules):
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    made = job_.environment(aws.child_environment(kept), glues_python(glue), wheels)
+    made = job_.environment(aws.child_environment(kept), glues_python(glue), modules)
     return made | {"MODULES_FILE": str(glue / "imported-modules")}
 
 
-def submit(aws, glue, dist, arguments):
-    """Run it with the wheel for driver and tasks, as --additional-python-modules gives it on Glue."""
-    command = job_.command(aws.settings, glue, dist / "glue_job_script.py", arguments)
-    own = environment(aws, glue, *dist.glob("*.whl"))
-    return subprocess.run(command, env=own, cwd=glue, capture_output=True, text=True, check=False)
+@pytest.fixture(scope="module")
+def submit(aws, glue, dist, additional):
+    def run(arguments):
+        """Run it with the wheels for driver and tasks, as --additional-python-modules gives them on Glue."""
+        command = job_.command(aws.settings, glue, dist / "glue_job_script.py", arguments)
+        own = environment(aws, glue, additional)
+        return subprocess.run(command, env=own, cwd=glue, capture_output=True, text=True, check=False)
+
+    return run
 
 
 def filled(arguments, bucket):
@@ -98,8 +102,8 @@ def download(aws, key, folder):
     return folder / "got"
 
 
-def test_spark_submit_makes_the_parquet_of_the_library(aws, glue, dist, expected, tmp_path):
-    done = submit(aws, glue, dist, filled([*GLUES_OWN, *ARGUMENTS], aws.settings.bucket))
+def test_spark_submit_makes_the_parquet_of_the_library(aws, submit, expected, tmp_path):
+    done = submit(filled([*GLUES_OWN, *ARGUMENTS], aws.settings.bucket))
     assert done.returncode == 0, done.stderr[-3000:]
     got = download(aws, layout.parquet_key(aws.settings), tmp_path)
     made, wanted = pq.ParquetFile(got), pq.ParquetFile(expected)
@@ -113,18 +117,18 @@ def test_spark_submit_makes_the_parquet_of_the_library(aws, glue, dist, expected
     assert manifest["summary"]["rows"] == made.metadata.num_rows
 
 
-def test_it_saw_the_wheel_and_no_other_copy_of_the_library(aws, glue, dist):
+def test_it_saw_the_wheels_and_no_other_copy_of_the_library(aws, glue, submit, additional):
     """Run on what the last test left: where its modules were imported from."""
     if not (glue / "imported-modules").exists():
-        submit(aws, glue, dist, filled(ARGUMENTS, aws.settings.bucket))
+        submit(filled(ARGUMENTS, aws.settings.bucket))
     modules = dict(line.split(" ", 1) for line in (glue / "imported-modules").read_text().splitlines())
-    (wheel,) = dist.glob("*.whl")
-    assert modules["cat_normalize"].startswith(f"{wheel}/")
-    assert {"awsglue", "msgspec", "pyspark"} < modules.keys()
+    for name in ("cat_normalize", "msgspec"):
+        assert modules[name].startswith(f"{additional}/")
+    assert {"awsglue", "pyspark"} < modules.keys()
     assert "typer" not in modules
     python = glue / "python" / "bin" / "python"
     alone = subprocess.run(
-        [python, "-c", "import msgspec, awsglue, pyspark, cat_normalize"],
+        [python, "-c", "import awsglue, pyspark, cat_normalize"],
         env=environment(aws, glue),
         capture_output=True,
         text=True,
@@ -142,14 +146,14 @@ FAULTY = {
 
 
 @pytest.mark.parametrize("case", FAULTY)
-def test_nothing_that_it_logs_quotes_a_faulty_csv(aws, glue, dist, case):
+def test_nothing_that_it_logs_quotes_a_faulty_csv(aws, submit, case):
     day, count = FAULTY[case]
     record = f'u1,{SECRET},TI,Cali,{day},{count},"[{{""sk"":""{SECRET}""}}]",,0,{SECRET},like,\n'
     key = "faulty/data_20250917.csv"
     body = csvfile.HEADER + record.encode()
     aws.client("s3").put_object(Bucket=aws.settings.bucket, Key=key, Body=body)
     arguments = [*LOCATIONS, "--output_prefix", "none/", "--input_key", key]
-    done = submit(aws, glue, dist, filled(arguments, aws.settings.bucket))
+    done = submit(filled(arguments, aws.settings.bucket))
     assert done.returncode != 0
     assert f"{key}, line 2, column " in done.stdout + done.stderr
     assert SECRET not in done.stdout + done.stderr

@@ -1,6 +1,7 @@
 import ast
 import marshal
 import re
+import runpy
 import struct
 import subprocess
 import sys
@@ -24,7 +25,7 @@ def pins(text):
 
 def test_the_artefacts_are_those_that_the_stacks_deploy(dist):
     assert sorted(path.name.partition("-")[0] for path in dist.iterdir()) == [
-        "cat_normalize", "glue_etl1_script.py", "glue_job_script.py", "lambda", "lambda",
+        "cat_normalize", "cat_normalize", "glue_etl1_script.py", "glue_job_script.py", "lambda", "lambda",
     ]  # fmt: skip
 
 
@@ -87,6 +88,37 @@ def test_the_wheel_contains_the_library(dist):
     files = (ROOT / "lib" / "cat_normalize").rglob("*")
     there = {str(path.relative_to(ROOT / "lib")) for path in files if path.is_file()}
     assert held == {name for name in there if "__pycache__" not in name}
+
+
+def test_the_wheels_for_glue_are_the_library_and_its_pins_for_its_platform(dist):
+    (own,), (wheels,) = dist.glob("*.whl"), dist.glob("*.gluewheels.zip")
+    with zipfile.ZipFile(wheels) as archive:
+        held = {name: archive.read(name) for name in archive.namelist()}
+    listed = held.pop("wheels/requirements.txt").decode().split()
+    locked = pins((ROOT / "glue" / "etl-process2" / "requirements.txt").read_text())
+    version = own.name.split("-")[1]
+    assert set(listed) == {f"cat_normalize=={version}", *locked}
+    assert held[f"wheels/{own.name}"] == own.read_bytes()
+    assert sorted(re.sub(r"-[\d.]+-", " ", name) for name in held) == [
+        "wheels/cat_normalize py3-none-any.whl",
+        "wheels/msgspec cp311-cp311-manylinux2014_x86_64.manylinux_2_17_x86_64.manylinux_2_28_x86_64.whl",
+        "wheels/tzdata py2.py3-none-any.whl",
+    ]
+
+
+def test_pip_installs_the_wheels_for_glue_without_an_index(additional):
+    found = {path.name for path in additional.iterdir()}
+    assert {"cat_normalize", "msgspec", "tzdata"} < found
+    assert "bin" not in found
+
+
+def test_a_package_with_more_than_modules_is_not_made_a_wheel_of(tmp_path):
+    info = tmp_path / "made-1.0.dist-info"
+    info.mkdir()
+    (info / "RECORD").write_text("made.py,sha256=0,0\nbin/made,sha256=0,0\nmade-1.0.dist-info/RECORD,,\n")
+    wheel_of = runpy.run_path(str(ROOT / "infra" / "package.py"))["wheel_of"]
+    with pytest.raises(ValueError, match=r"^made-1\.0 has more than modules, .*\['bin/made'\]$"):
+        wheel_of(info)
 
 
 def test_the_glue_script_does_nothing_on_import(dist):

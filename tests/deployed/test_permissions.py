@@ -1,6 +1,7 @@
-"""The two doors' roles against the calls that the doors make: none is refused, no grant is in vain.
+"""The doors' roles against the calls that the doors make: none is refused, no grant is in vain.
 
-Recorded are runs on the local AWS: the Lambda's zip, and the Glue script by spark-submit with S3A.
+Recorded are runs on the local AWS: the two functions of the Lambda's zip, and the Glue script by spark-submit
+with S3A.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from cat_lab.sample.dynamodb_json import as_json, item, message, messages, s
 from cat_normalize.core import layout, schema
 from cat_normalize.jobs import events as arrival
 from cat_normalize.normalize.files import normalize_files
-from deployed import calls, function
+from deployed import calls, check, function
 from deployed.conftest import glues_python
 from infra.assembly import ACCOUNT, Assembly
 from infra.grants import Call, Grant, grants, refused, roles, superfluous, too_wide
@@ -37,7 +38,7 @@ JOB_LOGS = f"{LOGS}/aws-glue/jobs/cat-prod-etl2-parquet"
 DOCS = "https://docs.aws.amazon.com"
 GLUES_ROLE = f"{DOCS}/aws-managed-policy/latest/reference/AWSGlueServiceRole.html"
 STREAMS = "logs:CreateLogStream logs:PutLogEvents"
-ROLES = {"Lambda": "etl1/NormalizeRole", "Glue job": "etl2/ConvertRole"}
+ROLES = {"Lambda": "etl1/NormalizeRole", "Glue job": "etl2/ConvertRole", "check": "etl2/FreshnessRole"}
 BY_THE_SERVICE = {
     "Lambda": [
         (STREAMS, f"{LOGS}/aws/lambda/cat-prod-lambda-normalize:*", "", "Lambda writes the function's log",
@@ -49,10 +50,14 @@ BY_THE_SERVICE = {
          f"{DOCS}/lambda/latest/dg/invocation-async-retain-records.html"),
     ],
     "Glue job": [
-        ("s3:GetObject", f"{BUCKET}/scripts/etl-process2/*", "", "Glue fetches script and wheel",
+        ("s3:GetObject", f"{BUCKET}/scripts/etl-process2/*", "", "Glue fetches script and wheels",
          f"{DOCS}/glue/latest/dg/create-an-iam-role.html"),
         (f"logs:CreateLogGroup {STREAMS}", f"{JOB_LOGS}/error:*", "", "Glue writes its own log", GLUES_ROLE),
         (f"logs:CreateLogGroup {STREAMS}", f"{JOB_LOGS}/output:*", "", "and the script's", GLUES_ROLE),
+    ],
+    "check": [
+        (STREAMS, f"{LOGS}/aws/lambda/cat-prod-lambda-freshness:*", "", "Lambda writes the function's log",
+         f"{DOCS}/lambda/latest/dg/lambda-intro-execution-role.html"),
     ],
 }  # fmt: skip
 """What a service itself does as the role: actions, resource, condition, what for, and where it says so."""
@@ -167,11 +172,28 @@ def csvs(aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 @pytest.fixture(scope="module")
+def checks(aws: LocalAws, unpacked: Path, runtime: Path, recorded: Recorded) -> set[Call]:
+    """A check of tables that are not there yet."""
+
+    def run() -> None:
+        assert check.call(aws, unpacked, runtime).code == 0
+
+    return recorded(run)
+
+
+@pytest.fixture(scope="module")
 def jobs(
-    aws: LocalAws, glue: Path, dist: Path, csvs: None, recorded: Recorded, tmp_path_factory: Any
+    aws: LocalAws,
+    glue: Path,
+    dist: Path,
+    additional: Path,
+    csvs: None,
+    checks: set[Call],
+    recorded: Recorded,
+    tmp_path_factory: Any,
 ) -> set[Call]:
     """A first run; for each table, one that fails as it uploads and one as it stages; the newest CSV's."""
-    folder, (wheel,) = tmp_path_factory.mktemp("driven"), dist.glob("*.whl")
+    folder = tmp_path_factory.mktemp("driven")
     (folder / "driver.py").write_text(DRIVER)
     prefixes = [layout.table_prefix(aws.settings, table) for table in schema.TABLES]
     runs = [
@@ -190,7 +212,7 @@ def jobs(
 
     def run() -> None:
         line = job.command(aws.settings, folder, folder / "driver.py", arguments)
-        own = job.environment(aws.child_environment(kept), glues_python(glue), [wheel])
+        own = job.environment(aws.child_environment(kept), glues_python(glue), [additional])
         done = subprocess.run(line, env=own, cwd=folder, capture_output=True, text=True, check=False)
         results = [json.loads(line) for line in done.stdout.splitlines()]
         outcomes = [each.get("error") or each["run_date"] for each in results]
@@ -208,20 +230,25 @@ def prod(synthesised: Path) -> Assembly:
 Held = tuple[set[Call], set[Grant], set[Grant]]
 
 
-def of(name: str, prod: Assembly, nights: set[Call], jobs: set[Call]) -> Held:
+@pytest.fixture(scope="module")
+def asked(nights: set[Call], jobs: set[Call], checks: set[Call]) -> dict[str, set[Call]]:
+    """Return each door's calls."""
+    return {"Lambda": nights, "Glue job": jobs, "check": checks}
+
+
+def of(name: str, prod: Assembly, asked: dict[str, set[Call]]) -> Held:
     """Return a door's calls, what its role grants, and what of that its service wants."""
     service = {
         Grant(action, resource, condition)
         for actions, resource, condition, _, _ in BY_THE_SERVICE[name]
         for action in actions.split()
     }
-    asked = {"Lambda": nights, "Glue job": jobs}[name]
-    return asked, grants(roles(prod)[ROLES[name]]), service
+    return asked[name], grants(roles(prod)[ROLES[name]]), service
 
 
 @pytest.fixture(params=ROLES)
-def held(request: pytest.FixtureRequest, prod: Assembly, nights: set[Call], jobs: set[Call]) -> Held:
-    return of(request.param, prod, nights, jobs)
+def held(request: pytest.FixtureRequest, prod: Assembly, asked: dict[str, set[Call]]) -> Held:
+    return of(request.param, prod, asked)
 
 
 def lines(found: Collection[Call | Grant]) -> str:
@@ -302,10 +329,12 @@ def beside(grant: Grant) -> Iterator[Grant]:
         ("Glue job", "s3:GetObject", f"{BUCKET}/scripts/*", ""),
         ("Glue job", "s3:ListBucket", BUCKET, ""),
         ("Glue job", "s3:ListBucket", BUCKET, "StringLike s3:prefix manifests/*"),
+        ("check", "s3:GetObject", f"{BUCKET}/reports/messages/*", ""),
+        ("check", "s3:ListBucket", BUCKET, ""),
     ],
 )
 def test_one_grant_more_would_be_noticed(
-    prod: Assembly, nights: set[Call], jobs: set[Call], name: str, action: str, resource: str, condition: str
+    prod: Assembly, asked: dict[str, set[Call]], name: str, action: str, resource: str, condition: str
 ) -> None:
-    asked, given, service = of(name, prod, nights, jobs)
-    assert noticed(asked, given | {Grant(action, resource, condition)}, service)
+    calls_, given, service = of(name, prod, asked)
+    assert noticed(calls_, given | {Grant(action, resource, condition)}, service)

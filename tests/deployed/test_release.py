@@ -70,6 +70,7 @@ def test_the_sums_are_those_of_all_files(released):
     }
     wheels = {f"{name}-{VERSION}-py3-none-any.whl" for name in ("cat_normalize", "cat_normalize_lab")}
     zips = {"lambda-arm64.zip", "lambda-x86_64.zip"}
+    zips.add(f"cat_normalize-{VERSION}.gluewheels.zip")
     assert set(named) == wheels | zips | {"CHANGELOG.md", "glue_etl1_script.py", "glue_job_script.py"}
 
 

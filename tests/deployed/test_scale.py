@@ -46,12 +46,11 @@ def aws(empty_aws, export):
     return empty_aws
 
 
-def submit(aws, glue, dist, arguments):
-    """Run it with the wheel where every worker finds it, as --additional-python-modules puts it on Glue."""
+def submit(aws, glue, dist, modules, arguments):
+    """Run it with the wheels where every worker finds them, as --additional-python-modules does on Glue."""
     command = job.command(aws.settings, glue, dist / "glue_etl1_script.py", arguments)
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    wheels = list(dist.glob("*.whl"))
-    environment = job.environment(aws.child_environment(kept), glues_python(glue), wheels)
+    environment = job.environment(aws.child_environment(kept), glues_python(glue), [modules])
     return subprocess.run(command, env=environment, cwd=glue, capture_output=True, text=True, check=False)
 
 
@@ -64,14 +63,14 @@ def published(aws):
 
 @pytest.mark.timeout(600)  # three sessions of Spark, each with a Java of its own
 def test_spark_submit_makes_what_one_machine_makes_and_a_wrong_export_changes_nothing(
-    aws, glue, dist, export, tmp_path
+    aws, glue, dist, additional, export, tmp_path
 ):
     bucket = aws.settings.bucket
     address = f"s3://{bucket}/AWSDynamoDB/01234-abcd/manifest-summary.json"
     arguments = ["--JOB_NAME", "x", "--input", address, "--output_bucket", bucket]
     arguments += ["--time", "2025-09-16T04:30:00Z"]  # still the 15th in Bogotá
     arguments += ["--since", SINCE, "--until", ""]
-    done = submit(aws, glue, dist, arguments)
+    done = submit(aws, glue, dist, additional, arguments)
     assert done.returncode == 0, done.stderr[-3000:]
     rules = Rules(since=Settings.from_environment({"CAT_SINCE": SINCE}).rules.since)
     outputs = tmp_path / "one.csv", tmp_path / "one.jsonl"
@@ -92,13 +91,13 @@ def test_spark_submit_makes_what_one_machine_makes_and_a_wrong_export_changes_no
         aws.client("s3").upload_file(str(path), bucket, key)
     few = ["--JOB_NAME", "x", "--input", f"s3://{bucket}/AWSDynamoDB/few/", "--since", SINCE]
     few += ["--output_bucket", bucket, "--run_date", "20250916", "--allow_shrink", "false"]
-    shrunk = submit(aws, glue, dist, few)
+    shrunk = submit(aws, glue, dist, additional, few)
     assert shrunk.returncode != 0
     assert "ShrunkError: 0 users, less than 50 % of the " in shrunk.stderr + shrunk.stdout
     assert published(aws) == made
 
     aws.client("s3").delete_object(Bucket=bucket, Key="AWSDynamoDB/01234-abcd/data/0001abcd.json.gz")
-    failed = submit(aws, glue, dist, arguments)
+    failed = submit(aws, glue, dist, additional, arguments)
     assert failed.returncode != 0
     assert "ExtractError: export " in failed.stderr + failed.stdout
     assert published(aws) == made

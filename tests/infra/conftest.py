@@ -17,7 +17,7 @@ import sys
 sys.path.insert(0, ".")
 from dataclasses import replace
 import environments
-changed = {"etl1": "spark", "spark_workers": 40, "spark_minutes": 90, "csv_age_hours": 30}
+changed = {"etl1": "spark", "spark_workers": 40, "spark_minutes": 90, "stale_hours": 30}
 environments.ENVIRONMENTS["prod"] = replace(environments.PROD, **changed)
 import app
 app.main()
@@ -65,8 +65,9 @@ def artefacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("dist")
     for architecture in ("arm64", "x86_64"):
         with zipfile.ZipFile(folder / f"lambda-{architecture}.zip", "w") as package:
-            package.writestr("lambda_function.py", "")
-    (folder / "cat_normalize-1.2.3-py3-none-any.whl").write_bytes(b"wheel")
+            for name in ("lambda_function.py", "freshness_function.py"):
+                package.writestr(name, "")
+    (folder / "cat_normalize-1.2.3.gluewheels.zip").write_bytes(b"wheels")
     for name in ("glue_job_script.py", "glue_etl1_script.py"):
         (folder / name).write_text("")
     return folder

@@ -45,6 +45,20 @@ def test_the_schedule_of_test_is_off(test: Assembly) -> None:
     assert test.etl1.one("AWS::Scheduler::Schedule")["State"] == "DISABLED"
 
 
+@pytest.mark.parametrize(("environment", "state"), [("prod", "ENABLED"), ("test", "DISABLED")])
+def test_the_age_of_the_tables_is_looked_at_every_hour(
+    request: pytest.FixtureRequest, environment: str, state: str
+) -> None:
+    assembly: Assembly = request.getfixturevalue(environment)
+    schedule = assembly.etl2.one("AWS::Scheduler::Schedule")
+    assert (schedule["ScheduleExpression"], schedule["State"]) == ("cron(30 * * * ? *)", state)
+    assert schedule["Target"]["Arn"].endswith(f":function:cat-{environment}-lambda-freshness")
+    retried = assembly.etl2.one("AWS::Lambda::EventInvokeConfig")["MaximumEventAgeInSeconds"]
+    tried = schedule["Target"]["RetryPolicy"]["MaximumEventAgeInSeconds"]
+    assert retried + tried <= 30 * 60  # all tries of a check are in its hour
+    assert schedule["Target"]["RoleArn"].startswith("arn:FreshnessHourlyRole")
+
+
 def test_a_failed_event_is_retried_twice_and_then_goes_to_the_queue(prod: Assembly) -> None:
     config = prod.etl1.one("AWS::Lambda::EventInvokeConfig")
     assert config["MaximumRetryAttempts"] == 2
@@ -53,12 +67,17 @@ def test_a_failed_event_is_retried_twice_and_then_goes_to_the_queue(prod: Assemb
     assert (config["FunctionName"], config["Qualifier"]) == ("cat-prod-lambda-normalize", "$LATEST")
 
 
-def test_the_handler_exists(prod: Assembly) -> None:
-    module, _, name = prod.etl1.one("AWS::Lambda::Function")["Handler"].partition(".")
-    door = CDK.parents[1] / "lambda" / "etl-process1" / f"{module}.py"
-    assert name in {
-        each.name for each in ast.parse(door.read_text()).body if isinstance(each, ast.FunctionDef)
-    }
+def test_the_handlers_exist(prod: Assembly) -> None:
+    functions = [
+        each for template in (prod.etl1, prod.etl2) for each in template.all("AWS::Lambda::Function")
+    ]
+    handlers = [each["Handler"].partition(".") for each in functions if "FunctionName" in each]
+    assert len(handlers) == 2
+    for module, _, name in handlers:
+        (door,) = (CDK.parents[1] / "lambda").glob(f"*/{module}.py")
+        assert name in {
+            each.name for each in ast.parse(door.read_text()).body if isinstance(each, ast.FunctionDef)
+        }
 
 
 def event(key: str, **other: Any) -> dict[str, Any]:

@@ -81,7 +81,10 @@ def test_patterns_that_cannot_be_deployed_are_refused(
 @pytest.mark.parametrize(
     ("missing", "message"),
     [
-        ("cat_normalize-1.2.3-py3-none-any.whl", "0 wheels of cat_normalize, not one; run: make package"),
+        (
+            "cat_normalize-1.2.3.gluewheels.zip",
+            "0 files cat_normalize-….gluewheels.zip, not one; run: make package",
+        ),
         ("lambda-arm64.zip", "lambda-arm64.zip is missing; run: make package"),
         ("glue_job_script.py", "glue_job_script.py is missing; run: make package"),
         ("glue_etl1_script.py", "glue_etl1_script.py is missing; run: make package"),
@@ -91,39 +94,37 @@ def test_a_missing_artefact_is_named(
     cdk: dict[str, ModuleType], tmp_path: Path, missing: str, message: str
 ) -> None:
     scripts = ("glue_job_script.py", "glue_etl1_script.py")
-    for name in ("cat_normalize-1.2.3-py3-none-any.whl", "lambda-arm64.zip", *scripts):
+    for name in ("cat_normalize-1.2.3.gluewheels.zip", "lambda-arm64.zip", *scripts):
         if name != missing:
             (tmp_path / name).touch()
     with pytest.raises(SettingsError, match=message):
         cdk["artefacts"].Artefacts.found_in(tmp_path, "arm64")
 
 
-def test_two_wheels_are_one_too_many(cdk: dict[str, ModuleType], tmp_path: Path) -> None:
+def test_two_zips_of_wheels_are_one_too_many(cdk: dict[str, ModuleType], tmp_path: Path) -> None:
     for version in ("1.2.3", "1.2.4"):
-        (tmp_path / f"cat_normalize-{version}-py3-none-any.whl").touch()
-    with pytest.raises(SettingsError, match="2 wheels"):
+        (tmp_path / f"cat_normalize-{version}.gluewheels.zip").touch()
+    with pytest.raises(SettingsError, match="2 files"):
         cdk["artefacts"].Artefacts.found_in(tmp_path, "arm64")
 
 
-@pytest.mark.parametrize(
-    ("text", "pins"),
-    [
-        ("# Glue\nmsgspec==0.22.0\n\ntzdata==2026.6  # zones\n", ("msgspec==0.22.0", "tzdata==2026.6")),
-        ("msgspec==0.22.0 \\\n    --hash=sha256:00\n", ("msgspec==0.22.0",)),
-        ("", ()),
-    ],
-)
-def test_pins_of_a_requirements_file(
-    cdk: dict[str, ModuleType], tmp_path: Path, text: str, pins: tuple[str, ...]
-) -> None:
-    file = tmp_path / "requirements.txt"
-    file.write_text(text)
-    assert cdk["artefacts"].glue_modules(file) == pins
+def test_another_script_or_wheel_is_another_prefix(cdk: dict[str, ModuleType], tmp_path: Path) -> None:
+    artefacts = cdk["artefacts"]
 
+    def prefixes(script: bytes, wheels: bytes) -> list[str]:
+        files = {"glue_job_script.py": script, "glue_etl1_script.py": b"s", "lambda-arm64.zip": b"z"}
+        for name, data in (files | {"cat_normalize-1.2.3.gluewheels.zip": wheels}).items():
+            (tmp_path / name).write_bytes(data)
+        found = artefacts.Artefacts.found_in(tmp_path, "arm64")
+        return [found.prefix(each) for each in (artefacts.ETL1_SCRIPT, artefacts.ETL2_SCRIPT)]
 
-def test_without_the_file_the_librarys_own_pins_count(cdk: dict[str, ModuleType], tmp_path: Path) -> None:
-    found = cdk["artefacts"].glue_modules(tmp_path / "none.txt")
-    assert {pin.partition("==")[0] for pin in found} == {"msgspec", "tzdata"}
+    first, again, wheels, script = (
+        prefixes(b"s", b"w"), prefixes(b"s", b"w"), prefixes(b"s", b"x"), prefixes(b"t", b"w"),
+    )  # fmt: skip
+    assert first == again
+    assert len({first[1], wheels[1], script[1]}) == 3
+    assert first[0] == script[0] != wheels[0]
+    assert first[0].removeprefix("scripts/etl-process1/") == first[1].removeprefix("scripts/etl-process2/")
 
 
 def test_scale_and_costs_take_the_time_that_the_lambda_computes_for_1_gb() -> None:

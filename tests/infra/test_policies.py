@@ -68,6 +68,21 @@ ROLES: dict[str, tuple[str, str, set[Grant]]] = {
         )
         | each("sqs:SendMessage", f"arn:aws:sqs:us-east-1:{ACCOUNT}:cat-{{env}}-normalize-dead-letters"),
     ),
+    "check": (
+        "etl2/FreshnessRole",
+        "lambda",
+        each("s3:GetObject", *(f"{BUCKET}/{table}/data.parquet" for table in TABLES))
+        | listed(*(f"{table}/data.parquet" for table in TABLES), operator="StringEquals")
+        | each(STREAMS, f"{LOGS}/aws/lambda/cat-{{env}}-lambda-freshness:*"),
+    ),
+    "schedule of the check": (
+        "etl2/FreshnessHourlyRole",
+        "scheduler",
+        each(
+            "lambda:InvokeFunction",
+            f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:cat-{{env}}-lambda-freshness",
+        ),
+    ),
     "scripts": (
         "etl2/ScriptsRole",
         "lambda",
@@ -240,11 +255,13 @@ def required(assembly: Assembly) -> dict[str, set[Grant]]:
     copied = assembly.etl2.one("Custom::CDKBucketDeployment")
     bucket, prefix = (copied[f"DestinationBucket{name}"] for name in ("Name", "KeyPrefix"))
     sources = zip(copied["SourceBucketNames"], copied["SourceObjectKeys"], strict=True)
-    (copier,) = assembly.etl2.all("AWS::Lambda::Function")
+    (copier,) = (each for each in assembly.etl2.all("AWS::Lambda::Function") if "FunctionName" not in each)
     assert (copied["Prune"], prefix[-1]) == (
         False,
         "/",
     )  # otherwise it would need to delete, or list other prefixes
+    # The role is for all folders of deployments: IAM may tell S3 of a changed one only after the copy.
+    prefix = prefix.rstrip("/").rpartition("/")[0] + "/"
     return {
         "schedule": each("lambda:InvokeFunction", target["Arn"])
         | each("sqs:SendMessage", target["DeadLetterConfig"]["Arn"]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from cat_normalize.core import layout, schema
 from cat_normalize.core.settings import FALLBACK_PATTERNS, Rules, Settings
 from cat_normalize.core.storage import staging_prefix
-from infra.assembly import ACCOUNT, CDK, Assembly
+from infra.assembly import ACCOUNT, CDK, Assembly, Template
 
 PATTERNS = ",".join(FALLBACK_PATTERNS)
 NAMES = [
@@ -24,6 +25,7 @@ NAMES = [
     ("etl2", "AWS::StepFunctions::StateMachine", "StateMachineName", ["cat-{}-etl2-start"]),
     ("etl2", "AWS::SQS::Queue", "QueueName", ["cat-{}-etl2-dead-letters"]),
     ("etl2", "AWS::Glue::Job", "Name", ["cat-{}-etl2-parquet"]),
+    ("etl2", "AWS::Scheduler::Schedule", "Name", ["cat-{}-freshness-hourly"]),
     ("etl2", "AWS::Athena::WorkGroup", "Name", ["wg-cat-{}-analytics"]),
     ("etl2", "AWS::CloudWatch::Dashboard", "DashboardName", ["cat-{}-normalize"]),
     (
@@ -34,6 +36,7 @@ NAMES = [
             "/aws-glue/jobs/cat-{}-etl2-parquet/error",
             "/aws-glue/jobs/cat-{}-etl2-parquet/output",
             "/aws/lambda/cat-{}-etl2-scripts",
+            "/aws/lambda/cat-{}-lambda-freshness",
             "/aws/vendedlogs/states/cat-{}-etl2-start",
         ],
     ),
@@ -140,7 +143,7 @@ def test_data_outlives_its_stack_only_in_prod(
 def test_every_log_group_forgets(request: pytest.FixtureRequest, environment: str, days: int) -> None:
     assembly: Assembly = request.getfixturevalue(environment)
     groups = assembly.etl1.all("AWS::Logs::LogGroup") + assembly.etl2.all("AWS::Logs::LogGroup")
-    assert [group["RetentionInDays"] for group in groups] == [days] * 5
+    assert [group["RetentionInDays"] for group in groups] == [days] * 6
 
 
 def test_the_lambda(prod: Assembly) -> None:
@@ -176,9 +179,42 @@ def test_the_lambda_reads_the_settings_of_its_environment(
     assert made.rules == Rules()
 
 
+def test_the_check_of_the_tables_age(prod: Assembly) -> None:
+    function = prod.etl2.one("AWS::Lambda::Function", FunctionName=layout.FRESHNESS)
+    expected = {
+        "Handler": "freshness_function.lambda_handler",
+        "Runtime": "python3.11",
+        "Architectures": ["arm64"],
+        "LoggingConfig": {"LogGroup": "/aws/lambda/cat-prod-lambda-freshness", "LogFormat": "JSON"},
+        "Environment": {
+            "Variables": {
+                "S3_BUCKET_NAME": "cat-prod-normalize-reports",
+                "CAT_TIME_ZONE": "America/Bogota",
+            }
+        },
+    }
+    assert {key: function[key] for key in expected} == expected
+    assert "ReservedConcurrentExecutions" not in function
+    zip = prod.etl1.one("AWS::Lambda::Function", FunctionName=layout.LAMBDA)["Code"]
+    assert function["Code"] == zip
+
+
+def test_the_check_is_the_same_wherever_etl1_runs(prod: Assembly, spark: Assembly) -> None:
+    named = {"FunctionName": layout.FRESHNESS}
+    assert prod.etl2.one("AWS::Lambda::Function", **named) == spark.etl2.one("AWS::Lambda::Function", **named)
+    assert prod.etl2.all("AWS::Scheduler::Schedule") == spark.etl2.all("AWS::Scheduler::Schedule")
+
+
 def test_no_dynamodb_table_is_created(prod: Assembly) -> None:
     kinds = {body["Type"] for body in [*prod.etl1.resources.values(), *prod.etl2.resources.values()]}
     assert not any(kind.startswith("AWS::DynamoDB::") for kind in kinds)
+
+
+def scripts(template: Template, process: int) -> str:
+    """Return the address of the folder that this deployment of script and wheels has for itself."""
+    prefix = template.one("Custom::CDKBucketDeployment")["DestinationBucketKeyPrefix"]
+    assert re.fullmatch(f"scripts/etl-process{process}/[0-9a-f]{{16}}/", prefix)
+    return f"s3://cat-prod-normalize-reports/{prefix}"
 
 
 def test_the_glue_job(prod: Assembly) -> None:
@@ -191,7 +227,7 @@ def test_the_glue_job(prod: Assembly) -> None:
         "Command": {
             "Name": "glueetl",
             "PythonVersion": "3",
-            "ScriptLocation": "s3://cat-prod-normalize-reports/scripts/etl-process2/glue_job_script.py",
+            "ScriptLocation": f"{scripts(prod.etl2, 2)}glue_job_script.py",
         },
     }
     assert {key: job[key] for key in expected} == expected
@@ -199,12 +235,9 @@ def test_the_glue_job(prod: Assembly) -> None:
 
 def test_the_arguments_of_the_glue_job(prod: Assembly) -> None:
     arguments = dict(prod.etl2.one("AWS::Glue::Job")["DefaultArguments"])
-    wheel, *pins = arguments.pop("--additional-python-modules").split(",")
-    scripts = "s3://cat-prod-normalize-reports/scripts/etl-process2/"
-    assert wheel == f"{scripts}cat_normalize-1.2.3-py3-none-any.whl"  # on every worker
-    assert {pin.partition("==")[0] for pin in pins} == {"msgspec", "tzdata"}
-    assert all("==" in pin for pin in pins)
     assert arguments == {
+        "--additional-python-modules": f"{scripts(prod.etl2, 2)}cat_normalize-1.2.3.gluewheels.zip",
+        "--python-modules-installer-option": "--no-index",
         "--input_bucket": "cat-prod-normalize-reports",
         "--input_prefix": "reports/etl-process1/",
         "--output_bucket": "cat-prod-normalize-reports",
@@ -223,15 +256,15 @@ def test_no_glue_job_sends_metrics_that_nobody_reads(spark: Assembly) -> None:
         assert not [name for name in arguments if "metrics" in name]
 
 
-def test_only_script_and_wheel_go_to_their_prefix(prod: Assembly) -> None:
+def test_only_script_and_wheels_go_to_their_prefix_and_nothing_is_deleted(prod: Assembly) -> None:
     deployment = prod.etl2.one("Custom::CDKBucketDeployment")
     assert deployment["DestinationBucketName"] == "cat-prod-normalize-reports"
-    assert deployment["DestinationBucketKeyPrefix"] == "scripts/etl-process2/"
     assert deployment["Prune"] is False
+    assert deployment.get("RetainOnDelete", True) is True  # also at an update to another prefix
     (asset,) = deployment["SourceObjectKeys"]
     folder = prod.folder / f"asset.{asset.removesuffix('.zip')}"
     found = sorted(path.name for path in folder.iterdir())
-    assert found == ["cat_normalize-1.2.3-py3-none-any.whl", "glue_job_script.py"]
+    assert found == ["cat_normalize-1.2.3.gluewheels.zip", "glue_job_script.py"]
 
 
 def test_the_job_depends_on_its_script_and_log_groups(prod: Assembly) -> None:
@@ -303,7 +336,7 @@ def test_resources_are_tagged_for_cost_allocation(prod: Assembly, process: str, 
 
 def test_the_glue_job_of_etl1(spark: Assembly) -> None:
     job = spark.etl1.one("AWS::Glue::Job")
-    scripts = "s3://cat-prod-normalize-reports/scripts/etl-process1/"
+    folder = scripts(spark.etl1, 1)
     expected = {
         "Name": "cat-prod-etl1-normalize",
         "GlueVersion": "5.1",
@@ -315,13 +348,13 @@ def test_the_glue_job_of_etl1(spark: Assembly) -> None:
         "Command": {
             "Name": "glueetl",
             "PythonVersion": "3",
-            "ScriptLocation": f"{scripts}glue_etl1_script.py",
+            "ScriptLocation": f"{folder}glue_etl1_script.py",
         },
     }
     assert {key: job[key] for key in expected} == expected
-    wheel, *pins = job["DefaultArguments"]["--additional-python-modules"].split(",")
-    assert wheel == f"{scripts}cat_normalize-1.2.3-py3-none-any.whl"  # on every worker
-    assert {pin.partition("==")[0] for pin in pins} == {"msgspec", "tzdata"}
+    wheels = job["DefaultArguments"]["--additional-python-modules"]
+    assert wheels == f"{folder}cat_normalize-1.2.3.gluewheels.zip"  # on every worker
+    assert job["DefaultArguments"]["--python-modules-installer-option"] == "--no-index"
     assert not [name for name in job["DefaultArguments"] if "allow" in name or name == "--run_date"]
 
 
@@ -378,12 +411,11 @@ def test_with_spark_there_is_no_lambda_and_the_bucket_and_etl2_are_the_same(
         assert spark.etl2.all(kind) == prod.etl2.all(kind)
 
 
-def test_script_and_wheel_of_etl1_go_to_their_prefix(spark: Assembly) -> None:
+def test_script_and_wheels_of_etl1_go_to_their_prefix(spark: Assembly) -> None:
     deployment = spark.etl1.one("Custom::CDKBucketDeployment")
-    assert deployment["DestinationBucketKeyPrefix"] == "scripts/etl-process1/"
     (asset,) = deployment["SourceObjectKeys"]
     found = sorted(path.name for path in (spark.folder / f"asset.{asset.removesuffix('.zip')}").iterdir())
-    assert found == ["cat_normalize-1.2.3-py3-none-any.whl", "glue_etl1_script.py"]
+    assert found == ["cat_normalize-1.2.3.gluewheels.zip", "glue_etl1_script.py"]
     (job,) = [body for body in spark.etl1.resources.values() if body["Type"] == "AWS::Glue::Job"]
     kinds = {spark.etl1.resources[name]["Type"] for name in job["DependsOn"]}
     assert {"Custom::CDKBucketDeployment", "AWS::Logs::LogGroup", "AWS::S3::Bucket"} <= kinds

@@ -100,6 +100,7 @@ def test_only_these_rules_other_than_prefixes_are_acknowledged(prod: Assembly) -
     assert others == {
         ("DeadLetters", "AwsSolutions-SQS3"),
         ("Normalize/Function", "AwsSolutions-L1"),
+        ("Freshness/Function", "AwsSolutions-L1"),
         ("Normalize/Role", "AwsSolutions-IAM5[Resource::*]"),
         ("Custom::CDKBucketDeployment8693BB64968944B69AAFB0CC9EB8756C", "AwsSolutions-L1"),
         ("Convert/Job", "AwsSolutions-GL1"),

@@ -6,14 +6,15 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import pytest
 
+from cat_normalize.core import layout
 from cat_normalize.core.manifest import Etl1Manifest, Summary
 from cat_normalize.core.settings import Settings
-from cat_normalize.jobs import etl1
+from cat_normalize.jobs import etl1, freshness
 from infra.assembly import ACCOUNT, CDK, Assembly, Template
 
 ENVIRONMENTS = ["prod", "test", "spark"]
@@ -27,7 +28,10 @@ EMITTED = {
         | {f"Executions{end}" for end in ("Started", "Succeeded", "Failed", "TimedOut", "Aborted")},
         "StateMachineArn",
     ),
-    "cat-normalize": ({name for name, _, _ in etl1.metrics(PUBLISHED, 1.0)}, "service"),
+    "cat-normalize": (
+        {name for name, _, _ in etl1.metrics(PUBLISHED, 1.0)} | {layout.TABLES_AGE},
+        "service",
+    ),
 }
 """The metrics of each namespace, and the dimension that names the resource that emits them.
 
@@ -184,9 +188,14 @@ def needed(assembly: Assembly) -> set[tuple[str, str, str]]:
         for arn in deployed["AWS/States"]
         for end in ("Failed", "TimedOut", "Aborted")
     }
-    for name in deployed["AWS/Lambda"]:
+    for name in deployed["AWS/Lambda"] - {checker(assembly)}:  # its failure is the freshness alarm's
         failed |= {("AWS/Lambda", "Errors", name), ("cat-normalize", "RunsRefused", name)}
     return failed
+
+
+def checker(assembly: Assembly) -> str:
+    """Return the name of the function that sends the age of the tables."""
+    return f"cat-{assembly.environment}-lambda-freshness"
 
 
 def test_every_failure_has_an_alarm_that_fires_at_the_first_one(assembly: Assembly) -> None:
@@ -204,11 +213,11 @@ def test_every_failure_has_an_alarm_that_fires_at_the_first_one(assembly: Assemb
 
 
 def test_no_data_means_what_its_metric_means(assembly: Assembly) -> None:
-    """The library's own metrics are sent by runs only, so the last run counts; no arrival of a CSV is bad."""
-    meanings = {"cat-normalize": "ignore", "AWS/Events": "breaching"}
-    for each in alarms(assembly).values():
+    """Runs send their metrics when they run, so the last one counts; the age comes every hour, or is bad."""
+    for name, each in alarms(assembly).items():
         (namespace,) = {of.namespace for of in each.metrics.values()}
-        assert each.body["TreatMissingData"] == meanings.get(namespace, "notBreaching")
+        own = "breaching" if name.endswith("-freshness") else "ignore"
+        assert each.body["TreatMissingData"] == (own if namespace == "cat-normalize" else "notBreaching")
         if namespace == "AWS/States":  # of three counts in an expression each may be missing
             assert all(f"FILL({id}, 0)" in each.expression for id in each.metrics)
 
@@ -228,21 +237,30 @@ def test_more_than_one_percent_of_rejects_fires(request: pytest.FixtureRequest, 
 
 
 @pytest.mark.parametrize(("environment", "hours"), [("prod", 26), ("spark", 30)])
-def test_the_age_alarm_fires_after_the_environments_hours_without_a_csv(
+def test_the_freshness_alarm_fires_at_the_second_check_that_is_too_old_or_missing(
     request: pytest.FixtureRequest, environment: str, hours: int
 ) -> None:
-    found = alarms(request.getfixturevalue(environment))["cat-prod-etl2-csv-age"]
-    assert found.is_breached(value=0)
-    assert not found.is_breached(value=1)
+    assembly: Assembly = request.getfixturevalue(environment)
+    found = alarms(assembly)["cat-prod-freshness"]
+    assert found.is_breached(value=hours + 0.5)
+    assert not found.is_breached(value=hours)
+    assert found.is_breached(value=freshness.NEVER)
     (of,) = found.metrics.values()
-    assert (of.name, of.statistic, of.period) == ("TriggeredRules", "Sum", 3600)
-    assert of.period * found.body["EvaluationPeriods"] == hours * 3600
-    assert hours * 3600 <= 7 * 86400  # CloudWatch's limit for periods of an hour
-    assert found.body.get("DatapointsToAlarm", hours) == hours
+    assert (of.name, of.resource) == (layout.TABLES_AGE, checker(assembly))
+    assert (of.statistic, of.period) == ("Maximum", 3600)  # one check
+    assert (found.body["EvaluationPeriods"], found.body.get("DatapointsToAlarm", 2)) == (2, 2)
+    assert found.body["TreatMissingData"] == "breaching"
 
 
-def test_without_a_schedule_no_csv_is_expected(test: Assembly) -> None:
-    assert not [each for each in alarms(test) if "csv-age" in each]
+def test_a_night_that_is_published_in_time_never_reaches_the_freshness_alarm(prod: Assembly) -> None:
+    """The schedule starts ETL-1 at 23:30; an hour later the tables may still be those of the day before."""
+    late = datetime.fromisoformat("2025-09-03T00:30:00-05:00")
+    hours = freshness.hours_old({"users": date(2025, 9, 1)}, "America/Bogota", late)
+    assert 24 < hours < alarms(prod)["cat-prod-freshness"].body["Threshold"]
+
+
+def test_without_a_schedule_no_table_is_expected(test: Assembly) -> None:
+    assert not [each for each in alarms(test) if "freshness" in each]
 
 
 def test_the_dashboard_shows_every_alarm(assembly: Assembly) -> None:
@@ -257,7 +275,8 @@ def test_the_dashboard_shows_runs_durations_and_queues_of_both_processes(assembl
     deployed, shown = resources(assembly), {(each.name, each.resource) for each in graphs(assembly)}
     for arn in deployed["AWS/States"]:
         assert {("ExecutionsStarted", arn), ("ExecutionsSucceeded", arn), ("ExecutionsFailed", arn)} <= shown
-    for name in deployed["AWS/Lambda"]:
+    assert (layout.TABLES_AGE, checker(assembly)) in shown
+    for name in deployed["AWS/Lambda"] - {checker(assembly)}:
         assert {
             (of, name) for of in ("Invocations", "Errors", "Duration", "ItemsRead", "ItemsRejected")
         } <= shown

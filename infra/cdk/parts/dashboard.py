@@ -24,6 +24,7 @@ def dashboard(
     made.add_widgets(cw.AlarmStatusWidget(title="Alarms", alarms=list(alarms), width=24, height=3))
     made.add_widgets(*_etl1(scope, env))
     made.add_widgets(
+        _graph("Age of the tables, hours", metrics.tables_age(env)),
         _graph("CSVs arrived", metrics.csv_arrived(env)),
         _graph("ETL-2: runs", *metrics.all_executions(machine_arn)),
         _graph("Dead letters", *(queue_depth(queue) for queue in queues)),

@@ -1,4 +1,4 @@
-"""A Glue job on AWS, and the script and wheel that it runs."""
+"""A Glue job on AWS, and the script and wheels that it runs."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ from parts.roles import Grant, acknowledge
 
 
 class Scripts(Construct):
-    """Copy a script and the wheel to the bucket, under contract §6's prefix.
+    """Copy a script and the wheels to the bucket, under a prefix of their contents (contract §6).
 
     CloudFormation has no resource for an object in a bucket, so this uses the CDK's BucketDeployment: a
     Lambda that runs only during a deployment. Its role is written here: it reads one asset and writes one
-    prefix. Nothing is deleted there, so a run in progress keeps its wheel.
+    prefix. Nothing is replaced or deleted there: the job changes to the new files at once, and goes back to
+    the old ones with its definition.
     """
 
     def __init__(
@@ -38,7 +39,7 @@ class Scripts(Construct):
         log_group: logs.LogGroup,
     ) -> None:
         super().__init__(scope, id)
-        files = (script.path(artefacts.folder), artefacts.wheel)
+        files = (script.path(artefacts.folder), artefacts.glue_wheels)
         asset = assets.Asset(
             self,
             "Files",
@@ -58,8 +59,9 @@ class Scripts(Construct):
             "Deployment",
             sources=[deployment.Source.bucket(asset.bucket, asset.s3_object_key)],
             destination_bucket=s3.Bucket.from_bucket_name(self, "Bucket", bucket),
-            destination_key_prefix=script.prefix,
+            destination_key_prefix=artefacts.prefix(script),
             prune=False,
+            retain_on_delete=True,  # otherwise an update deletes the prefix of the deployment before
             role=roles.role(self, "Role", "lambda", grants),
             log_group=log_group,
         )
@@ -103,7 +105,7 @@ class Job(Construct):
             command=glue.CfnJob.JobCommandProperty(
                 name="glueetl",
                 python_version="3",
-                script_location=layout.s3_uri(bucket, script.prefix + script.name),
+                script_location=layout.s3_uri(bucket, artefacts.prefix(script) + script.name),
             ),
             glue_version="5.1",
             worker_type="G.1X",
@@ -113,7 +115,7 @@ class Job(Construct):
             execution_property=glue.CfnJob.ExecutionPropertyProperty(max_concurrent_runs=1),
             default_arguments={
                 **arguments,
-                "--additional-python-modules": artefacts.python_modules(bucket, script),
+                **artefacts.python_modules(bucket, script),
                 "--job-language": "python",
                 "--job-bookmark-option": "job-bookmark-disable",
                 "--custom-logGroup-prefix": f"/aws-glue/jobs/{env.named(name)}",

@@ -35,6 +35,12 @@ def rejected_share(env: Environment) -> cw.MathExpression:
     )
 
 
+def tables_age(env: Environment) -> cw.Metric:
+    """Return the age of the oldest table in hours, which the check of each hour sends."""
+    service = env.named(layout.FRESHNESS)
+    return metric(layout.METRICS, layout.TABLES_AGE, minutes=60, statistic="Maximum", service=service)
+
+
 def csv_arrived(env: Environment) -> cw.Metric:
     """Return how many events of new CSVs matched the rule in an hour, whoever wrote them."""
     return metric("AWS/Events", "TriggeredRules", minutes=60, RuleName=env.named(layout.RULE))

@@ -47,9 +47,7 @@ class Function(Construct):
             code=lambda_.Code.from_asset(zip),
             handler=HANDLER,
             runtime=lambda_.Runtime.PYTHON_3_11,
-            architecture={"arm64": lambda_.Architecture.ARM_64, "x86_64": lambda_.Architecture.X86_64}[
-                env.architecture
-            ],
+            architecture=architecture(env),
             memory_size=env.memory_mb,
             ephemeral_storage_size=cdk.Size.mebibytes(env.scratch_mb),
             timeout=cdk.Duration.minutes(15),
@@ -68,6 +66,11 @@ class Function(Construct):
             "One Python everywhere: the tests and Glue 5.1 run 3.11, so the Lambda does too.",
             "L1",
         )
+
+
+def architecture(env: Environment) -> lambda_.Architecture:
+    """Return the architecture of the zip that the environment deploys."""
+    return {"arm64": lambda_.Architecture.ARM_64, "x86_64": lambda_.Architecture.X86_64}[env.architecture]
 
 
 def settings_of(env: Environment) -> dict[str, str]:

@@ -17,10 +17,11 @@ from parts.analysts import analysts
 from parts.catalogue import Catalogue, workgroup
 from parts.convert import convert_job
 from parts.dashboard import dashboard
+from parts.freshness import Freshness
 
 
 class Etl2Stack(cdk.Stack):
-    """Rule, state machine, Glue job with script, catalogue, workgroup, analysts' role, alarms, dashboard."""
+    """Rule, state machine, Glue job, catalogue, workgroup, analysts' role, freshness, alarms, dashboard."""
 
     def __init__(
         self, scope: Construct, id: str, environment: Environment, artefacts: Artefacts, **other: Any
@@ -35,6 +36,7 @@ class Etl2Stack(cdk.Stack):
         start.rule(self, "CsvCreated", env, machine, failures)
         Catalogue(self, "Catalogue", env)
         workgroup(self, "Workgroup", env)
+        Freshness(self, "Freshness", env, str(artefacts.lambda_zip))
         if env.analysts:
             analysts(self, "Analysts", env)
         alarms = self._alarms(env, machine.state_machine_arn)
@@ -56,19 +58,24 @@ class Etl2Stack(cdk.Stack):
         )
         if not env.schedule:
             return [failed, letters]
-        age = watch.alarm(
+        return [failed, letters, self._freshness_alarm(env, topic)]
+
+    def _freshness_alarm(self, env: Environment, topic: sns.ITopic) -> cw.Alarm:
+        """Make the alarm on the tables' age: of two checks in a row, one of which may be missing."""
+        return watch.alarm(
             self,
-            "CsvAgeAlarm",
+            "FreshnessAlarm",
             env,
-            names.ALARM_CSV_AGE,
-            metrics.csv_arrived(env),
-            f"No CSV has arrived for {env.csv_age_hours} hours (docs/operate.md).",
+            names.ALARM_FRESHNESS,
+            metrics.tables_age(env),
+            f"The run date of a table ended more than {env.stale_hours} hours ago, or the check of each hour "
+            "sends nothing (docs/operate.md).",
             topic,
-            evaluation_periods=env.csv_age_hours,
-            comparison_operator=cw.ComparisonOperator.LESS_THAN_THRESHOLD,
+            threshold=env.stale_hours,
+            evaluation_periods=2,
+            comparison_operator=cw.ComparisonOperator.GREATER_THAN_THRESHOLD,
             treat_missing_data=cw.TreatMissingData.BREACHING,
         )
-        return [failed, letters, age]
 
     def _alarms_of_etl1(self, env: Environment) -> list[cw.IAlarm]:
         of_lambda = (names.ALARM_LAMBDA_ERRORS, names.ALARM_REJECTED_SHARE, names.ALARM_REFUSED)

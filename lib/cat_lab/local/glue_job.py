@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,18 +49,18 @@ def command(settings: Settings, folder: Path, script: Path, arguments: Sequence[
 
 
 def environment(
-    base: Mapping[str, str], python: Mapping[str, str] | None = None, wheels: Sequence[Path] = ()
+    base: Mapping[str, str], python: Mapping[str, str] | None = None, modules: Sequence[Path] = ()
 ) -> dict[str, str]:
     """Return `base` with the variables that `command` needs, without other settings of Spark.
 
     Args:
         base: the whole environment.
         python: variables that select another Python: ``PYSPARK_PYTHON``, ``PYTHONPATH``.
-        wheels: packages for the script and for the tasks of its executors, in preference to installed ones.
-            Spark's own ``--py-files`` does not pass a ``.whl`` on to the tasks.
+        modules: folders of packages for the script and for the tasks of its executors, in preference to
+            installed ones.
     """
     python = python or {}
-    path = [*map(str, wheels), *filter(None, [python.get("PYTHONPATH", base.get("PYTHONPATH"))])]
+    path = [*map(str, modules), *filter(None, [python.get("PYTHONPATH", base.get("PYTHONPATH"))])]
     kept = {name: value for name, value in base.items() if not name.startswith(("SPARK_", "PYSPARK_"))}
     return kept | {
         "JAVA_HOME": str(spark.java_home(base)),
@@ -69,6 +70,16 @@ def environment(
         **python,
         **({"PYTHONPATH": os.pathsep.join(path)} if path else {}),
     }
+
+
+def unpack(wheels: Path, folder: Path) -> Path:
+    """Unpack a zip of wheels, as Glue takes it, into a folder of packages, and return the folder."""
+    with zipfile.ZipFile(wheels) as outer:
+        for name in outer.namelist():
+            if name.endswith(".whl"):
+                with outer.open(name) as wheel, zipfile.ZipFile(wheel) as packages:
+                    packages.extractall(folder)
+    return folder
 
 
 @contextmanager

@@ -92,8 +92,9 @@ def create_csv_trigger(settings: Settings, script: Path) -> None:
     Raises:
         OSError: the script cannot be read.
     """
-    key = settings.scripts_prefix + script.name
-    client(settings, "s3").put_object(Bucket=settings.bucket, Key=key, Body=script.read_bytes())
+    body = script.read_bytes()
+    key = layout.scripts_prefix(settings.scripts_prefix, body) + script.name
+    client(settings, "s3").put_object(Bucket=settings.bucket, Key=key, Body=body)
     location = layout.s3_uri(settings.bucket, key)
     client(settings, "glue").create_job(
         Name=layout.GLUE_JOB,

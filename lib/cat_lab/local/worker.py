@@ -118,16 +118,17 @@ class Worker:
     def _submit(self, key: str, given: Mapping[str, str], folder: Path) -> JobRun:
         """Run the job's script with the job's default arguments; the run's own take precedence.
 
-        Of the additional modules only wheels on S3 are fetched; the others are installed here already.
+        The wheels that Glue would install are unpacked for it; without any, those installed here are used.
         """
         job = self._glue.get_job(JobName=layout.GLUE_JOB)["Job"]
         arguments = job["DefaultArguments"] | given
         script = self._download(job["Command"]["ScriptLocation"], folder)
-        modules = arguments.pop("--additional-python-modules", "").split(",")
-        wheels = [self._download(module, folder) for module in modules if layout.is_s3(module)]
+        arguments.pop("--python-modules-installer-option", None)
+        uri = arguments.pop("--additional-python-modules", None)
+        modules = [glue_job.unpack(self._download(uri, folder), folder / "modules")] if uri else []
         words = ["--JOB_NAME", layout.GLUE_JOB, *(word for pair in arguments.items() for word in pair)]
         line = glue_job.command(self._aws.settings, folder, script, words)
-        environment = glue_job.environment(self._aws.child_environment(), self._python, wheels)
+        environment = glue_job.environment(self._aws.child_environment(), self._python, modules)
         start = self.log.stat().st_size if self.log.exists() else 0
         with glue_job.started(line, environment, folder, self.log.absolute()) as process:
             while (code := process.poll()) is None:

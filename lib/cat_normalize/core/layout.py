@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from datetime import date
 
@@ -12,6 +13,7 @@ from cat_normalize.core.settings import Settings, parse_day
 STACK_ETL1 = "cat-prod-normalize-stack"
 STACK_ETL2 = "cat-prod-etl2-stack"
 LAMBDA = "cat-prod-lambda-normalize"
+FRESHNESS = "cat-prod-lambda-freshness"
 GLUE_JOB = "cat-prod-etl2-parquet"
 DATABASE = "cat_prod_analytics_db"
 WORKGROUP = "wg-cat-prod-analytics"
@@ -19,10 +21,11 @@ STATE_MACHINE = "cat-prod-etl2-start"
 RULE = "cat-prod-etl2-csv-created"
 
 METRICS = "cat-normalize"
-"""The CloudWatch namespace of ETL-1's metrics; their dimension ``service`` is the Lambda's name."""
+"""The CloudWatch namespace of the product's own metrics; their dimension ``service`` is a Lambda's name."""
 ITEMS_READ = "ItemsRead"
 ITEMS_REJECTED = "ItemsRejected"
 RUNS_REFUSED = "RunsRefused"
+TABLES_AGE = "TablesAgeHours"
 
 PARQUET_NAME = "data.parquet"
 _DATED_CSV = re.compile(r"(?:^|/)data_(\d{8})\.csv$")
@@ -117,6 +120,16 @@ def _day(found: re.Match[str] | None) -> date | None:
 def _digits(day: date) -> str:
     """Write a day as ``YYYYMMDD``; ``%Y`` writes fewer digits before the year 1000."""
     return day.isoformat().replace("-", "")
+
+
+def scripts_prefix(prefix: str, *contents: bytes) -> str:
+    """Return the prefix of scripts and wheels of these contents: others never replace them (contract §6).
+
+    >>> scripts_prefix("scripts/etl-process2/", b"script", b"wheels")
+    'scripts/etl-process2/61ab4162edaffb9d/'
+    """
+    digests = b"".join(hashlib.sha256(content).digest() for content in contents)
+    return f"{prefix}{hashlib.sha256(digests).hexdigest()[:16]}/"
 
 
 def s3_uri(bucket: str, key: str) -> str:

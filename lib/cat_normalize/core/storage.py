@@ -258,6 +258,23 @@ def publish(
     raise PipelineError(f"{target}: other runs kept replacing it; run again")
 
 
+def published_date(target: S3Path) -> date | None:
+    """Return the run date of a published object, None if it is not there or its date cannot be read.
+
+    Raises:
+        ClientError: S3 gave another answer.
+    """
+    found = _head(target)
+    return _day(found["Metadata"].get(RUN_DATE, "")) if found else None
+
+
+def _day(published: str) -> date | None:
+    try:
+        return date.fromisoformat(published)
+    except ValueError:  # set by hand
+        return None
+
+
 def _head(target: S3Path) -> dict[str, Any] | None:
     from botocore.exceptions import ClientError
 
@@ -286,11 +303,8 @@ def _unchanged(
 
 
 def _refuse_older(target: S3Path, published: str, run_date: date | None, today: date | None) -> None:
-    try:
-        day = date.fromisoformat(published)
-    except ValueError:  # set by hand; if it counted as newer, nothing could ever replace it
-        return
-    if run_date and day <= run_date:
+    day = _day(published)
+    if day is None or (run_date and day <= run_date):  # if no date counted as newer, it would stay for ever
         return
     if today and day > today:
         raise FutureParquetError(

@@ -75,19 +75,23 @@ assert rows.map(lambda one: __import__("only_in_the_wheel").ONE + one).collect()
 """
     made, uri = (
         worker(aws, tmp_path, text + PRINTS),
-        f"s3://{aws.settings.bucket}/scripts/made-1.0-py3-none-any.whl",
+        f"s3://{aws.settings.bucket}/scripts/made-1.0.gluewheels.zip",
     )
     with zipfile.ZipFile(tmp_path / "wheel", "w") as wheel:
         wheel.writestr("only_in_the_wheel.py", "ONE = 1\n")
+    with zipfile.ZipFile(tmp_path / "wheels", "w") as wheels:
+        wheels.writestr("wheels/requirements.txt", "made==1.0\n")
+        wheels.write(tmp_path / "wheel", "wheels/made-1.0-py3-none-any.whl")
     bucket, key = layout.split_s3(uri)
-    aws.client("s3").upload_file(str(tmp_path / "wheel"), bucket, key)
-    glue, own = aws.client("glue"), {"--additional-python-modules": f"msgspec==0.0.0,{uri}"}
+    aws.client("s3").upload_file(str(tmp_path / "wheels"), bucket, key)
+    glue = aws.client("glue")
+    own = {"--additional-python-modules": uri, "--python-modules-installer-option": "--no-index"}
     job = glue.get_job(JobName=layout.GLUE_JOB)["Job"]
     glue.delete_job(JobName=layout.GLUE_JOB)
     glue.create_job(Name=layout.GLUE_JOB, Role=job["Role"], Command=job["Command"], DefaultArguments=own)
     ended = run(made, aws)
     assert ended.status == "done", ended
-    assert "--additional-python-modules" not in made.log.read_text()
+    assert "-python-modules" not in made.log.read_text()
 
 
 def test_a_run_without_manifest_event_script_or_job_fails(aws: LocalAws, tmp_path: Path) -> None:
@@ -102,7 +106,9 @@ def test_a_run_without_manifest_event_script_or_job_fails(aws: LocalAws, tmp_pat
     garbled = made.run(event)
     assert (garbled.key, garbled.status) == ("no event", "failed")
     assert garbled.reason.startswith("InputError: not an event of S3")
-    aws.client("s3").delete_object(Bucket=aws.settings.bucket, Key="scripts/etl-process2/script.py")
+    job = aws.client("glue").get_job(JobName=layout.GLUE_JOB)["Job"]
+    bucket, key = layout.split_s3(job["Command"]["ScriptLocation"])
+    aws.client("s3").delete_object(Bucket=bucket, Key=key)
     gone = run(made, aws)
     assert gone.status == "failed"
     assert "NoSuchKey" in gone.reason
