@@ -93,6 +93,13 @@ class Environment:
         )
         bucket = self.named(Settings().bucket)
         made = Settings(table_name=self.table, bucket=bucket, region=self.region, rules=rules)
+        for pattern in self.fallback_patterns:
+            if not pattern.isascii():
+                escaped = pattern.encode("ascii", "backslashreplace").decode()
+                raise SettingsError(
+                    f"environment {self.name}: fallback_patterns: {pattern!r} becomes an argument of a Glue "
+                    f"job, which may not keep letters beyond ASCII; write {escaped}"
+                )
         if Settings.from_environment(made.to_environment()) != made:
             raise SettingsError(
                 f"environment {self.name}: fallback_patterns must not be empty, and commas separate them; "

@@ -28,10 +28,9 @@ from cat_lab.local.server import Server
 from cat_normalize.core import layout
 from cat_normalize.core.settings import Settings
 from deployed import emulator_child
-from deployed.conftest import ROOT, glues_python, installed
+from deployed.conftest import apart, glues_python
 from infra.assembly import ACCOUNT, REGION, Assembly
 
-PACKAGES = ROOT / "build" / "apart" / "ministack"
 ASSETS = f"cdk-hnb659fds-assets-{ACCOUNT}-{REGION}"
 MACHINE = {"aarch64": "arm64"}.get(platform.machine(), "x86_64")
 
@@ -51,17 +50,18 @@ def left_out(body: dict[str, Any]) -> str | None:
 
 
 @contextmanager
-def running(folder: Path, *options: str, lambda_python: tuple[str, ...] = ()) -> Iterator[LocalAws]:
-    """Run the emulator, whose functions get a Python with nothing installed but `lambda_python`."""
-    assert PACKAGES.is_dir(), "install it with: make build/apart/ministack/.ready"
+def running(folder: Path, *options: str, modules: Path | None = None) -> Iterator[LocalAws]:
+    """Run the emulator, whose functions get a Python with nothing installed but the modules in a folder."""
+    packages = apart("ministack")
     venv.create(folder / "python", symlinks=True)
-    (packages,) = (folder / "python").glob("lib/python*/site-packages")
-    installed(packages, *lambda_python)
+    (site,) = (folder / "python").glob("lib/python*/site-packages")
+    for each in modules.iterdir() if modules else ():
+        (site / each.name).symlink_to(each)
     settings = Settings()
     its_own = environment.without_aws(os.environ) | environment.variables(settings, os.environ)
     its_own |= {"TMPDIR": str(folder), "STATE_DIR": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
     command = [*child_process.TIED, str(folder / "python" / "bin" / "python")]
-    command += [emulator_child.__file__, str(PACKAGES), *options]
+    command += [emulator_child.__file__, str(packages), *options]
     with Server(folder, its_own, command) as server:
         yield LocalAws(replace(settings, endpoint_url=server.endpoint()), server)
 
@@ -188,11 +188,12 @@ class Glue:
         return done.stdout
 
     def _submit(self, script: str, arguments: dict[str, str]) -> subprocess.CompletedProcess[str]:
-        modules = arguments.pop("--additional-python-modules").split(",")
-        wheels = [self._fetched(each) for each in modules if layout.is_s3(each)]
+        wheels = self._fetched(arguments.pop("--additional-python-modules"))
+        modules = glue_job.unpack(wheels, self.folder / "modules")
         words = ["--JOB_NAME", layout.GLUE_JOB, *(word for pair in arguments.items() for word in pair)]
+        # Without a locale: nobody knows that of Glue.
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "JAVA_HOME") if name in os.environ}
-        own = glue_job.environment(self.aws.child_environment(kept), glues_python(self.glue), wheels)
+        own = glue_job.environment(self.aws.child_environment(kept), glues_python(self.glue), [modules])
         line = glue_job.command(self.aws.settings, self.folder, self._fetched(script), words)
         return subprocess.run(line, env=own, cwd=self.folder, capture_output=True, text=True, check=False)
 

@@ -1,6 +1,6 @@
 """What the tests do in the emulator's place, it still cannot do: when one of these fails, use the emulator.
 
-Nothing is mended here, and its functions have the packages of Lambda's Python.
+Nothing is mended here, and its functions have boto3, as on Lambda.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from botocore.exceptions import ClientError
 from cat_lab.local import LocalAws
 from cat_normalize.core import layout
 from deployed import emulator
-from deployed.conftest import BOTO3
+from deployed.conftest import apart
 from infra.assembly import ACCOUNT, Assembly
 
 
 @pytest.fixture(scope="module")
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
-    with emulator.running(tmp_path_factory.mktemp("plain"), lambda_python=BOTO3) as aws:
+    with emulator.running(tmp_path_factory.mktemp("plain"), modules=apart("glue-boto3")) as aws:
         aws.client("s3").create_bucket(Bucket=aws.settings.bucket)
         schedule(aws)
         yield aws

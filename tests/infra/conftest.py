@@ -29,7 +29,7 @@ import sys
 sys.path.insert(0, ".")
 from dataclasses import replace
 import environments
-patterns = (r"\\bno s[eé]", "perd[oó]n")
+patterns = (r"\\bno s[e\\xe9]", r"perd[o\\xf3]n")
 changed = {"time_zone": "America/Lima", "naive_time_zone": "UTC", "fallback_patterns": patterns}
 changed |= {"account": "123456789012", "alarm_key": True}
 changed |= {"csv_days": 400}

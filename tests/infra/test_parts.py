@@ -69,12 +69,19 @@ def test_an_analyst_who_is_nobody_or_everybody_is_refused(cdk: dict[str, ModuleT
         replace(prod, analysts=(analyst,))
 
 
-@pytest.mark.parametrize("patterns", [(), ("no .{1,9}s[eé]",)])
+@pytest.mark.parametrize(
+    ("patterns", "told"),
+    [
+        ((), r" .* as \\x2c"),
+        (("no .{1,9}se",), r" .* as \\x2c"),
+        (("x", "no sé"), r": 'no sé' .*; write no s\\xe9"),
+    ],
+)
 def test_patterns_that_cannot_be_deployed_are_refused(
-    cdk: dict[str, ModuleType], patterns: tuple[str, ...]
+    cdk: dict[str, ModuleType], patterns: tuple[str, ...], told: str
 ) -> None:
     prod = cdk["environments"].ENVIRONMENTS["prod"]
-    with pytest.raises(SettingsError, match=r"environment prod: fallback_patterns .* as \\x2c"):
+    with pytest.raises(SettingsError, match=f"environment prod: fallback_patterns{told}"):
         _ = replace(prod, fallback_patterns=patterns).settings
 
 

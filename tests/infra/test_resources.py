@@ -383,7 +383,7 @@ def test_zones_and_patterns_of_an_environment_reach_lambda_and_job(everything: A
     given = {
         "time_zone": "America/Lima",
         "naive_time_zone": "UTC",
-        "fallback_patterns": r"\bno s[eé],perd[oó]n",
+        "fallback_patterns": r"\bno s[e\xe9],perd[o\xf3]n",
     }
     variables = everything.etl1.one("AWS::Lambda::Function")["Environment"]["Variables"]
     assert {name: variables[f"CAT_{name.upper()}"] for name in given} == given

@@ -14,12 +14,12 @@ from cat_normalize.core.errors import FutureDateError, SettingsError
 
 FALLBACK_PATTERNS = (
     r"\bno (te |le |lo |la )?(he )?(ent[ei]e?nd|comprend)",
-    r"\bno (pude|puedo|logr[eé]) (entender|comprender|responder|ayudar)",
-    r"\bno (tengo|cuento con|dispongo de|encontr[eé]|encuentro) (\w+ )?(informaci[oó]n|respuesta)",
-    r"\bno s[eé] c[oó]mo (responder|ayudar)",
+    r"\bno (pude|puedo|logr[e\xe9]) (entender|comprender|responder|ayudar)",
+    r"\bno (tengo|cuento con|dispongo de|encontr[e\xe9]|encuentro) (\w+ )?(informaci[o\xf3]n|respuesta)",
+    r"\bno s[e\xe9] c[o\xf3]mo (responder|ayudar)",
     r"\breformul",
 )
-"""What a bot says that has not understood (contract §9)."""
+"""What a bot says that has not understood (contract §9); ASCII, which every process takes as an argument."""
 
 
 class Rules(Struct, frozen=True):
