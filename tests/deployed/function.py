@@ -37,6 +37,11 @@ class Ran:
     def errors(self) -> list[str | None]:
         return [each.body["errorType"] if each.what == "error" else None for each in self.said]
 
+    def told(self) -> str:
+        """Return all that left the process: what it printed, posted and traced."""
+        posted = [json.dumps([each.body, dict(each.headers)], ensure_ascii=False) for each in self.said]
+        return "\n".join([self.out, *posted, *self.traces])
+
     def metrics(self) -> list[dict[str, Any]]:
         return [line for line in self.lines if "_aws" in line]
 

@@ -130,6 +130,7 @@ class Process:
 
     def begin(self, event: Any, seconds: float = 900) -> None:
         """Give an event, which is to be handled within those seconds."""
+        assert self.started.what == "next", (self.started, self.log.read_text())
         self._api.given += 1
         number = self._api.given
         headers = {

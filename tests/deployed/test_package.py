@@ -46,8 +46,9 @@ def test_the_zip_is_small_and_of_its_platform(dist, architecture):
     assert str(ROOT).encode() not in text
 
 
-def test_the_zip_contains_only_what_the_function_imports(dist):
-    with zipfile.ZipFile(dist / "lambda-x86_64.zip") as archive:
+@pytest.mark.parametrize("architecture", MACHINES)
+def test_the_zip_contains_only_what_the_function_imports(dist, architecture):
+    with zipfile.ZipFile(dist / f"lambda-{architecture}.zip") as archive:
         names = archive.namelist()
     tops = {name.partition("/")[0] for name in names}
     assert not tops & {"bin", "pandas", "pyarrow", "pyspark"}
