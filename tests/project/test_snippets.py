@@ -35,6 +35,8 @@ NOT_RUN = {
     "conda ": "makes an environment; tests/project/test_environment.py holds its pins",
     "pip install ": "changes an environment",
     ".venv/bin/pre-commit install": "changes the repository; tests/project/test_habits.py holds the hooks",
+    ".venv/bin/uv pip compile ": "asks a package index",
+    ".venv/bin/mypy": "make lint runs it, for another Python",
     "make setup": "makes the environment of the tests",
     "make package": "tests/deployed builds",
     "make check": "runs the tests",
