@@ -26,7 +26,8 @@ class Environment:
     ``keep`` retains buckets, logs and catalogue when a stack is deleted. ``etl1`` says where ETL-1 runs; with
     ``spark`` the Lambda is not created (docs/scale.md). ``concurrency`` is the Lambda's reserved concurrency:
     1, so that two runs never write one day's files at once. ``stale_hours`` after the end of its run date a
-    table is too old (`jobs.freshness`). Time zones and patterns are those of `Rules`.
+    table is too old (`jobs.freshness`). Time zones and patterns are those of `Rules`. ``max_rcu`` is how many
+    read units a second the nightly scan may use; with None a quarter of what the table provides.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Environment:
     time_zone: str = Rules().time_zone
     naive_time_zone: str | None = None
     fallback_patterns: tuple[str, ...] = Rules().fallback_patterns
+    max_rcu: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse what would be deployed and not work, or be open to others.
@@ -92,7 +94,9 @@ class Environment:
             fallback_patterns=self.fallback_patterns,
         )
         bucket = self.named(Settings().bucket)
-        made = Settings(table_name=self.table, bucket=bucket, region=self.region, rules=rules)
+        made = Settings(
+            table_name=self.table, bucket=bucket, region=self.region, max_rcu=self.max_rcu, rules=rules
+        )
         for pattern in self.fallback_patterns:
             if not pattern.isascii():
                 escaped = pattern.encode("ascii", "backslashreplace").decode()

@@ -12,6 +12,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from cat_normalize.core import layout
 from cat_normalize.core.errors import GuardError
 from cat_normalize.core.settings import Settings
+from cat_normalize.extract.capacity import Scan
 from cat_normalize.jobs import etl1
 
 SERVICE = os.environ.get("AWS_LAMBDA_FUNCTION_NAME", layout.LAMBDA)
@@ -29,6 +30,12 @@ class _XRay:  # imports its SDK with the first call: outside of Lambda it would 
 tracer = Tracer(service=SERVICE, auto_patch=False, provider=_XRay())  # one segment per step, not per page
 
 
+def _log_scan(scan: Scan, warning: str) -> None:
+    logger.info("scanning", scan=str(scan), **scan.as_dict())
+    if warning:
+        logger.warning(warning)
+
+
 @logger.inject_lambda_context(log_event=False)
 @tracer.capture_lambda_handler(capture_response=False)
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
@@ -41,7 +48,13 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     scratch, step = Path(tempfile.gettempdir()), tracer.provider.in_subsegment
     try:
         manifest = etl1.run(
-            settings, run_date, scratch, lambda: context.get_remaining_time_in_millis() / 1000, step, **allow
+            settings,
+            run_date,
+            scratch,
+            lambda: context.get_remaining_time_in_millis() / 1000,
+            step,
+            **allow,
+            scanning=_log_scan,
         )
     except GuardError:
         metrics.add_metric(layout.RUNS_REFUSED, "Count", 1)

@@ -13,7 +13,13 @@ from typing import Any
 from cat_normalize.core.errors import CatNormalizeError, ParameterError, SettingsError
 from cat_normalize.core.settings import Rules, parse_day
 
-RANGES = {"segments": (1, 64), "partitions": (1, 512), "workers": (1, 256), "top": (1, 1_000_000)}
+RANGES = {
+    "segments": (1, 64),
+    "partitions": (1, 512),
+    "workers": (1, 256),
+    "top": (1, 1_000_000),
+    "max_rcu": (0, 1_000_000),
+}
 """The least and the greatest value of each whole number."""
 LEAST_MEMORY = 512 << 20
 """Bytes; Spark refuses a Java heap below 450 MiB."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -86,13 +87,22 @@ class Workspace:
         """Return a boto3 client for one service."""
         return aws.client(self.settings, service)
 
-    def extract(self, segments: int = 4, count: int = 16, paths: Sequence[str] = ()) -> Extracted:
-        """Copy the table, or the item files or export at `paths`, to `count` raw partitions."""
-        check_parameters(segments=segments, partitions=count)
+    def extract(
+        self, segments: int = 4, count: int = 16, paths: Sequence[str] = (), max_rcu: int = 0
+    ) -> Extracted:
+        """Copy the table, or the item files or export at `paths`, to `count` raw partitions.
+
+        Before a scan whose rate is limited its estimate is printed; ``max_rcu`` 0 is the settings' limit.
+        """
+        check_parameters(segments=segments, partitions=count, max_rcu=max_rcu)
         if paths:
             return extract_files(paths, self.raw, count, settings=self.settings)
         client = self.client("dynamodb")
-        return extract_table(client, self.settings.table_name, self.raw, segments, count)
+        return extract_table(
+            client, self.settings.table_name, self.raw, segments, count,
+            max_rcu=max_rcu or self.settings.max_rcu,
+            before=lambda _, scan: scan.max_rcu and sys.stdout.write(f"{scan}\n"),
+        )  # fmt: skip
 
     def source(self) -> str | None:
         """Return the source of the raw partitions, None if there are none."""

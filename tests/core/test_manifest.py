@@ -56,6 +56,7 @@ PUBLISHED = {
   "scripts_prefix": "scripts/etl-process2/",
   "athena_prefix": "athena/results/",
   "min_users_percent": 50,
+  "max_rcu": null,
   "rules": {
    "time_zone": "Asia/Tokyo",
    "exclude_cities": [

@@ -33,6 +33,7 @@ EVERY = {
     "CAT_SINCE": ("2025-08-01", "rules.since", date(2025, 8, 1)),
     "CAT_UNTIL": ("20250831", "rules.until", date(2025, 8, 31)),
     "CAT_MIN_USERS_PERCENT": ("80", "min_users_percent", 80),
+    "CAT_MAX_RCU": (" 250 ", "max_rcu", 250),
 }
 
 
@@ -83,6 +84,7 @@ def test_a_keyword_argument_wins_unless_it_is_none(name):
         "exclude_cities": ("x",),
         "since": date(2025, 7, 1),
         "min_users_percent": 0,
+        "max_rcu": 7,
     }
     other = others.get(field, date(2025, 9, 1) if field == "until" else "other")
     assert value(Settings.from_environment({name: text}, **{field: other}), path) == other
@@ -122,6 +124,16 @@ def test_a_keyword_argument_wins_unless_it_is_none(name):
         ({}, {"min_users_percent": "50"}, "min_users_percent: '50' is not a whole number"),
         ({}, {"min_users_percent": 50.0}, "min_users_percent: 50.0 is not a whole number"),
         ({}, {"min_users_percent": True}, "min_users_percent: True is not a whole number"),
+        (
+            {"CAT_MAX_RCU": "0"},
+            {},
+            "CAT_MAX_RCU: '0' is not a whole number from 1; write 100, or leave it out",
+        ),
+        ({"CAT_MAX_RCU": "12.5"}, {}, "CAT_MAX_RCU: '12.5' is not a whole number"),
+        ({"CAT_MAX_RCU": "9" * 5000}, {}, "CAT_MAX_RCU: '9+' is not a whole number"),
+        ({}, {"max_rcu": 0}, "max_rcu: 0 is not a whole number from 1"),
+        ({}, {"max_rcu": "9"}, "max_rcu: '9' is not a whole number from 1"),
+        ({}, {"max_rcu": True}, "max_rcu: True is not a whole number from 1"),
     ],
 )
 def test_an_invalid_setting_is_named(environment, given, message):
@@ -152,6 +164,7 @@ WORD = st.from_regex(r"[a-z0-9.-]{1,12}", fullmatch=True)
         region=st.from_regex(r"[a-z0-9-]{1,12}", fullmatch=True),
         endpoint_url=st.none() | WORD.map("http://{}".format),
         min_users_percent=st.integers(0, 100),
+        max_rcu=st.none() | st.integers(1, 10**9 - 1),
     )
 )
 def test_to_environment_gives_the_same_settings_again(made):

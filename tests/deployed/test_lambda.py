@@ -154,6 +154,29 @@ def test_nothing_that_it_tells_contains_a_text_of_the_table(ran):
     assert {"palabra-secreta", "Nombre Secreto", "USER#clave-secreta"} < texts
     told = "\n".join([ran.told(), *strings(ran.lines)])
     assert [text for text in texts | {"Un secreto"} if text in told] == []
+    messages = [line["message"] for line in ran.lines if "message" in line]
+    whole = ["started", "scanning", "published"]
+    assert messages == [*whole, *whole, "started"]
+
+
+def test_the_limit_of_the_scan_is_logged_before_it(ran):
+    (said, *_) = (line for line in ran.lines if line.get("message") == "scanning")
+    assert said["level"] == "INFO"
+    assert said["scan_rcu"] >= 0
+    assert said["scan"].endswith("; nothing limits its rate")
+    assert not {"max_rcu", "scan_seconds"} & said.keys()
+
+
+def test_a_run_that_cannot_end_warns_of_it(unpacked):
+    """The local AWS says of every table that it is empty, so here is what the handler does with a warning."""
+    lines = [f"import sys; sys.path[:0] = {[str(unpacked)]}", "import lambda_function as door"]
+    lines.append("door._log_scan(door.Scan(636.0, 25.0, 25.44), 'not expected to end in time')")
+    command = [sys.executable, "-I", "-S", "-B", "-c", "\n".join(lines)]
+    done = subprocess.run(command, env={}, capture_output=True, text=True, check=True)
+    said, warned = (json.loads(line) for line in done.stdout.splitlines())
+    expected = {"message": "scanning", "scan_rcu": 636.0, "max_rcu": 25.0, "scan_seconds": 25.44}
+    assert expected.items() <= said.items()
+    assert (warned["level"], warned["message"]) == ("WARNING", "not expected to end in time")
 
 
 def test_the_metrics_are_those_of_the_library(ran):
@@ -311,8 +334,8 @@ def test_a_refused_run_fails_with_its_own_error_and_a_metric(aws, ran, function)
     (metric,) = refused.metrics()
     assert (metric["RunsRefused"], metric["service"]) == ([1], layout.LAMBDA)
     assert metric["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["service"]]
-    own = [line for line in refused.lines if "function_request_id" in line]
-    assert [line["message"] for line in own] == ["started", "started"]  # what the event says is read first
+    messages = [line["message"] for line in refused.lines if "message" in line]
+    assert messages == ["started", "scanning", "started"]  # what the event allows and its day are read first
 
 
 def test_if_all_items_are_rejected_the_rejects_are_published_and_no_csv(aws, ran, function):

@@ -38,6 +38,7 @@ def page(*numbers, units=0.5, last=False):
 
 DESCRIBED = {
     "Table": {
+        "TableName": "t",
         "KeySchema": [
             {"AttributeName": "PK", "KeyType": "HASH"},
             {"AttributeName": "SK", "KeyType": "RANGE"},

@@ -4,6 +4,7 @@ import base64
 import gzip
 import hashlib
 import json
+import math
 import resource
 
 import boto3
@@ -26,6 +27,12 @@ EVERY_TYPE = {
 }
 
 
+SHAPE = {
+    "KeySchema": [{"AttributeName": n, "KeyType": k} for n, k in (("PK", "HASH"), ("SK", "RANGE"))],
+    "AttributeDefinitions": [{"AttributeName": n, "AttributeType": "S"} for n in ("PK", "SK")],
+}
+
+
 def stored_items():
     return [
         {"PK": {"S": f"USER#{n % 9}"}, "SK": {"S": f"CONVERSATION#{n:03}"}, "text": {"S": TEXT}, **EVERY_TYPE}
@@ -45,16 +52,48 @@ def client():
         aws_access_key_id="testing",
         aws_secret_access_key="testing",
     )
-    made.create_table(
-        TableName=TABLE,
-        KeySchema=[{"AttributeName": n, "KeyType": k} for n, k in (("PK", "HASH"), ("SK", "RANGE"))],
-        AttributeDefinitions=[{"AttributeName": n, "AttributeType": "S"} for n in ("PK", "SK")],
-        BillingMode="PAY_PER_REQUEST",
-    )
+    made.create_table(TableName=TABLE, BillingMode="PAY_PER_REQUEST", **SHAPE)
     for item in stored_items():
         made.put_item(TableName=TABLE, Item=item)
     yield made
     server.stop()
+
+
+@pytest.mark.parametrize(
+    ("provided", "given", "scan", "limited"),
+    [
+        (None, None, (None, None), False),
+        (400, None, (100, 100), True),
+        (400, 120, (120, 120), True),
+        (400, math.inf, (None, 400), False),
+        (800, None, (200, 200), False),  # of which a page of 1 MB takes less than a second
+    ],
+)
+def test_a_scan_leaves_the_others_their_part_of_a_provisioned_table(
+    client, tmp_path, provided, given, scan, limited
+):
+    throughput = {"ReadCapacityUnits": provided or 1, "WriteCapacityUnits": 1}
+    mode = {"BillingMode": "PROVISIONED", "ProvisionedThroughput": throughput}
+    name = f"provisioned-{provided}-{given}"
+    client.create_table(TableName=name, **SHAPE, **(mode if provided else {"BillingMode": "PAY_PER_REQUEST"}))
+    client.put_item(TableName=name, Item=stored_items()[0])
+    seen, limits = [], []
+
+    def look(params, **_):
+        limits.append("Limit" in params)
+
+    client.meta.events.register("provide-client-params.dynamodb.Scan", look)
+    done = extract_table(
+        client, name, tmp_path / "raw", 2, 2, max_rcu=given, before=lambda *planned: seen.append(planned)
+    )
+    client.meta.events.unregister("provide-client-params.dynamodb.Scan", look)
+    assert done.items == 1
+    ((size, planned),) = seen
+    assert (size.name, size.provisioned_rcu) == (name, provided)
+    max_rcu, per_second = scan
+    assert planned.max_rcu == max_rcu
+    assert planned.seconds == (planned.rcu / per_second if per_second else None)
+    assert set(limits) == {limited}  # a slow scan asks for pages of a second's units
 
 
 def read_back(folder):

@@ -74,6 +74,15 @@ def test_the_error_of_a_cell_decides_the_exit_code_before_too_many_rejects(aws, 
     assert "-p normalize.label=x" in done.stderr
 
 
+def test_the_rate_of_the_scan_reaches_the_notebook_and_the_resume_command(project):
+    declared = PARAMETERS + "max_rcu: int = 0"
+    project.write(extract=notebook("assert max_rcu == 0, max_rcu", parameters=declared))
+    done = project.run("--run-id", "r", "--max-rcu", "7", "-p", "max_rcu=8")
+    assert "AssertionError: 7" in done.stderr
+    assert project.record()["parameters"]["extract"]["max_rcu"] == 7
+    assert done.stderr.splitlines()[-1].endswith(" --from extract -p max_rcu=8 -p extract.max_rcu=7")
+
+
 def test_the_printed_resume_command_works(project):
     project.write(extract=notebook("1 / 0", parameters=PARAMETERS + "name: str = ''"))
     done = project.run("--run-id", "r", "--runs", "my runs", "-p", "extract.name=a b", "--allow-shrink")

@@ -379,6 +379,13 @@ def test_the_arguments_of_the_glue_job_of_etl1_are_the_lambdas_settings(
     }
 
 
+def test_the_read_units_of_an_environment_reach_the_lambda(prod: Assembly, everything: Assembly) -> None:
+    function = everything.etl1.one("AWS::Lambda::Function", FunctionName=layout.LAMBDA)
+    assert function["Environment"]["Variables"]["CAT_MAX_RCU"] == "50"
+    function = prod.etl1.one("AWS::Lambda::Function", FunctionName=layout.LAMBDA)
+    assert "CAT_MAX_RCU" not in function["Environment"]["Variables"]  # then it is a share of the table's
+
+
 def test_zones_and_patterns_of_an_environment_reach_lambda_and_job(everything: Assembly) -> None:
     given = {
         "time_zone": "America/Lima",

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from msgspec.structs import replace
 from cat_lab import sample
 from cat_lab.local import LocalAws
 from cat_lab.sample.dynamodb_json import as_json, item
+from cat_normalize.core import aws as core_aws
 from cat_normalize.core import layout
 from cat_normalize.core.errors import (
     ExtractError,
@@ -28,6 +30,7 @@ from cat_normalize.core.errors import (
 )
 from cat_normalize.core.manifest import Etl1Manifest, Output, Summary
 from cat_normalize.core.settings import Rules, Settings, today
+from cat_normalize.extract.capacity import Scan
 from cat_normalize.jobs import etl1
 
 DAY = date(2025, 9, 15)
@@ -106,6 +109,64 @@ def test_three_steps_publish_three_outputs_and_leave_nothing(aws: LocalAws, tmp_
     ]
     assert [path.name for path in tmp_path.iterdir()] == ["other"]
     assert tempfile.tempdir == before
+
+
+@pytest.mark.parametrize(
+    ("provided", "given", "left", "rate", "warned"),
+    [
+        (None, None, 900.0, None, ""),
+        (None, None, etl1.GRACE + 0.01, None, "Give the function more memory"),  # though the scan may be fast
+        (400, None, 900.0, 100, ""),
+        (400, 300, 900.0, 300, ""),
+        (400, None, etl1.GRACE + 1, 100, "Give the scan more read units a second (CAT_MAX_RCU"),
+    ],
+)
+def test_the_limit_of_the_scan_is_told_before_it_and_whether_the_run_can_end(
+    aws: LocalAws,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    provided: int | None,
+    given: int | None,
+    left: float,
+    rate: float,
+    warned: str,
+) -> None:
+    name, told, clock = f"table-{provided}-{given}-{left:g}", list[tuple[Scan, str]](), Clock()
+    throughput = {"ReadCapacityUnits": provided or 1, "WriteCapacityUnits": 1}
+    mode: dict[str, Any] = {"BillingMode": "PROVISIONED", "ProvisionedThroughput": throughput}
+    keys = {"PK": "HASH", "SK": "RANGE"}
+    aws.client("dynamodb").create_table(
+        TableName=name,
+        KeySchema=[{"AttributeName": key, "KeyType": kind} for key, kind in keys.items()],
+        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
+        **(mode if provided else {"BillingMode": "PAY_PER_REQUEST"}),
+    )
+    sample.put(aws.client("dynamodb"), name, LONG[:2])
+    clock.left = left
+
+    def counted(parsed: dict[str, Any], **_: Any) -> None:
+        parsed["Table"]["TableSizeBytes"] = 819_200  # moto says 0 of every table
+
+    def client(settings: Settings, service: str) -> Any:
+        made = core_aws.client(settings, service)
+        made.meta.events.register("after-call.dynamodb.DescribeTable", counted)
+        return made
+
+    monkeypatch.setattr(etl1, "aws", SimpleNamespace(client=client))
+
+    def scanning(scan: Scan, warning: str) -> None:
+        assert clock.steps == ["extract"]
+        told.append((scan, warning))
+        clock.left = 900.0
+
+    settings = replace(aws.settings, table_name=name, max_rcu=given)
+    etl1.run(settings, DAY, tmp_path, clock.remaining, clock.step, scanning=scanning)
+    ((scan, warning),) = told
+    assert (scan.max_rcu, scan.rcu) == (rate, 100)
+    assert (scan.seconds is None) == (rate is None)
+    assert bool(warning) == bool(warned)
+    assert warned in warning
+    assert not warning or str(scan) in warning
 
 
 def test_temporary_files_are_in_the_folder_that_is_removed(aws: LocalAws, tmp_path: Path) -> None:

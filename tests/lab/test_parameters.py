@@ -52,6 +52,7 @@ def test_parameters_of_a_stage_are_checked_before_its_work(tmp_path):
     for refused in (
         lambda: space.extract(segments=0),
         lambda: space.extract(count=513),
+        lambda: space.extract(max_rcu=-1),
         lambda: space.normalize(workers=0),
         lambda: space.convert(memory="1x"),
     ):

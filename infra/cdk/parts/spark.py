@@ -26,6 +26,7 @@ def normalize_job(scope: Construct, id: str, env: Environment, artefacts: Artefa
     """Make the job; the settings ``CAT_…`` of contract §7 become arguments of the same names."""
     settings = env.settings
     variables = settings.to_environment()
+    variables.pop("CAT_MAX_RCU", None)  # an export uses no read units
     rules = {name.removeprefix("CAT_").lower(): name for name in variables if name.startswith("CAT_")}
     return Job(
         scope,

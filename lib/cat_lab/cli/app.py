@@ -34,6 +34,14 @@ INTERRUPTED = 130
 TOO_MANY_REJECTS = 3
 DAY = "such as 2025-08-18 or 20250818"
 AsJson = Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")]
+MaxRcu = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Read units per second that the scan may use "
+        "[default: CAT_MAX_RCU, else a quarter of what the table provides].",
+    ),
+]
 MaxRejects = Annotated[
     int | None, typer.Option("--max-rejects", min=0, help="End with exit code 3 if more items are rejected.")
 ]

@@ -17,7 +17,8 @@ from cat_lab.errors import exit_code_of
 from cat_normalize.core.errors import GuardError, ShrunkError
 
 if TYPE_CHECKING:
-    from cat_lab.runs import Check, Failure, Problem, RunRecord, TableSize
+    from cat_lab.runs import Check, Failure, Problem, RunRecord
+    from cat_normalize.extract.capacity import TableSize
 
 _FILES = {
     "report.html": "",
@@ -69,14 +70,15 @@ def _table_lines(table: TableSize, max_rcu: int | None) -> Iterator[str]:
     yield f"\nTable {table.name}, as DynamoDB counted it up to six hours ago:"
     yield f"  items        {table.items:,}"
     yield f"  bytes        {table.bytes:,}"
-    rate = "" if table.provisioned_rcu is None else f", {table.provisioned_rcu:,} read units a second"
+    provided = table.provisioned_rcu or table.on_demand_rcu
+    rate = f", {provided:,} read units a second" if provided else ""
     yield f"  billing      {table.billing_mode}{rate}"
-    yield f"  a scan takes {table.scan_rcu:,g} read units"
-    seconds = table.scan_seconds(max_rcu)
-    if seconds is None:
+    scan = table.scan(max_rcu)
+    yield f"  a scan takes {scan.rcu:,.12g} read units"
+    if scan.max_rcu is None or scan.seconds is None:
         yield "  and lasts    unknown: nothing limits its rate; give one with --max-rcu"
     else:
-        yield f"  and lasts    {duration(seconds)} at least"
+        yield f"  and lasts    {duration(scan.seconds)} at least, at most {scan.max_rcu:,.12g} units a second"
 
 
 def print_outcome(record: RunRecord, folder: Path, as_json: bool) -> None:

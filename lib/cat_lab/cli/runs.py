@@ -13,7 +13,7 @@ import typer
 
 from cat_lab import project
 from cat_lab.cli import logs, outcome, progress
-from cat_lab.cli.app import DAY, AsJson, MaxRejects, check_max_rejects, command, parse_pairs
+from cat_lab.cli.app import DAY, AsJson, MaxRcu, MaxRejects, check_max_rejects, command, parse_pairs
 from cat_lab.errors import Terminated
 from cat_lab.installed import require
 from cat_normalize.core.errors import InputError, PipelineError, UsageError
@@ -73,6 +73,7 @@ def run(
         bool, typer.Option("--allow-shrink", help="Publish even far fewer users than the last run.")
     ] = False,
     allow_future: AllowFuture = False,
+    max_rcu: MaxRcu = None,
     lang: Annotated[str, typer.Option(help="The language of the report, en or es.")] = "en",
     log_format: Annotated[
         str,
@@ -97,7 +98,11 @@ def run(
     allowed = [flag for flag, is_given in flags.items() if is_given]
     settings = Settings.from_environment(os.environ)
     day = today(settings.rules.time_zone)
-    plan = _plan(day, run_date, local, inputs, publish, param, notebooks, runs, allowed, run_id, start)
+    if max_rcu and inputs:
+        raise UsageError("--max-rcu is for a table; reading --input uses no read units")
+    rate = [f"extract.max_rcu={max_rcu}"] if max_rcu else []
+    given = [*(param or []), *rate]
+    plan = _plan(day, run_date, local, inputs, publish, given, notebooks, runs, allowed, run_id, start)
     for note in plan.notes:
         typer.echo(f"cat-normalize: {note}", err=True)
     outcome.refuse(problems_of(check_plan(plan, settings, day)))
@@ -110,7 +115,7 @@ def run(
         *(("--runs", str(runs)) if runs != RUNS else ()),
         *(("--lang", lang) if lang != LANGUAGES[0] else ()),
     ]
-    options += [*(word for each in param or [] for word in ("-p", each)), *allowed]
+    options += [*(word for each in given for word in ("-p", each)), *allowed]
     outcome.exit_if_failed(record, plan.folder, options)
     check_max_rejects(record.counts.get("rejected", 0), max_rejects)
 
@@ -125,10 +130,7 @@ def doctor(
     notebooks: Notebooks = None,
     runs: Runs = RUNS,
     allow_future: AllowFuture = False,
-    max_rcu: Annotated[
-        int | None,
-        typer.Option(min=1, help="Read units per second of a scan whose duration is estimated."),
-    ] = None,
+    max_rcu: MaxRcu = None,
     as_json: AsJson = False,
 ) -> None:
     """Check all that a run with these options needs, print what a scan of the table costs, start nothing."""
@@ -138,7 +140,8 @@ def doctor(
     day = today(settings.rules.time_zone)
     allowed = ["--allow-future"] if allow_future else []
     plan = _plan(day, run_date, local, inputs, publish, param, notebooks, runs, allowed)
-    outcome.print_checks(check_plan(plan, settings, day), max_rcu, as_json)
+    rate = max_rcu or plan.values["extract"].get("max_rcu") or settings.max_rcu
+    outcome.print_checks(check_plan(plan, settings, day), rate, as_json)
 
 
 @command("cat-normalize local")

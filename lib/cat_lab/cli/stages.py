@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import json
-import math
 import os
 import sys
 import threading
@@ -19,6 +18,7 @@ import typer
 from cat_lab.cli.app import (
     DAY,
     AsJson,
+    MaxRcu,
     MaxRejects,
     check_max_rejects,
     command,
@@ -33,6 +33,7 @@ from cat_normalize.core.settings import Settings, parse_day, refuse_future_days,
 
 if TYPE_CHECKING:
     from cat_normalize.convert import Converted
+    from cat_normalize.extract.capacity import Scan
 
 
 @command("cat-normalize extract --output raw --segments 8")
@@ -53,10 +54,7 @@ def extract(
     export: Annotated[
         str | None, typer.Option(help="Read this DynamoDB export instead of the table.")
     ] = None,
-    max_rcu: Annotated[
-        int | None,
-        typer.Option(min=1, help="Read units per second that the scan may use [default: no limit]."),
-    ] = None,
+    max_rcu: MaxRcu = None,
     as_json: AsJson = False,
 ) -> None:
     """Copy a table, or an export of it, to partitions: files of the raw items of whole users."""
@@ -73,8 +71,9 @@ def extract(
         find_credentials()
         with _frozen_garbage():
             client = aws.client(settings, "dynamodb")
+        rate = max_rcu or settings.max_rcu
         done = stage.extract_table(
-            client, settings.table_name, output, segments, partitions, _count_up(), max_rcu or math.inf
+            client, settings.table_name, output, segments, partitions, _count_up(), rate, _print_limited
         )
     summary = {**done.as_dict(), "files": len(done.files)}
     print_summary(summary, as_json)
@@ -217,6 +216,11 @@ def _frozen_garbage() -> Iterator[None]:
     finally:
         gc.freeze()
         gc.enable()
+
+
+def _print_limited(_table: object, scan: Scan) -> None:
+    if scan.max_rcu is not None:
+        typer.echo(f"cat-normalize: {scan}", err=True)
 
 
 def _count_up() -> Callable[[int], None]:

@@ -10,7 +10,6 @@ from cat_lab.runs.plan import Plan, make_plan
 from cat_lab.runs.problems import Check, Problem
 from cat_lab.runs.records import Failure, RunRecord, StageRecord, read_record
 from cat_lab.runs.runner import Watcher, execute_plan
-from cat_lab.runs.scan_cost import TableSize
 
 __all__ = [
     "Check",
@@ -19,7 +18,6 @@ __all__ = [
     "Problem",
     "RunRecord",
     "StageRecord",
-    "TableSize",
     "Watcher",
     "check_plan",
     "execute_plan",

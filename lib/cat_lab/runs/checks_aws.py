@@ -17,12 +17,12 @@ from typing import Any
 from cat_lab.credentials import find_credentials
 from cat_lab.runs.plan import Plan
 from cat_lab.runs.problems import Check, Problem, existing, gigabytes
-from cat_lab.runs.scan_cost import TableSize
 from cat_normalize.core import aws, layout
 from cat_normalize.core.errors import PipelineError
 from cat_normalize.core.schema import TABLES
 from cat_normalize.core.settings import Settings
 from cat_normalize.extract import scan
+from cat_normalize.extract.capacity import TableSize
 
 SECONDS = 2.5
 _Call = tuple[str, Callable[[], object]]

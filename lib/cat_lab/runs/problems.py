@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cat_lab.errors import MissingPackageError
 from cat_lab.remedies import remedy
-from cat_lab.runs.scan_cost import TableSize
+from cat_normalize.extract.capacity import TableSize
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,13 +92,15 @@ class Rules(Struct, frozen=True):
 
 
 class Settings(Struct, frozen=True):
-    """Table, bucket, endpoint and keys (contract §6, §7), the rules, and the guard's threshold.
+    """Table, bucket, endpoint and keys (contract §6, §7), the rules, the limits of guard and scan.
 
     ``min_users_percent``: a run with fewer users than this percentage of the last run's publishes nothing;
-    0 switches the guard off.
+    0 switches the guard off. ``max_rcu``: read units per second that a scan may use; by default a share of
+    what the table provides (`extract.capacity`).
 
     Raises:
-        SettingsError: ``min_users_percent`` is not a whole number from 0 to 100.
+        SettingsError: ``min_users_percent`` is not a whole number from 0 to 100, or ``max_rcu`` is not one
+            from 1.
 
     >>> Settings.from_environment({"S3_BUCKET_NAME": "mine", "CAT_SINCE": "2025-08-01"}).rules.since
     datetime.date(2025, 8, 1)
@@ -117,12 +119,16 @@ class Settings(Struct, frozen=True):
     scripts_prefix: str = "scripts/etl-process2/"
     athena_prefix: str = "athena/results/"
     min_users_percent: int = 50
+    max_rcu: int | None = None
     rules: Rules = field(default_factory=Rules)
 
     def __post_init__(self) -> None:
         percent: object = self.min_users_percent
         if type(percent) is not int or not 0 <= percent <= 100:
             raise SettingsError(f"min_users_percent: {percent!r} is not a whole number from 0 to 100")
+        rate: object = self.max_rcu
+        if rate is not None and (type(rate) is not int or rate < 1):
+            raise SettingsError(f"max_rcu: {rate!r} is not a whole number from 1")
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str], **given: Any) -> Settings:
@@ -187,6 +193,13 @@ def parse_percent(name: str, text: str) -> int:
     """Parse a whole number from 0 to 100."""
     if not re.fullmatch(r"0*([0-9]{1,2}|100)", text.strip()):
         raise SettingsError(f"{name}: {text!r} is not a whole number from 0 to 100; write 50 for half")
+    return int(text)
+
+
+def parse_rate(name: str, text: str) -> int:
+    """Parse read units per second, a whole number from 1."""
+    if not re.fullmatch(r"[1-9][0-9]{0,8}", text.strip()):
+        raise SettingsError(f"{name}: {text!r} is not a whole number from 1; write 100, or leave it out")
     return int(text)
 
 
@@ -282,5 +295,10 @@ ENVIRONMENT = {
         "min_users_percent",
         parse_percent,
         "With fewer users than this percentage of the last run's, nothing is published; 0: always.",
+    ),
+    "CAT_MAX_RCU": Variable(
+        "max_rcu",
+        parse_rate,
+        "Read units per second that a scan may use; empty: a quarter of what the table provides.",
     ),
 }

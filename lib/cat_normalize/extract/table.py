@@ -23,6 +23,7 @@ from cat_normalize.core.files import DISK_FULL, atomic_folder, write_bytes
 from cat_normalize.core.settings import Settings
 from cat_normalize.core.storage import Location, locate
 from cat_normalize.extract import item_files, scan
+from cat_normalize.extract.capacity import Scan, TableSize
 from cat_normalize.extract.export import Export
 from cat_normalize.extract.scan import RateLimiter
 
@@ -55,7 +56,8 @@ def extract_table(
     segments: int = 4,
     count: int = 16,
     progress: Progress | None = None,
-    max_rcu: float = math.inf,
+    max_rcu: float | None = None,
+    before: Callable[[TableSize, Scan], object] | None = None,
 ) -> Extracted:
     """Scan a DynamoDB table into raw partitions.
 
@@ -66,7 +68,9 @@ def extract_table(
         segments: parallel scans, each a thread.
         count: how many partitions to write.
         progress: called after every page.
-        max_rcu: read units per second that all segments together may consume.
+        max_rcu: read units per second that all segments together may consume; by default a share of what
+            the table provides (`capacity.TableSize.scan`), ``math.inf`` for no limit.
+        before: called before the scan with the table's size and what the scan is about to do.
 
     Raises:
         ExtractError: the table is not keyed by ``PK`` and ``SK``, or could not be read whole; nothing is left
@@ -80,7 +84,7 @@ def extract_table(
         if stop.wait(seconds):
             raise _StoppedError
 
-    limiter = RateLimiter(max_rcu, sleep=sleep)
+    RateLimiter(math.inf if max_rcu is None else max_rcu)  # refuses what cannot be before anything is made
 
     def read(segment: int, folder: Path) -> _Totals:
         pages = scan.pages(client, table, segment, segments, limiter, sleep)
@@ -89,7 +93,11 @@ def extract_table(
 
     _allow_open_files(segments * count)
     with _output(output, count) as folder:
-        scan.describe(client, table)
+        size = TableSize.of(scan.describe(client, table))
+        planned = size.scan(max_rcu)
+        limiter = RateLimiter(planned.max_rcu or math.inf, sleep=sleep)
+        if before:
+            before(size, planned)
         later = [folder / f".segment-{number}" for number in range(1, segments)]
         for each in later:
             each.mkdir()

@@ -27,6 +27,7 @@ from cat_normalize.core.manifest import Etl1Manifest, plain
 from cat_normalize.core.settings import Settings, parse_day, refuse_future_days
 from cat_normalize.core.settings import today as todays_date
 from cat_normalize.extract import extract_table
+from cat_normalize.extract.capacity import Scan, TableSize
 from cat_normalize.normalize.files import normalize_files
 from cat_normalize.normalize.publish import publish_outputs
 
@@ -103,6 +104,7 @@ def run(
     allow_shrink: bool = False,
     allow_future: bool = False,
     today: date | None = None,
+    scanning: Callable[[Scan, str], object] = lambda _scan, _warning: None,
 ) -> Etl1Manifest:
     """Extract the table, normalize it, publish the outputs, and return the manifest.
 
@@ -118,6 +120,8 @@ def run(
         allow_shrink: publish however few users there are.
         allow_future: publish even if the run date is after today.
         today: today in the settings' zone; the clock's by default.
+        scanning: called before the scan with what it is about to do, and a warning if the run cannot end in
+            time then, else "".
 
     Raises:
         FutureDateError: the run date is after today; the table was not read.
@@ -133,7 +137,11 @@ def run(
         raw, csv, rejects = folder / "raw", folder / "users.csv", folder / "rejects.jsonl"
         client = aws.client(settings, "dynamodb")
         with step("extract"), _time_checked(client, remaining):
-            read = extract_table(client, settings.table_name, raw, SEGMENTS, PARTITIONS)
+            read = extract_table(
+                client, settings.table_name, raw, SEGMENTS, PARTITIONS,
+                max_rcu=settings.max_rcu,
+                before=lambda size, scan: scanning(scan, time_warning(size, scan, remaining())),
+            )  # fmt: skip
         _check_time(seconds_needed(read.bytes, read.bytes), remaining, "normalizing")
         with step("normalize"):
             summary = normalize_files([raw], csv, rejects, settings.rules)
@@ -145,6 +153,31 @@ def run(
                 settings, run_date, csv, rejects, summary, s3,
                 allow_shrink=allow_shrink, allow_future=allow_future, today=today,
             )  # fmt: skip
+
+
+def time_warning(size: TableSize, scan: Scan, left: float) -> str:
+    """Return why a run is not going to end in the seconds left, as far as the table's size tells, or "".
+
+    >>> table = TableSize("t", 10**6, 10**9, "PROVISIONED", 400)
+    >>> print(time_warning(table, table.scan(), 900))  # doctest: +NORMALIZE_WHITESPACE
+    not expected to end in time: the scan takes about 122,070.5 read units, at most 100 a second: 1,221
+    seconds at least; what follows takes 190, and 900 are left. Give the scan more read units a second
+    (CAT_MAX_RCU, max_rcu in environments.py), the table more of them, or run ETL-1 in Spark (docs/scale.md)
+    >>> time_warning(table, table.scan(300), 900)
+    ''
+    """
+    work = seconds_needed(size.bytes, size.bytes)
+    if (scan.seconds or 0.0) + work <= left:
+        return ""
+    more = (
+        "the scan more read units a second (CAT_MAX_RCU, max_rcu in environments.py), the table more of them"
+    )
+    if work > left:
+        more = "the function more memory"
+    return (
+        f"not expected to end in time: {scan}; what follows takes {work:.0f}, and {left:.0f} are left. "
+        f"Give {more}, or run ETL-1 in Spark (docs/scale.md)"
+    )
 
 
 def answer(manifest: Etl1Manifest) -> dict[str, Any]:
@@ -171,7 +204,8 @@ def _check_time(needed: float, remaining: Callable[[], float], doing: str) -> No
     if left < needed:
         raise OutOfTimeError(
             f"{left:.0f} seconds are left and {doing} needs {needed:.0f}; nothing was published. Give the "
-            "function more time or memory, the table more read capacity, or run the command line elsewhere"
+            "function more time or memory, the scan (CAT_MAX_RCU) or the table more read units, or run the "
+            "command line elsewhere"
         )
 
 

@@ -4,7 +4,6 @@ import json
 
 import pytest
 
-from cat_lab.runs import TableSize
 from faults.kit import PARAMETERS, notebook, write_notebooks
 
 BROKEN = {"S3_BUCKET_NAME": "no-such-bucket"}
@@ -57,8 +56,18 @@ def test_the_text_says_how_old_the_numbers_are_and_how_long_a_scan_takes(doctor,
     assert (code, checks(out)) == (0, dict.fromkeys(NAMES, "OK"))
     assert "as DynamoDB counted it up to six hours ago" in out
     assert f"  a scan takes {units:,g} read units\n" in out
-    assert "  and lasts    " in out
+    assert "at least, at most 1 units a second\n" in out
     assert "unknown: nothing limits its rate" in doctor("doctor")[1]
+
+
+def test_the_rate_is_the_options_else_the_notebooks_else_the_settings(doctor, tmp_path):
+    declared = notebook(parameters=PARAMETERS + "max_rcu: int = 0")
+    write_notebooks(tmp_path / "notebooks", extract=declared)
+    for words in (["--max-rcu", 2, "-p", "max_rcu=3"], ["-p", "max_rcu=2"]):
+        assert "at most 2 units a second\n" in doctor("doctor", *words, CAT_MAX_RCU="4")[1]
+    assert "at most 4 units a second\n" in doctor("doctor", CAT_MAX_RCU="4")[1]
+    code, out, _ = doctor("doctor", "-p", "max_rcu=-1")
+    assert (code, checks(out)["parameters"]) == (2, "problem: max_rcu: -1 is not within 0 to 1000000")
 
 
 def test_nothing_is_started_and_nothing_is_left(doctor, aws, tmp_path):
@@ -106,28 +115,3 @@ def test_with_input_files_no_table_is_asked_for(doctor, items, tmp_path):
     write_notebooks(tmp_path / "notebooks", extract=notebook(parameters=PARAMETERS + "input: list = []"))
     code, out, _ = doctor("doctor", "--input", items, "--publish", DYNAMODB_TABLE_NAME="nowhere")
     assert (code, set(checks(out))) == (0, set(NAMES) - {"table"})
-
-
-@pytest.mark.parametrize(
-    ("described", "max_rcu", "units", "seconds"),
-    [
-        ({}, None, 0, None),
-        ({"TableSizeBytes": 1}, 10, 0.5, 0.05),
-        ({"TableSizeBytes": 4096 * 20}, 10, 10, 1),
-        ({"TableSizeBytes": 4096 * 20, "ProvisionedThroughput": {"ReadCapacityUnits": 5}}, 10, 10, 2),
-        ({"TableSizeBytes": 4096 * 20, "ProvisionedThroughput": {"ReadCapacityUnits": 5}}, 2, 10, 5),
-        (
-            {
-                "TableSizeBytes": 4096 * 20,
-                "ProvisionedThroughput": {"ReadCapacityUnits": 0},
-                "BillingModeSummary": {"BillingMode": "PAY_PER_REQUEST"},
-            },
-            None,
-            10,
-            None,
-        ),
-    ],
-)
-def test_what_a_scan_costs(described, max_rcu, units, seconds):
-    table = TableSize.of({"TableName": "t"} | described)
-    assert (table.scan_rcu, table.scan_seconds(max_rcu)) == (units, seconds)

@@ -46,7 +46,8 @@ def test_every_option_has_help(name):
 @pytest.mark.parametrize(
     ("name", "options"),
     [
-        ("run", {"--run-date", "--run-id", "--from", "--local", "--max-rejects", "--json"}),
+        ("run", {"--run-date", "--run-id", "--from", "--local", "--max-rcu", "--max-rejects", "--json"}),
+        ("doctor", {"--run-date", "--local", "--max-rcu", "--json"}),
         ("extract", {"--output", "--table", "--segments", "--partitions", "--export", "--max-rcu", "--json"}),
         ("normalize", {"--input", "--output", "--rejects", "--workers", "--max-rejects", "--json"}),
         ("convert", {"--input", "--output"}),
@@ -95,7 +96,7 @@ def test_the_list_of_commands_shows_their_full_help():
         ("run", "A notebook parameter, [STAGE.]NAME=VALUE."),
         ("normalize", "Drop conversations before this day, such as 2025-08-18 or 20250818."),
         ("extract", "Parallel scans. [default: 4; 1<=x<=64]"),
-        ("extract", "[default: no limit]"),
+        ("extract", "[default: CAT_MAX_RCU, else a quarter of what the table provides]"),
         ("convert", "such as 2g or 512m. [default: 2g]"),
     ],
 )
