@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import argparse
 import ast
-import csv
-import hashlib
-import io
 import os
 import re
 import shutil
@@ -18,10 +15,8 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 ROOT = Path(__file__).resolve().parents[1]
 LIBRARY = ROOT / "lib"
@@ -30,6 +25,7 @@ HANDLERS = (
     ROOT / "lambda" / "etl-process1" / "lambda_function.py",
     ROOT / "lambda" / "freshness" / "freshness_function.py",
 )
+WHEELS = ROOT / "build" / "wheels"
 LAMBDA_REQUIREMENTS = HANDLERS[0].with_name("requirements.txt")
 GLUE_REQUIREMENTS = ROOT / "glue" / "etl-process2" / "requirements.txt"
 GLUE_SCRIPTS = {
@@ -58,7 +54,8 @@ def main() -> None:
     """Build into the folder that the command line names."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition(":")[0])
     parser.add_argument("folder", nargs="?", type=Path, default=ROOT / "dist")
-    parser.add_argument("--offline", action="store_true", help="take packages only from uv's cache")
+    offline = "take packages only from uv's cache and build/wheels"
+    parser.add_argument("--offline", action="store_true", help=offline)
     given = parser.parse_args()
     build_all(given.folder, given.offline)
 
@@ -123,41 +120,26 @@ def build_glue_wheels(folder: Path, offline: bool = False) -> None:
     """
     (own,) = folder.glob(f"{PACKAGE}-*.whl")
     with tempfile.TemporaryDirectory() as scratch:
-        install(GLUE_REQUIREMENTS, Path(scratch), PLATFORMS["x86_64"], offline)
-        wheels = dict(wheel_of(info) for info in Path(scratch).glob("*.dist-info"))
-    wheels[own.name] = own.read_bytes()
+        download(GLUE_REQUIREMENTS, Path(scratch), offline)
+        wheels = {each.name: each.read_bytes() for each in (own, *Path(scratch).iterdir())}
     pins = ["==".join(name.split("-")[:2]) for name in sorted(wheels)]
     entries = {f"wheels/{name}": data for name, data in wheels.items()}
     entries["wheels/requirements.txt"] = "".join(f"{pin}\n" for pin in pins).encode()
     write_zip(folder / f"{'-'.join(own.name.split('-')[:2])}.gluewheels.zip", entries)
 
 
-def wheel_of(info: Path) -> tuple[str, bytes]:
-    """Return name and bytes of the wheel of an installed package; uv's cache keeps no wheel as it came.
+def download(requirements: Path, target: Path, offline: bool) -> None:
+    """Put the wheels of pinned packages, as Glue's Python takes them, into a folder; hashes must be right.
 
-    Args:
-        info: the package's ``….dist-info`` in the folder that it is installed in.
-
-    Raises:
-        ValueError: it has files outside of the folder, such as commands.
+    They are kept for builds without a network: uv's cache has packages, but not their wheels as they came.
     """
-    rows = csv.reader((info / "RECORD").read_text().splitlines())
-    names = sorted(row[0] for row in rows if Path(row[0]).name not in LEFT_OUT)
-    if outside := [name for name in names if name.startswith(("/", "../", "bin/"))]:
-        raise ValueError(f"{info.stem} has more than modules, which a wheel made of it would lack: {outside}")
-    entries = {name: (info.parent / name).read_bytes() for name in names}
-    digests = {
-        name: urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
-        for name, data in entries.items()
-    }
-    lines = [f"{name},sha256={digests[name]},{len(data)}\n" for name, data in entries.items()]
-    entries[f"{info.name}/RECORD"] = "".join([*lines, f"{info.name}/RECORD,,\n"]).encode()
-    text = entries[f"{info.name}/WHEEL"].decode()
-    tags = [line.partition(": ")[2].split("-") for line in text.splitlines() if line.startswith("Tag: ")]
-    made = io.BytesIO()
-    write_zip(made, entries)
-    tag = "-".join(".".join(sorted(set(part))) for part in zip(*tags, strict=True))
-    return f"{info.stem}-{tag}.whl", made.getvalue()
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet"]
+    command += ["--python-version", "3.11", "--platform", "manylinux2014_x86_64", "--only-binary", ":all:"]
+    command += ["--no-deps", "--require-hashes", "--find-links", str(WHEELS), "--dest", str(target)]
+    WHEELS.mkdir(parents=True, exist_ok=True)
+    _run([*command, *(["--no-index"] if offline else []), "-r", str(requirements)])
+    for wheel in target.iterdir():
+        shutil.copyfile(wheel, WHEELS / wheel.name)
 
 
 def compile_all(folder: Path) -> None:
@@ -187,7 +169,7 @@ def imported_files(*scripts: Path) -> list[Path]:
     return files
 
 
-def write_zip(target: Path | IO[bytes], entries: dict[str, bytes]) -> None:
+def write_zip(target: Path, entries: dict[str, bytes]) -> None:
     """Write a zip whose bytes depend only on names and contents."""
     with zipfile.ZipFile(target, "w") as archive:
         for name in sorted(entries):

@@ -24,7 +24,7 @@ def main() -> None:
     """Check versions and changelog, then build."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition(":")[0])
     parser.add_argument("folder", nargs="?", type=Path, default=ROOT / "dist" / "release")
-    parser.add_argument("--offline", action="store_true", help="take packages only from uv's cache")
+    parser.add_argument("--offline", action="store_true", help="as `infra/package.py --offline`")
     given = parser.parse_args()
     try:
         version = version_of([_read(ROOT / name) for name in PROJECTS])

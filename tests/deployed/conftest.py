@@ -35,7 +35,7 @@ if "MODULES_FILE" in os.environ:
 def build(folder: Path) -> Path:
     command = [sys.executable, str(ROOT / "infra" / "package.py"), "--offline", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"{done.stderr}\nfill uv's cache with: make package"
+    assert done.returncode == 0, f"{done.stderr}\nfill uv's cache and build/wheels with: make package"
     return folder
 
 
