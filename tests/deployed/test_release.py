@@ -12,7 +12,7 @@ import pytest
 
 from deployed.conftest import ROOT
 
-FOLDERS = ("lib", "lambda", "glue", "infra")
+FOLDERS = ("lib", "lambda", "glue", "infra", "build/wheels")
 FILES = ("pyproject.toml", "README.md", "LICENSE")
 LEFT_OUT = shutil.ignore_patterns("node_modules", "cdk.out", "__pycache__", "cdk")
 VERSION = re.search(r'^version = "(.+)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)[1]
@@ -45,7 +45,7 @@ def release(project, **more):
 def released(tmp_path_factory):
     project = tree(tmp_path_factory.mktemp("project"))
     done = release(project)
-    assert done.returncode == 0, f"{done.stderr}\nfill uv's cache with: make package"
+    assert done.returncode == 0, f"{done.stderr}\nfill uv's cache and build/wheels with: make package"
     return project / "dist" / "release"
 
 
