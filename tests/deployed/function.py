@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cat_lab.local import LocalAws
+from cat_normalize.core import layout
 from deployed.conftest import apart
 from deployed.runtime import Process, Said
 
@@ -45,6 +46,12 @@ class Ran:
     def metrics(self) -> list[dict[str, Any]]:
         return [line for line in self.lines if "_aws" in line]
 
+
+CHECK = {
+    "_HANDLER": "freshness_function.lambda_handler",
+    "AWS_LAMBDA_FUNCTION_NAME": layout.FRESHNESS,
+}
+"""The variables with which the zip is the check of the tables' age."""
 
 Call = tuple[dict[str, Any], float]
 """An event, and the seconds that it is given."""

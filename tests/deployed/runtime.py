@@ -101,11 +101,11 @@ class Process:
         self.log = log
         self._api = RuntimeApi()
         threading.Thread(target=self._api.serve_forever, daemon=True).start()
-        own = _variables(task, client, tmp, f"127.0.0.1:{self._api.server_port}")
+        own = _variables(task, client, tmp, f"127.0.0.1:{self._api.server_port}") | environment
         command = [sys.executable, "-S", "-B", *options, "-m", "awslambdaric", own["_HANDLER"]]
         with log.open("wb") as stream:
             self._process = subprocess.Popen(
-                command, env=own | environment, cwd=task, stdout=stream, stderr=subprocess.STDOUT
+                command, env=own, cwd=task, stdout=stream, stderr=subprocess.STDOUT
             )
         resource.prlimit(self._process.pid, resource.RLIMIT_NOFILE, (OPEN_FILES, OPEN_FILES))
         threading.Thread(target=self._tell_its_end, daemon=True).start()

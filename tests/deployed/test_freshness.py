@@ -7,7 +7,7 @@ import pytest
 from cat_normalize.core import layout
 from cat_normalize.core.settings import today
 from cat_normalize.jobs.freshness import NEVER
-from deployed import check
+from deployed import function
 
 
 @pytest.fixture(scope="module")
@@ -16,16 +16,17 @@ def aws(empty_aws):
 
 
 @pytest.fixture(scope="module")
-def called(aws, unpacked, runtime):
+def called(aws, unpacked, tmp_path_factory):
     def call(**environment):
-        return check.call(aws, unpacked, runtime, **environment)
+        folder = tmp_path_factory.mktemp("check")
+        return function.call(aws, unpacked, folder, [({}, 60)], **function.CHECK, **environment)
 
     return call
 
 
 def sent(done):
     """Return the age that CloudWatch reads out of the log, and what the check says of the tables."""
-    metric, said = done.lines
+    metric, said = (line for line in done.lines if "service" in line)
     (directive,) = metric["_aws"]["CloudWatchMetrics"]
     assert directive == {
         "Namespace": layout.METRICS,
@@ -57,6 +58,5 @@ def test_the_age_is_that_of_the_oldest_run_date(aws, called):
 
 def test_a_check_that_fails_sends_no_metric(called):
     failed = called(S3_BUCKET_NAME="no-such-bucket", AWS_ENDPOINT_URL="http://127.0.0.1:1")
-    assert failed.code == 1
-    assert "EndpointConnectionError" in failed.err
-    assert not [line for line in failed.lines if "_aws" in line]
+    assert failed.errors == ["EndpointConnectionError"]
+    assert failed.metrics() == []

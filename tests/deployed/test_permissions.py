@@ -26,7 +26,7 @@ from cat_lab.sample.dynamodb_json import as_json, item, message, messages, s
 from cat_normalize.core import layout, schema
 from cat_normalize.jobs import events as arrival
 from cat_normalize.normalize.files import normalize_files
-from deployed import calls, check, function
+from deployed import calls, function
 from deployed.conftest import glues_python
 from infra.assembly import ACCOUNT, Assembly
 from infra.grants import Call, Grant, grants, refused, roles, superfluous, too_wide
@@ -172,11 +172,12 @@ def csvs(aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 @pytest.fixture(scope="module")
-def checks(aws: LocalAws, unpacked: Path, runtime: Path, recorded: Recorded) -> set[Call]:
+def checks(aws: LocalAws, unpacked: Path, recorded: Recorded, tmp_path_factory: Any) -> set[Call]:
     """A check of tables that are not there yet."""
 
     def run() -> None:
-        assert check.call(aws, unpacked, runtime).code == 0
+        ran = function.call(aws, unpacked, tmp_path_factory.mktemp("check"), [({}, 60)], **function.CHECK)
+        assert ran.errors == [None], ran.out
 
     return recorded(run)
 
