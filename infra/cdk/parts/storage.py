@@ -52,17 +52,18 @@ def lifecycle(env: Environment) -> list[s3.LifecycleRule]:
             abort_incomplete_multipart_upload_after=DAYS(1),
         ),
         _expire("rejects", settings.rejects_prefix, DAYS(env.rejects_days)),
-        _expire("athena-results", settings.athena_prefix, DAYS(7)),
+        # Copies of what people wrote, and of the whole table: nobody goes back to an old one. Exports also go
+        # where ETL-1 is no longer in Spark.
+        _expire("athena-results", settings.athena_prefix, DAYS(7), DAYS(1)),
+        _expire("exports", names.EXPORTS_PREFIX, DAYS(env.export_days), DAYS(1)),
     ]
     if env.csv_days is not None:
         rules.append(_expire("csvs", settings.csv_prefix, DAYS(env.csv_days)))
-    if env.etl1 == "spark":
-        rules.append(_expire("exports", names.EXPORTS_PREFIX, DAYS(env.export_days)))
     return rules
 
 
-def _expire(id: str, prefix: str, after: cdk.Duration) -> s3.LifecycleRule:
-    return s3.LifecycleRule(id=id, prefix=prefix or None, expiration=after)
+def _expire(id: str, prefix: str, after: cdk.Duration, old: cdk.Duration | None = None) -> s3.LifecycleRule:
+    return s3.LifecycleRule(id=id, prefix=prefix or None, expiration=after, noncurrent_version_expiration=old)
 
 
 def _bucket(
