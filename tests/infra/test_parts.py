@@ -69,6 +69,13 @@ def test_an_analyst_who_is_nobody_or_everybody_is_refused(cdk: dict[str, ModuleT
         replace(prod, analysts=(analyst,))
 
 
+@pytest.mark.parametrize("key", ["", "0163", "arn:aws:kms:us-east-1:123456789012:alias/conversations"])
+def test_a_key_that_iam_cannot_name_is_refused(cdk: dict[str, ModuleType], key: str) -> None:
+    prod = cdk["environments"].ENVIRONMENTS["prod"]
+    with pytest.raises(SettingsError, match=r"environment prod: table_key .*KMSMasterKeyArn"):
+        replace(prod, table_key=key)
+
+
 @pytest.mark.parametrize(
     ("patterns", "told"),
     [
