@@ -135,8 +135,8 @@ KEPT = {"AWS::S3::Bucket", "AWS::Logs::LogGroup", "AWS::Glue::Database", "AWS::G
 }
 
 
-@pytest.mark.parametrize(("environment", "policy"), [("prod", "Retain"), ("test", "Delete")])
-def test_data_outlives_its_stack_only_in_prod(
+@pytest.mark.parametrize(("environment", "policy"), [("prod", "RetainExceptOnCreate"), ("test", "Delete")])
+def test_data_outlives_its_stack_only_in_prod_and_never_a_creation_that_failed(
     request: pytest.FixtureRequest, environment: str, policy: str
 ) -> None:
     assembly: Assembly = request.getfixturevalue(environment)
@@ -144,8 +144,9 @@ def test_data_outlives_its_stack_only_in_prod(
     kept = [body for body in bodies if body["Type"] in KEPT]
     assert {body["Type"] for body in kept} == KEPT
     assert {body["DeletionPolicy"] for body in kept} == {policy}
-    retained = {body["Type"] for body in bodies if body.get("DeletionPolicy") == "Retain"}
-    assert retained == (KEPT if policy == "Retain" else set())
+    assert {body.get("UpdateReplacePolicy") for body in kept} == {policy.removesuffix("ExceptOnCreate")}
+    retained = {body["Type"] for body in bodies if body.get("DeletionPolicy", "").startswith("Retain")}
+    assert retained == (KEPT if environment == "prod" else set())
 
 
 @pytest.mark.parametrize(("environment", "days"), [("prod", 90), ("test", 7)])

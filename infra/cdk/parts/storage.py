@@ -9,6 +9,7 @@ from constructs import Construct
 import names
 from cat_normalize.core.storage import STAGING
 from environments import Environment
+from parts.watch import removal
 
 DAYS = cdk.Duration.days
 
@@ -86,5 +87,5 @@ def _bucket(
         versioned=server_access_logs_bucket is not None,
         lifecycle_rules=rules,
         server_access_logs_bucket=server_access_logs_bucket,
-        removal_policy=cdk.RemovalPolicy.RETAIN if env.keep else cdk.RemovalPolicy.DESTROY,
+        removal_policy=removal(env),
     )
