@@ -29,6 +29,8 @@ class Environment:
     table is too old (`jobs.freshness`). Time zones and patterns are those of `Rules`. ``max_rcu`` is how many
     read units a second the nightly scan may use; with None a quarter of what the table provides.
     ``table_key`` is the ARN of the KMS key that the table is encrypted with, if that is a customer's own.
+    ``bucket`` is another name than the contract's, which somebody else may have taken; that of the access log
+    begins with it.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Environment:
     fallback_patterns: tuple[str, ...] = Rules().fallback_patterns
     max_rcu: int | None = None
     table_key: str | None = None
+    bucket: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what would be deployed and not work, or be open to others.
@@ -103,7 +106,7 @@ class Environment:
             naive_time_zone=self.naive_time_zone,
             fallback_patterns=self.fallback_patterns,
         )
-        bucket = self.named(Settings().bucket)
+        bucket = self.bucket or self.named(Settings().bucket)
         made = Settings(
             table_name=self.table, bucket=bucket, region=self.region, max_rcu=self.max_rcu, rules=rules
         )

@@ -50,6 +50,11 @@ def test_names_of_test_derive_from_prods(cdk: dict[str, ModuleType], prod: str, 
     assert (environments["prod"].named(prod), environments["test"].named(prod)) == (prod, test)
 
 
+def test_a_bucket_that_an_environment_names_is_taken_as_it_is(cdk: dict[str, ModuleType]) -> None:
+    made = replace(cdk["environments"].ENVIRONMENTS["test"], bucket="reproduced-reports")
+    assert made.settings.bucket == "reproduced-reports"
+
+
 def test_an_unknown_environment_is_named(cdk: dict[str, ModuleType]) -> None:
     with pytest.raises(SettingsError, match="no environment 'stage'; give -c env=prod or test"):
         cdk["environments"].environment("stage")

@@ -63,7 +63,17 @@ def test_the_contracts_names_are_the_librarys(prod: Assembly) -> None:
 
 
 def reports(assembly: Assembly) -> dict[str, Any]:
-    return assembly.etl1.one("AWS::S3::Bucket", BucketName=f"cat-{assembly.environment}-normalize-reports")
+    (found,) = (each for each in assembly.etl1.all("AWS::S3::Bucket") if "LoggingConfiguration" in each)
+    return found
+
+
+def test_an_environment_may_name_its_bucket_and_then_nothing_names_the_contracts(
+    everything: Assembly,
+) -> None:
+    names = sorted(each["BucketName"] for each in everything.etl1.all("AWS::S3::Bucket"))
+    assert names == ["reproduced-reports", "reproduced-reports-access-logs"]
+    for file in everything.files:
+        assert "cat-prod-normalize-reports" not in file.read_text()
 
 
 def test_buckets_are_private_and_encrypted(prod: Assembly) -> None:

@@ -19,7 +19,8 @@ class Storage(Construct):
 
     def __init__(self, scope: Construct, id: str, env: Environment) -> None:
         super().__init__(scope, id)
-        logs = _bucket(self, "AccessLogs", env, names.ACCESS_LOGS_BUCKET, [_expire("old", "", DAYS(365))])
+        name = f"{env.bucket}-access-logs" if env.bucket else env.named(names.ACCESS_LOGS_BUCKET)
+        logs = _bucket(self, "AccessLogs", env, name, [_expire("old", "", DAYS(365))])
         self.bucket = _bucket(
             self, "Reports", env, env.settings.bucket, lifecycle(env), server_access_logs_bucket=logs
         )
@@ -78,7 +79,7 @@ def _bucket(
     return s3.Bucket(
         scope,
         id,
-        bucket_name=env.named(name),
+        bucket_name=name,
         block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
         object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
         encryption=s3.BucketEncryption.S3_MANAGED,
