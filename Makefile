@@ -69,8 +69,8 @@ synth: package
 deploy: infra/cdk/node_modules/.ready
 	cd infra/cdk && npx cdk deploy --app $(CURDIR)/build/cdk/$(ENV) --all --require-approval never
 
-infra/cdk/node_modules/.ready: infra/cdk/package.json
-	npm install --prefix infra/cdk --no-audit --no-fund --silent
+infra/cdk/node_modules/.ready: infra/cdk/package.json infra/cdk/package-lock.json
+	npm ci --prefix infra/cdk --no-audit --no-fund --silent
 	touch $@
 
 # One night and one query in a deployed environment.

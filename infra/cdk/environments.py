@@ -28,6 +28,9 @@ class Environment:
     1, so that two runs never write one day's files at once. ``stale_hours`` after the end of its run date a
     table is too old (`jobs.freshness`). Time zones and patterns are those of `Rules`. ``max_rcu`` is how many
     read units a second the nightly scan may use; with None a quarter of what the table provides.
+    ``table_key`` is the ARN of the KMS key that the table is encrypted with, if that is a customer's own.
+    ``bucket`` is another name than the contract's, which somebody else may have taken; that of the access log
+    begins with it.
     """
 
     name: str
@@ -59,16 +62,26 @@ class Environment:
     naive_time_zone: str | None = None
     fallback_patterns: tuple[str, ...] = Rules().fallback_patterns
     max_rcu: int | None = None
+    table_key: str | None = None
+    bucket: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what would be deployed and not work, or be open to others.
 
         Raises:
-            SettingsError: the account is not an account's number, or an analyst not the ARN of somebody.
+            SettingsError: the account is not an account's number, an analyst not the ARN of somebody, or the
+                table's key not that of a key.
         """
         if self.account is not None and not re.fullmatch(r"[0-9]{12}", self.account):
             raise SettingsError(
                 f"environment {self.name}: account {self.account!r} is not one; write its 12 digits as text"
+            )
+        if self.table_key is not None and not re.fullmatch(
+            r"arn:aws:kms:[a-z0-9-]+:[0-9]{12}:key/[a-z0-9-]+", self.table_key
+        ):
+            raise SettingsError(
+                f"environment {self.name}: table_key {self.table_key!r} is no key's ARN, and IAM knows no "
+                "alias; write SSEDescription.KMSMasterKeyArn of aws dynamodb describe-table"
             )
         for analyst in self.analysts:
             if not re.fullmatch(r"arn:aws:iam::[0-9]{12}:(root|(user|role)/[^*]+)", analyst):
@@ -93,7 +106,7 @@ class Environment:
             naive_time_zone=self.naive_time_zone,
             fallback_patterns=self.fallback_patterns,
         )
-        bucket = self.named(Settings().bucket)
+        bucket = self.bucket or self.named(Settings().bucket)
         made = Settings(
             table_name=self.table, bucket=bucket, region=self.region, max_rcu=self.max_rcu, rules=rules
         )

@@ -18,6 +18,7 @@ sys.path.insert(0, ".")
 from dataclasses import replace
 import environments
 changed = {"etl1": "spark", "spark_workers": 40, "spark_minutes": 90, "stale_hours": 30}
+changed |= {"table_key": "arn:aws:kms:us-east-1:123456789012:key/0163"}
 environments.ENVIRONMENTS["prod"] = replace(environments.PROD, **changed)
 import app
 app.main()
@@ -32,7 +33,8 @@ import environments
 patterns = (r"\\bno s[e\\xe9]", r"perd[o\\xf3]n")
 changed = {"time_zone": "America/Lima", "naive_time_zone": "UTC", "fallback_patterns": patterns}
 changed |= {"account": "123456789012", "alarm_key": True}
-changed |= {"csv_days": 400, "max_rcu": 50}
+changed |= {"csv_days": 400, "max_rcu": 50, "table_key": "arn:aws:kms:us-east-1:123456789012:key/0163"}
+changed |= {"bucket": "reproduced-reports"}
 changed |= {"analysts": ("arn:aws:iam::123456789012:role/analysts", "arn:aws:iam::210987654321:root")}
 environments.ENVIRONMENTS["prod"] = replace(environments.PROD, **changed)
 import app

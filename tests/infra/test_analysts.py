@@ -7,7 +7,7 @@ import pytest
 from infra.assembly import ACCOUNT, Assembly
 from infra.grants import Call, grants, refused, roles
 
-BUCKET = "arn:aws:s3:::cat-prod-normalize-reports"
+BUCKET = "arn:aws:s3:::reproduced-reports"
 GLUE = f"arn:aws:glue:us-east-1:{ACCOUNT}"
 ATHENA = f"arn:aws:athena:us-east-1:{ACCOUNT}"
 TABLES = ("users", "conversations", "messages")

@@ -50,6 +50,11 @@ def test_names_of_test_derive_from_prods(cdk: dict[str, ModuleType], prod: str, 
     assert (environments["prod"].named(prod), environments["test"].named(prod)) == (prod, test)
 
 
+def test_a_bucket_that_an_environment_names_is_taken_as_it_is(cdk: dict[str, ModuleType]) -> None:
+    made = replace(cdk["environments"].ENVIRONMENTS["test"], bucket="reproduced-reports")
+    assert made.settings.bucket == "reproduced-reports"
+
+
 def test_an_unknown_environment_is_named(cdk: dict[str, ModuleType]) -> None:
     with pytest.raises(SettingsError, match="no environment 'stage'; give -c env=prod or test"):
         cdk["environments"].environment("stage")
@@ -67,6 +72,13 @@ def test_an_analyst_who_is_nobody_or_everybody_is_refused(cdk: dict[str, ModuleT
     prod = cdk["environments"].ENVIRONMENTS["prod"]
     with pytest.raises(SettingsError, match=r"environment prod: analyst .* is nobody's ARN; write that of"):
         replace(prod, analysts=(analyst,))
+
+
+@pytest.mark.parametrize("key", ["", "0163", "arn:aws:kms:us-east-1:123456789012:alias/conversations"])
+def test_a_key_that_iam_cannot_name_is_refused(cdk: dict[str, ModuleType], key: str) -> None:
+    prod = cdk["environments"].ENVIRONMENTS["prod"]
+    with pytest.raises(SettingsError, match=r"environment prod: table_key .*KMSMasterKeyArn"):
+        replace(prod, table_key=key)
 
 
 @pytest.mark.parametrize(

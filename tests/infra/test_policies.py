@@ -133,6 +133,11 @@ ROLES: dict[str, tuple[str, str, set[Grant]]] = {
 }
 
 
+TABLE_KEY = each(
+    "kms:Decrypt kms:DescribeKey",
+    f"arn:aws:kms:us-east-1:{ACCOUNT}:key/0163",
+    conditions=("StringEquals kms:ViaService dynamodb.us-east-1.amazonaws.com",),
+)
 EXPORTS = f"{BUCKET}/exports/etl-process1/*"
 STAGING = f"{BUCKET}/staging/reports/etl-process1"
 SPARK_ROLES: dict[str, tuple[str, str, set[Grant]]] = {
@@ -188,6 +193,7 @@ SPARK_ROLES: dict[str, tuple[str, str, set[Grant]]] = {
             f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/cat-{{env}}-catia-conversations-table/export/*",
         )
         | each("s3:PutObject s3:PutObjectAcl s3:AbortMultipartUpload", EXPORTS)
+        | TABLE_KEY
         | each(DELIVERY, "*")
         | each(f"{TRACES} xray:GetSamplingRules xray:GetSamplingTargets", "*"),
     ),
@@ -239,6 +245,12 @@ def test_a_role_grants_this_and_nothing_else(
         grant._replace(resource=grant.resource.format(env=environment, asset=asset)) for grant in expected
     }
     assert grants(roles(assembly)[id]) == filled
+
+
+def test_the_lambda_reads_a_table_that_has_a_key_of_its_own(prod: Assembly, everything: Assembly) -> None:
+    with_key, without = (grants(roles(each)["etl1/NormalizeRole"]) for each in (everything, prod))
+    own = [{grant for grant in each if grant.action.startswith("kms:")} for each in (with_key, without)]
+    assert own == [TABLE_KEY, set()]
 
 
 INTEGRATIONS = {

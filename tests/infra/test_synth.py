@@ -50,6 +50,20 @@ def test_both_stacks_are_bound_to_the_account_that_is_set(prod: Assembly, everyt
         assert bound == [f"aws://{account}/us-east-1"] * 2
 
 
+def test_the_pipelines_role_may_assume_the_roles_that_deploy_and_no_other(prod: Assembly) -> None:
+    files = [prod.folder / "manifest.json", *prod.folder.glob("*.assets.json")]
+    named = {arn for file in files for arn in re.findall(r'"assumeRoleArn": "(.+)"', file.read_text())}
+    page = (CDK.parents[1] / "docs" / "deploy.md").read_text()
+    policies = map(json.loads, re.findall(r"```json\n(.*?)```", page, re.DOTALL))
+    (given,) = (
+        each for policy in policies for each in policy["Statement"] if each["Action"] == "sts:AssumeRole"
+    )
+    pseudo = {"${AWS::AccountId}": "ACCOUNT", "${AWS::Partition}": "aws"}
+    assert set(given["Resource"]) == {
+        re.sub(r"\$\{.+?\}", lambda found: pseudo[found[0]], arn) for arn in named
+    }
+
+
 def test_no_name_in_test_is_of_prod(test: Assembly) -> None:
     for file in test.files:
         assert not re.findall(r"[^\"]*prod(?!uc)[^\"]*", file.read_text())

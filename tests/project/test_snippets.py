@@ -29,7 +29,7 @@ SAME = dict.fromkeys(("make run", "cat-normalize run --local"), f"{SAMPLE} --run
 NOT_RUN = {
     "aws ": "asks an AWS account",
     "npx cdk ": "deploys; tests/infra makes the templates",
-    "npm install": "downloads",
+    "npm ci": "downloads",
     "cd infra/cdk": "goes with the two before",
     "for b in ": "empties buckets of an AWS account",
     "conda ": "makes an environment; tests/project/test_environment.py holds its pins",

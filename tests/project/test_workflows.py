@@ -1,5 +1,6 @@
 """The delivery pipeline: its steps exist, in the versions of the docs, and may do no more than they need."""
 
+import json
 import re
 import subprocess
 import sys
@@ -52,6 +53,18 @@ def test_what_is_deployed_is_what_was_tested():
     assert "CDK_OUTDIR=$(CURDIR)/build/cdk/$(ENV)" in recipes["synth"]
     assert "--app $(CURDIR)/build/cdk/$(ENV)" in recipes["deploy"]
     assert "package" not in [step.get("run") for step in DEPLOYMENT["steps"]]
+
+
+def test_what_deploys_with_credentials_is_held_to_hashes():
+    recipes = dict(re.findall(r"^(infra/cdk/node_modules\S*):.*\n((?:\t.*\n)+)", MAKEFILE, re.MULTILINE))
+    assert "npm ci " in recipes["infra/cdk/node_modules/.ready"]
+    wanted, lock = (
+        json.loads((ROOT / "infra" / "cdk" / name).read_text())
+        for name in ("package.json", "package-lock.json")
+    )
+    own, *packages = lock["packages"].values()
+    assert own["devDependencies"] == wanted["devDependencies"]
+    assert [set(each) & {"integrity", "resolved"} for each in packages] == [{"integrity"}]
 
 
 def test_a_pull_request_deploys_nothing_and_prod_follows_test():

@@ -88,6 +88,7 @@ def _calls(scope: Construct, env: Environment, failures: sqs.IQueue) -> list[Gra
     manifests = roles.objects(settings.bucket, own_manifests)
     return [
         Grant(["dynamodb:DescribeTable", "dynamodb:Scan"], [table]),
+        *roles.read_encrypted(env.table_key, env.region),
         Grant(["s3:PutObject", "s3:AbortMultipartUpload"], files, wildcard=roles.PREFIX),
         Grant(["s3:GetObject", "s3:PutObject"], manifests, wildcard=roles.PREFIX),
         roles.listing(settings.bucket, own_manifests),

@@ -106,6 +106,16 @@ def look_up(bucket: str, *prefixes: str) -> list[Grant]:
     ]
 
 
+def read_encrypted(table_key: str | None, region: str) -> list[Grant]:
+    """Let a role read a table that is encrypted with a customer's key, and use the key for nothing else.
+
+    DynamoDB decrypts as whoever calls it; with a key of its own or of AWS's nobody needs a permission.
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html
+    """
+    through = {"StringEquals": {"kms:ViaService": f"dynamodb.{region}.amazonaws.com"}}
+    return [Grant(["kms:Decrypt", "kms:DescribeKey"], [table_key], through)] if table_key else []
+
+
 def write_logs(scope: Construct, *names: str, create: bool = False) -> Grant:
     """Let a role create and write the streams of log groups, which exist already.
 

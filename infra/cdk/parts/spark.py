@@ -74,6 +74,7 @@ class ExportAndNormalize(Construct):
         reason = "DynamoDB makes up an export's id, which is in its ARN and in its keys; no other is granted."
         grants = [
             Grant(["dynamodb:ExportTableToPointInTime"], [table]),
+            *roles.read_encrypted(env.table_key, env.region),
             Grant(["dynamodb:DescribeExport"], [f"{table}/export/*"], wildcard=reason),
             # DynamoDB writes the export with the caller's permissions.
             Grant(["s3:AbortMultipartUpload", "s3:PutObject", "s3:PutObjectAcl"], exports, wildcard=reason),

@@ -9,6 +9,7 @@ from constructs import Construct
 import names
 from cat_normalize.core.storage import STAGING
 from environments import Environment
+from parts.watch import removal
 
 DAYS = cdk.Duration.days
 
@@ -18,7 +19,8 @@ class Storage(Construct):
 
     def __init__(self, scope: Construct, id: str, env: Environment) -> None:
         super().__init__(scope, id)
-        logs = _bucket(self, "AccessLogs", env, names.ACCESS_LOGS_BUCKET, [_expire("old", "", DAYS(365))])
+        name = f"{env.bucket}-access-logs" if env.bucket else env.named(names.ACCESS_LOGS_BUCKET)
+        logs = _bucket(self, "AccessLogs", env, name, [_expire("old", "", DAYS(365))])
         self.bucket = _bucket(
             self, "Reports", env, env.settings.bucket, lifecycle(env), server_access_logs_bucket=logs
         )
@@ -52,17 +54,18 @@ def lifecycle(env: Environment) -> list[s3.LifecycleRule]:
             abort_incomplete_multipart_upload_after=DAYS(1),
         ),
         _expire("rejects", settings.rejects_prefix, DAYS(env.rejects_days)),
-        _expire("athena-results", settings.athena_prefix, DAYS(7)),
+        # Copies of what people wrote, and of the whole table: nobody goes back to an old one. Exports also go
+        # where ETL-1 is no longer in Spark.
+        _expire("athena-results", settings.athena_prefix, DAYS(7), DAYS(1)),
+        _expire("exports", names.EXPORTS_PREFIX, DAYS(env.export_days), DAYS(1)),
     ]
     if env.csv_days is not None:
         rules.append(_expire("csvs", settings.csv_prefix, DAYS(env.csv_days)))
-    if env.etl1 == "spark":
-        rules.append(_expire("exports", names.EXPORTS_PREFIX, DAYS(env.export_days)))
     return rules
 
 
-def _expire(id: str, prefix: str, after: cdk.Duration) -> s3.LifecycleRule:
-    return s3.LifecycleRule(id=id, prefix=prefix or None, expiration=after)
+def _expire(id: str, prefix: str, after: cdk.Duration, old: cdk.Duration | None = None) -> s3.LifecycleRule:
+    return s3.LifecycleRule(id=id, prefix=prefix or None, expiration=after, noncurrent_version_expiration=old)
 
 
 def _bucket(
@@ -76,7 +79,7 @@ def _bucket(
     return s3.Bucket(
         scope,
         id,
-        bucket_name=env.named(name),
+        bucket_name=name,
         block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
         object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
         encryption=s3.BucketEncryption.S3_MANAGED,
@@ -85,5 +88,5 @@ def _bucket(
         versioned=server_access_logs_bucket is not None,
         lifecycle_rules=rules,
         server_access_logs_bucket=server_access_logs_bucket,
-        removal_policy=cdk.RemovalPolicy.RETAIN if env.keep else cdk.RemovalPolicy.DESTROY,
+        removal_policy=removal(env),
     )

@@ -22,8 +22,11 @@ _RETENTION = {7: logs.RetentionDays.ONE_WEEK, 90: logs.RetentionDays.THREE_MONTH
 
 
 def removal(env: Environment) -> cdk.RemovalPolicy:
-    """Return whether data is retained or deleted with its stack."""
-    return cdk.RemovalPolicy.RETAIN if env.keep else cdk.RemovalPolicy.DESTROY
+    """Return whether data is retained or deleted with its stack.
+
+    A stack that could not be created retains nothing: its names would be taken when it is tried again.
+    """
+    return cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE if env.keep else cdk.RemovalPolicy.DESTROY
 
 
 def log_group(scope: Construct, id: str, env: Environment, name: str) -> logs.LogGroup:
