@@ -101,6 +101,8 @@ def test_a_keyword_argument_wins_unless_it_is_none(name):
         ({}, {"time_zone": ""}, "time zone '' is unknown"),
         ({}, {"time_zone": "America"}, "time zone 'America' is unknown"),
         ({"CAT_EXCLUDE_CITIES": "ok,("}, {}, r"exclude_cities: '\(' is not a regular expression"),
+        ({"CAT_EXCLUDE_CITIES": "a{99999999999}"}, {}, r"'a\{9+\}' is not a regular expression: .* large"),
+        ({}, {"fallback_patterns": ("(" * 5000,)}, r"fallback_patterns: '\(+' is not a regular .*rec"),
         (
             {"CAT_SINCE": "2025-09-01", "CAT_UNTIL": "2025-08-01"},
             {},

@@ -3,7 +3,7 @@
 import hashlib
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -101,6 +101,19 @@ def test_a_stream_is_uploaded(s3: Any, size: int) -> None:
     data = os.urandom(size)
     storage.write_stream(locate("s3://bucket/deep/k", s3), io.BytesIO(data), size)
     assert body(s3, "deep/k") == data
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda target: storage.write_bytes(target, b"x"),
+        lambda target: storage.write_stream(target, io.BytesIO(b"x"), 1),
+    ],
+)
+def test_an_object_that_cannot_be_written_is_named(s3: Any, write: Callable[[Any], None]) -> None:
+    s3.meta.events.register("before-send.s3.PutObject", refused)
+    with pytest.raises(PipelineError, match=r"^s3://bucket/deep/k: .*AccessDenied"):
+        write(locate("s3://bucket/deep/k", s3))
 
 
 @pytest.mark.parametrize("size", [0, 8 << 20, 80 << 30, 5 << 40])
@@ -320,7 +333,7 @@ def test_another_s3_error_is_not_a_race(s3: Any, call: str) -> None:
         return refused(request) if call != "HeadObject" or request.url.endswith("/data") else None
 
     s3.meta.events.register(f"before-send.s3.{call}", refuse)
-    with pytest.raises(ClientError, match=r"AccessDenied|403"):
+    with pytest.raises(PipelineError, match=r"^s3://bucket/data: .*(AccessDenied|403)"):
         publish(s3, origin(AUGUST))
     assert len([each for each in calls if "/data" in each.url]) == 1
 

@@ -217,7 +217,7 @@ def jobs(
         done = subprocess.run(line, env=own, cwd=folder, capture_output=True, text=True, check=False)
         results = [json.loads(line) for line in done.stdout.splitlines()]
         outcomes = [each.get("error") or each["run_date"] for each in results]
-        failed = ["ClientError"] * 3 + ["ConvertError"] * 3
+        failed = ["PipelineError"] * 3 + ["ConvertError"] * 3
         assert outcomes == ["2025-09-12", *failed, "2025-09-14"], done.stderr[-3000:]
 
     return recorded(run)

@@ -275,7 +275,7 @@ def test_an_event_gives_the_run_date(event: object, day: date) -> None:
     assert etl1.run_date_of(event, "America/Bogota") == day
 
 
-@pytest.mark.parametrize("event", [{}, None, [], "", {"detail-type": "x"}, {"time": ""}])
+@pytest.mark.parametrize("event", [{}, None, [], "", {"detail-type": "x"}, {"time": ""}, {"time": None}])
 def test_an_event_without_a_day_means_today(event: object) -> None:
     before = today("America/Bogota")
     assert before <= etl1.run_date_of(event, "America/Bogota") <= today("America/Bogota")
@@ -286,6 +286,7 @@ def test_an_event_without_a_day_means_today(event: object) -> None:
     [
         {"run_date": "yesterday"}, {"run_date": 0}, {"run_date": False}, {"run_date": []},
         {"run_date": ["2025-09-01"]}, {"time": "soon"}, {"time": 7},
+        {"time": 0}, {"time": []}, {"time": False},
         {"time": "2025-09-02T04:30:00"}, {"time": "0001-01-01T00:00:00Z"},
         {"time": "0001-01-01T00:00:00+05:00"},
     ],

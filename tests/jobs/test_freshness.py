@@ -6,10 +6,10 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from cat_lab.local import LocalAws
 from cat_normalize.core import layout
+from cat_normalize.core.errors import PipelineError
 from cat_normalize.jobs import freshness
 from cat_normalize.jobs.freshness import NEVER, hours_old
 
@@ -71,5 +71,5 @@ def test_an_answer_that_says_nothing_of_the_objects_is_no_age(empty_aws: LocalAw
         response_dict["status_code"] = 403
 
     s3.meta.events.register("before-parse.s3.HeadObject", refuse)
-    with pytest.raises(ClientError, match="403"):
+    with pytest.raises(PipelineError, match=r"^s3://.*/data\.parquet: .*403"):
         freshness.run_dates(empty_aws.settings, s3)

@@ -12,7 +12,7 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ResponseStreamingError
 from moto import mock_aws
 from msgspec.structs import replace
 
@@ -192,15 +192,23 @@ def refuse(**_: Any) -> None:
     raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "ListObjectsV2")
 
 
-def test_manifests_that_may_not_be_read_are_a_failure(publish: Publish, s3: Any) -> None:
+def cut(**_: Any) -> None:
+    raise ResponseStreamingError(error="Connection broken")
+
+
+@pytest.mark.parametrize(
+    ("call", "fails", "why"),
+    [("ListObjectsV2", refuse, "AccessDenied"), ("GetObject", cut, "Connection broken")],
+)
+def test_manifests_that_cannot_be_read_are_a_failure(
+    publish: Publish, s3: Any, call: str, fails: Callable[..., None], why: str
+) -> None:
     publish(100, BEFORE)
     before = bucket(s3)
-    s3.meta.events.register("before-call.s3.ListObjectsV2", refuse)
-    with pytest.raises(
-        PipelineError, match=r"s3://mine/manifests/etl-process1/, cannot be read, .*AccessDenied"
-    ):
+    s3.meta.events.register(f"before-call.s3.{call}", fails)
+    with pytest.raises(PipelineError, match=f"s3://mine/manifests/etl-process1/, cannot be read, .*{why}"):
         publish(100)
-    s3.meta.events.unregister("before-call.s3.ListObjectsV2", refuse)
+    s3.meta.events.unregister(f"before-call.s3.{call}", fails)
     assert bucket(s3) == before
 
 

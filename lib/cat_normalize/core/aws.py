@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, BinaryIO, NamedTuple, cast
 
+from cat_normalize.core.errors import PipelineError
 from cat_normalize.core.layout import s3_uri, split_s3
 from cat_normalize.core.settings import Settings
 
@@ -223,6 +224,17 @@ def _as_os_errors(uri: str) -> Iterator[None]:
         raise (FileNotFoundError if code in _MISSING else OSError)(f"{uri}: {error}") from error
     except BotoCoreError as error:
         raise OSError(f"{uri}: {error}") from error
+
+
+@contextmanager
+def naming(uri: str) -> Iterator[None]:
+    """Raise an error of S3 as a PipelineError that names the object: S3's own text does not."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        raise PipelineError(f"{uri}: {error}") from error
 
 
 def list_objects(s3: Any, bucket: str, prefix: str, **options: Any) -> Iterator[dict[str, Any]]:

@@ -60,13 +60,13 @@ class Rules(Struct, frozen=True):
                     f"time zone {zone!r} is unknown; give an IANA name such as America/Bogota"
                 ) from error
         for name in ("exclude_cities", "fallback_patterns"):
-            try:
-                for expression in getattr(self, name):
+            for expression in getattr(self, name):
+                try:
                     re.compile(expression)
-            except re.error as error:
-                raise SettingsError(
-                    f"{name}: {error.pattern!r} is not a regular expression: {error}"
-                ) from error
+                except (re.error, OverflowError, RecursionError) as error:  # these two of huge ones
+                    raise SettingsError(
+                        f"{name}: {expression[:200]!r} is not a regular expression: {error}"
+                    ) from error
         if self.since and self.until and self.since > self.until:
             raise SettingsError(f"since {self.since} is after until {self.until}: nothing could be kept")
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from cat_normalize.core import files
-from cat_normalize.core.aws import S3Path
+from cat_normalize.core.aws import S3Path, naming
 from cat_normalize.core.errors import FutureParquetError, PipelineError, StaleInputError, UsageError
 from cat_normalize.core.layout import is_s3, s3_uri
 from cat_normalize.core.uploads import STALE, abort_stale_uploads, copy_object, sweep_prefix
@@ -87,9 +87,14 @@ def spark_address(location: Location) -> str:
 
 
 def write_bytes(target: Location, data: bytes) -> None:
-    """Publish bytes as a file or object."""
+    """Publish bytes as a file or object.
+
+    Raises:
+        PipelineError: S3 refused, or was out of reach.
+    """
     if isinstance(target, S3Path):
-        target.client.put_object(Bucket=target.bucket, Key=target.key, Body=data)
+        with naming(target.uri):
+            target.client.put_object(Bucket=target.bucket, Key=target.key, Body=data)
     else:
         files.write_bytes(target, data)
 
@@ -98,15 +103,19 @@ def write_stream(target: Location, stream: BinaryIO, size: int) -> None:
     """Publish what a stream yields, about ``size`` bytes; on S3 it is uploaded in parts.
 
     What killed processes left of earlier uploads of the same key is aborted first.
+
+    Raises:
+        PipelineError: S3 refused, or was out of reach.
     """
     if isinstance(target, S3Path):
         from boto3.s3.transfer import TransferConfig
 
         part = part_bytes(size)
         abort_stale_uploads(target.client, target.bucket, target.key)
-        target.client.upload_fileobj(
-            stream, target.bucket, target.key, Config=TransferConfig(multipart_chunksize=part)
-        )
+        with naming(target.uri):
+            target.client.upload_fileobj(
+                stream, target.bucket, target.key, Config=TransferConfig(multipart_chunksize=part)
+            )
     else:
         with files.atomic_file(target) as copy:
             shutil.copyfileobj(stream, copy, _BUFFER)
@@ -233,7 +242,7 @@ def publish(
     Raises:
         StaleInputError: the published object has a later run date.
         FutureParquetError: that date is after ``today``.
-        PipelineError: other runs kept replacing the object.
+        PipelineError: other runs kept replacing the object, or S3 refused.
     """
     digest, size = _digest(staged)
     counts = counts or {}
@@ -254,7 +263,7 @@ def publish(
             return Published(size, digest, etag, counts)
         except ClientError as error:
             if (error.operation_name, error.response["Error"]["Code"]) not in _LOST_RACES:
-                raise
+                raise PipelineError(f"{target}: {error}") from error
     raise PipelineError(f"{target}: other runs kept replacing it; run again")
 
 
@@ -262,7 +271,7 @@ def published_date(target: S3Path) -> date | None:
     """Return the run date of a published object, None if it is not there or its date cannot be read.
 
     Raises:
-        ClientError: S3 gave another answer.
+        PipelineError: S3 gave another answer, or none.
     """
     found = _head(target)
     return _day(found["Metadata"].get(RUN_DATE, "")) if found else None
@@ -278,12 +287,13 @@ def _day(published: str) -> date | None:
 def _head(target: S3Path) -> dict[str, Any] | None:
     from botocore.exceptions import ClientError
 
-    try:
-        return dict(target.client.head_object(Bucket=target.bucket, Key=target.key))
-    except ClientError as error:
-        if error.response["Error"]["Code"] in {"404", "NoSuchKey"}:
-            return None
-        raise
+    with naming(target.uri):
+        try:
+            return dict(target.client.head_object(Bucket=target.bucket, Key=target.key))
+        except ClientError as error:
+            if error.response["Error"]["Code"] in {"404", "NoSuchKey"}:
+                return None
+            raise
 
 
 def _unchanged(

@@ -57,7 +57,7 @@ def run_date_of(event: object, time_zone: str) -> date:
     given = event if isinstance(event, Mapping) else {}
     if given.get("run_date") not in (None, ""):
         return parse_day("run_date", str(given["run_date"]))
-    if not given.get("time"):
+    if given.get("time") in (None, ""):
         return todays_date(time_zone)
     try:
         instant = datetime.fromisoformat(given["time"])

@@ -24,7 +24,10 @@ def run_dates(settings: Settings, s3: Any) -> dict[str, date | None]:
 
     Args:
         settings: bucket and prefixes.
-        s3: a boto3 S3 client; its errors are raised, but for a missing object.
+        s3: a boto3 S3 client.
+
+    Raises:
+        PipelineError: S3 refused, or was out of reach; names the object.
     """
     return {table: published_date(S3Path(uri, s3)) for table, uri in layout.table_uris(settings).items()}
 

@@ -103,7 +103,7 @@ def refuse_shrunk(settings: Settings, summary: Summary, s3: Any, today: date) ->
     percent = settings.min_users_percent
     if not percent or _all_rejected(summary):
         return
-    from botocore.exceptions import ClientError
+    from botocore.exceptions import BotoCoreError, ClientError
 
     filters = _key(settings.rules)
     try:
@@ -111,7 +111,7 @@ def refuse_shrunk(settings: Settings, summary: Summary, s3: Any, today: date) ->
             (uri, run.summary.users, _key(run.settings.rules)) for uri, run in _earlier(settings, s3, today)
         )
         uri, users, _ = next((run for run in runs if run[1] > 0 and run[2] == filters), ("", 0, None))
-    except ClientError as error:
+    except (BotoCoreError, ClientError) as error:
         where = layout.s3_uri(settings.bucket, layout.manifests_prefix(settings, 1))
         raise PipelineError(
             f"the manifests of earlier runs, {where}, cannot be read, and nothing was published: {error}; "
