@@ -58,5 +58,5 @@ def test_the_age_is_that_of_the_oldest_run_date(aws, called):
 
 def test_a_check_that_fails_sends_no_metric(called):
     failed = called(S3_BUCKET_NAME="no-such-bucket", AWS_ENDPOINT_URL="http://127.0.0.1:1")
-    assert failed.errors == ["EndpointConnectionError"]
+    assert failed.errors == ["PipelineError"]
     assert failed.metrics() == []
