@@ -17,10 +17,10 @@ freshness_function.lambda_handler({"any": "event"}, SimpleNamespace(**dict.fromk
 """
 
 
-def call(aws, unpacked, runtime, **environment):
+def call(aws, unpacked, **environment):
     """Call the function once; return its exit code, its lines of JSON and its errors."""
     done = subprocess.run(
-        [sys.executable, "-I", "-S", "-B", "-c", CALL, str(unpacked), str(runtime)],
+        [sys.executable, "-I", "-S", "-B", "-c", CALL, str(unpacked)],
         env=aws.child_environment({}) | {"AWS_LAMBDA_FUNCTION_NAME": layout.FRESHNESS} | environment,
         capture_output=True,
         text=True,

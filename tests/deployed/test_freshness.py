@@ -16,9 +16,9 @@ def aws(empty_aws):
 
 
 @pytest.fixture(scope="module")
-def called(aws, unpacked, runtime):
+def called(aws, unpacked):
     def call(**environment):
-        return check.call(aws, unpacked, runtime, **environment)
+        return check.call(aws, unpacked, **environment)
 
     return call
 

@@ -172,11 +172,11 @@ def csvs(aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 @pytest.fixture(scope="module")
-def checks(aws: LocalAws, unpacked: Path, runtime: Path, recorded: Recorded) -> set[Call]:
+def checks(aws: LocalAws, unpacked: Path, recorded: Recorded) -> set[Call]:
     """A check of tables that are not there yet."""
 
     def run() -> None:
-        assert check.call(aws, unpacked, runtime).code == 0
+        assert check.call(aws, unpacked).code == 0
 
     return recorded(run)
 
