@@ -56,3 +56,11 @@ def test_a_large_scan_is_said_in_figures():
     assert said == (
         "the scan takes about 1,310,720.5 read units, at most 7.5 a second: 174,763 seconds at least"
     )
+
+
+def test_a_scan_without_a_limit_of_a_table_without_one_takes_an_unknown_time() -> None:
+    assert TableSize("t", 1, 4096, "PAY_PER_REQUEST", None).scan(math.inf).as_dict() == {
+        "scan_rcu": 0.5,
+        "max_rcu": None,
+        "scan_seconds": None,
+    }

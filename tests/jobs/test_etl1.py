@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -186,6 +187,19 @@ def test_the_time_left_is_checked_with_every_answer_of_the_scan(aws: LocalAws, t
     etl1.run(aws.settings, DAY, tmp_path, clock.remaining)
     answers = clock.asked - 3  # one check before each of the three steps
     assert answers >= max(etl1.SEGMENTS, 3)
+
+
+def test_the_time_is_checked_while_the_scan_waits_for_its_rate(aws: LocalAws, tmp_path: Path) -> None:
+    asked = count()
+    settings = replace(aws.settings, max_rcu=1)
+
+    def remaining() -> float:
+        return 900.0 if next(asked) < 20 else etl1.GRACE - 1
+
+    with pytest.raises(OutOfTimeError, match=r"scanning on after .* nothing was published"):
+        etl1.run(settings, DAY, tmp_path, remaining)
+    assert published(aws) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

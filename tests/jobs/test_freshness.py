@@ -47,6 +47,10 @@ def test_the_age_is_that_of_the_oldest_table_since_its_day_ended(
     assert found == pytest.approx(hours)
 
 
+def test_never_is_the_contracts_year() -> None:
+    assert NEVER == 8760
+
+
 def test_a_table_older_than_never_is_as_old_as_it_is() -> None:
     assert hours_old({"users": DAY}, BOGOTA, at("2028-09-01T00:00:00-05:00")) > 2 * NEVER
 

@@ -58,6 +58,7 @@ def extract_table(
     progress: Progress | None = None,
     max_rcu: float | None = None,
     before: Callable[[TableSize, Scan], object] | None = None,
+    waiting: Callable[[], object] | None = None,
 ) -> Extracted:
     """Scan a DynamoDB table into raw partitions.
 
@@ -71,6 +72,8 @@ def extract_table(
         max_rcu: read units per second that all segments together may consume; by default a share of what
             the table provides (`capacity.TableSize.scan`), ``math.inf`` for no limit.
         before: called before the scan with the table's size and what the scan is about to do.
+        waiting: called before every request, and again and again while one waits for its rate; an error that
+            it raises ends the scan.
 
     Raises:
         ExtractError: the table is not keyed by ``PK`` and ``SK``, or could not be read whole; nothing is left
@@ -81,6 +84,8 @@ def extract_table(
     stop = Event()
 
     def sleep(seconds: float) -> None:
+        if waiting:
+            waiting()
         if stop.wait(seconds):
             raise _StoppedError
 

@@ -108,8 +108,8 @@ def run(
 ) -> Etl1Manifest:
     """Extract the table, normalize it, publish the outputs, and return the manifest.
 
-    The time left is checked with every answer of the scan and before each later step. If it is too short, the
-    run stops with nothing published, because publishing comes last.
+    The time left is checked with every answer of the scan, while it waits, and before each later step. If
+    it is too short, the run stops with nothing published, because publishing comes last.
 
     Args:
         settings: table, bucket and rules.
@@ -136,10 +136,10 @@ def run(
     with _errors_without_items(), _scratch_folder(scratch / "cat-normalize") as folder:
         raw, csv, rejects = folder / "raw", folder / "users.csv", folder / "rejects.jsonl"
         client = aws.client(settings, "dynamodb")
-        with step("extract"), _time_checked(client, remaining):
+        with step("extract"), _time_checked(client, remaining) as check_time:
             read = extract_table(
                 client, settings.table_name, raw, SEGMENTS, PARTITIONS,
-                max_rcu=settings.max_rcu,
+                max_rcu=settings.max_rcu, waiting=check_time,
                 before=lambda size, scan: scanning(scan, time_warning(size, scan, remaining())),
             )  # fmt: skip
         _check_time(seconds_needed(read.bytes, read.bytes), remaining, "normalizing")
@@ -210,21 +210,27 @@ def _check_time(needed: float, remaining: Callable[[], float], doing: str) -> No
 
 
 @contextmanager
-def _time_checked(client: Any, remaining: Callable[[], float]) -> Iterator[None]:
-    """Check the time left with every answer to a scan, also a throttled one."""
+def _time_checked(client: Any, remaining: Callable[[], float]) -> Iterator[Callable[[], None]]:
+    """Check the time left with every answer to a scan, also a throttled one; yield what checks it in between.
+
+    At a low rate a page of large items is paid for longer than `GRACE`.
+    """
     lock = threading.Lock()
     read = 0
+
+    def check_time() -> None:
+        _check_time(seconds_needed(read, read), remaining, f"scanning on after {read} bytes")
 
     def check(response_dict: dict[str, Any], **_others: object) -> None:
         nonlocal read
         with lock:
             read += len(response_dict["body"])
-        _check_time(seconds_needed(read, read), remaining, f"scanning on after {read} bytes")
+        check_time()
 
     _check_time(seconds_needed(0, 0), remaining, "scanning")
     client.meta.events.register_first("before-parse.dynamodb.Scan", check)
     try:
-        yield
+        yield check_time
     finally:
         client.meta.events.unregister("before-parse.dynamodb.Scan", check)
 
