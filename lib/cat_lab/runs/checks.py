@@ -96,13 +96,11 @@ def _parameter_problems(plan: Plan, settings: Settings, today: date) -> Iterator
 
 
 def _locale_problems(settings: Settings) -> Iterator[Problem]:
-    """Check that the processes of a run can be given the settings in this locale."""
-    try:
-        for value in settings.to_environment().values():
-            os.fsencode(value)
-    except UnicodeEncodeError as error:
-        text = f"it has no {error.object[error.start]!a}, which is in the settings"
-        yield Problem("locale", text, "set PYTHONUTF8=1, or LC_ALL to a locale with UTF-8")
+    """Check that the settings were read as text; in a locale without their letters they match nothing."""
+    for name, value in settings.to_environment().items():
+        if any("\udc80" <= letter <= "\udcff" for letter in value):  # bytes that the locale has no letter for
+            text = f"it has no letters beyond ASCII, as {name} has"
+            yield Problem("locale", text, "set PYTHONUTF8=1, or LC_ALL to a locale with UTF-8")
 
 
 def _disk_problems(folder: Path) -> Iterator[Problem]:
