@@ -91,9 +91,14 @@ def print_outcome(record: RunRecord, folder: Path, as_json: bool) -> None:
     print_summary(summary, as_json)
     label = "\nOpen next:"
     for name, description in _FILES.items():
-        if (folder / name).exists():
+        if _has_content(folder / name):
             typer.echo(f"{label} {folder / name}{description}")
             label = "          "
+
+
+def _has_content(path: Path) -> bool:
+    """Tell whether there is something to see: a run without rejects has an empty file of them."""
+    return path.exists() and path.stat().st_size > 0
 
 
 def exit_if_failed(record: RunRecord, folder: Path, options: Sequence[str]) -> None:
@@ -130,7 +135,7 @@ def failure_lines(record: RunRecord, folder: Path, options: Sequence[str]) -> li
             ("report", "report.html"),
             ("rejects", "rejects.jsonl"),
         )
-        if (folder / name).exists()
+        if _has_content(folder / name)
     ]
     ways = ways_on(record, options)
     return lines + [f"{f'To {what}:':12}  {line}" for what, line in ways.items()]
